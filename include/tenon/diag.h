@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Traces, plugins, fault injection, the bus of a chip: data, never text formats. */
+#ifndef TENON_DIAG_H
+#define TENON_DIAG_H
+
+#include <tenon/device.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tn_event {
+    const char *track, *name, *args;
+    uint64_t start_ns, end_ns, flow;
+} tn_event;
+TN_API TN_NODISCARD tn_status tn_runtime_trace(tn_runtime *,
+                                               void (*fn)(void *self, const tn_event *),
+                                               void *self); /* NULL stops */
+TN_API TN_NODISCARD tn_status tn_runtime_plugins(tn_runtime *,
+                                                 void (*fn)(void *self, const char *path, tn_status,
+                                                            const char *reason),
+                                                 void *self);
+TN_API TN_NODISCARD tn_status tn_device_inject(
+    tn_device *, const char *script); /* faults at the front functions of any device: "lose at=17;
+                                         fail op=copy nth=3 as=no_memory" */
+/* bring-up (levels 0 to 3): the bus that the driver itself uses, and what the chip says about
+ * itself */
+typedef struct tn_bus {
+    void *self;
+    uint32_t (*read32)(void *self, uint32_t offset);
+    void (*write32)(void *self, uint32_t offset, uint32_t value);
+    void *(*dma_alloc)(void *self, size_t bytes, size_t align, uint64_t *out_iova);
+    void (*dma_free)(void *self, void *p);
+    void (*dma_sync)(void *self, void *p, size_t bytes, int32_t to_device);
+    int32_t (*wait)(void *self, uint32_t irq_mask, uint64_t timeout_ns);
+    uint64_t (*now_ns)(void *self);
+} tn_bus;
+typedef struct tn_register {
+    uint32_t offset, reset, writable_mask, flags;
+    const char *name;
+} tn_register;
+typedef struct tn_chip {
+    tn_head head;
+    const tn_register *registers;
+    uint32_t register_count, window_offset, window_bytes, doorbell_offset;
+    uint32_t dma_align, flags;
+    uint32_t ring_offset, ring_log2_offset, head_offset, reset_offset;
+    /* builds one packet of the chip's own format into `out`, returns its bytes, 0 if the chip has
+     * none; what: TN_PACKET_NOP, COPY, FILL, SIGNAL, WAIT, BAD, HANG */
+    uint32_t (*packet)(uint32_t what, uint64_t a, uint64_t b, uint64_t bytes, uint8_t *out,
+                       uint32_t out_bytes);
+} tn_chip;
+TN_API TN_NODISCARD tn_status tn_device_bus(
+    tn_device *, tn_bus *out, tn_chip *out_chip); /* UNSUPPORTED where there are no registers to
+                                                     show; takes the device out of service */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operations as plain data: operands with roles, attributes, numerics. */
+#ifndef TENON_OPS_H
+#define TENON_OPS_H
+
+#include <tenon/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum tn_class {
+    TN_CLASS_BOUNDED = 0,
+    TN_CLASS_FAST,
+    TN_CLASS_CANONICAL,
+    TN_CLASS_EXACT
+} tn_class;
+enum {
+    TN_ALLOW_TF32 = 1,
+    TN_ALLOW_BF16 = 2,
+    TN_ALLOW_F16_ACCUMULATE = 4,
+    TN_ALLOW_WINOGRAD = 8
+}; /* FAST only; 0: nothing narrower than the accumulator, no transform: only order and functions
+      are free */
+enum {
+    TN_NUMERICS_SATURATE = 1
+}; /* float8 and float4 results above the range become the largest value */
+typedef struct tn_numerics {
+    tn_class cls;
+    uint16_t accumulate, canonical_version;
+    uint32_t allow, flags;
+} tn_numerics; /* accumulate 0: f32, f64 for f64, s32 for integers; version 0: newest */
+typedef struct tn_class_info {
+    tn_head head;
+    uint32_t classes;
+    char refused[160];
+} tn_class_info; /* bit (1 << tn_class); which probe refused what */
+TN_API TN_NODISCARD tn_status tn_device_classes(const tn_device *, tn_dtype, tn_class_info *out);
+typedef enum tn_op_kind {
+    TN_OP_MATMUL = 1,
+    TN_OP_CONV,
+    TN_OP_ATTENTION,
+    TN_OP_SOFTMAX,
+    TN_OP_NORM,
+    TN_OP_ELTWISE,
+    TN_OP_REDUCE,
+    TN_OP_POOL,
+    TN_OP_ROPE,
+    TN_OP_GATHER,
+    TN_OP_COPY,
+    TN_OP_CONCAT,
+    TN_OP_QUANTIZE,
+    TN_OP_DEQUANTIZE,
+    TN_OP_RESIZE,
+    TN_OP_PAD,
+    TN_OP_TOPK,
+    TN_OP_SCAN,
+    TN_OP_VENDOR = 0x10000
+} tn_op_kind;
+typedef enum tn_role {
+    TN_ARG_A = 1,
+    TN_ARG_B,
+    TN_ARG_C,
+    TN_ARG_OUT,
+    TN_ARG_BIAS,
+    TN_ARG_MASK,
+    TN_ARG_Q,
+    TN_ARG_K,
+    TN_ARG_V,
+    TN_ARG_SINKS,
+    TN_ARG_LENGTHS,
+    TN_ARG_PAGES,
+    TN_ARG_GROUPS,
+    TN_ARG_GAMMA,
+    TN_ARG_BETA,
+    TN_ARG_INDEX,
+    TN_ARG_GRAD,
+    TN_ARG_OUT_GRAD_A,
+    TN_ARG_OUT_GRAD_B,
+    TN_ARG_OUT_GRAD_V,
+    TN_ARG_STATS,
+    TN_ARG_SLOPES,
+    TN_ARG_FREQ,
+    TN_ARG_INPUT0 = 64,
+    TN_ARG_POST0 = 128,
+    TN_ARG_SCALE_OF = 256,
+    TN_ARG_ZERO_OF = 512
+} tn_role; /* TN_ARG_SCALE_OF + TN_ARG_B; TN_ARG_POST0 + i */
+enum {
+    TN_ARG_PACKED = 1,
+    TN_ARG_CONSTANT = 2,
+    TN_ARG_MAY_ALIAS = 4
+}; /* MAY_ALIAS: output may be the same memory as an input */
+typedef struct tn_arg {
+    uint32_t role, flags;
+    tn_tensor tensor;
+} tn_arg;
+typedef enum tn_post_kind {
+    TN_POST_BIAS = 1,
+    TN_POST_ADD,
+    TN_POST_MUL,
+    TN_POST_SCALE,
+    TN_POST_CLAMP,
+    TN_POST_RELU,
+    TN_POST_GELU,
+    TN_POST_GELU_TANH,
+    TN_POST_SILU
+} tn_post_kind;
+typedef struct tn_post {
+    tn_post_kind kind;
+    uint32_t role;
+    float a, b;
+} tn_post; /* in order, one rounding each */
+enum {
+    TN_MATMUL_TRANSPOSE_A = 1,
+    TN_MATMUL_TRANSPOSE_B = 2,
+    TN_MATMUL_ALPHA = 4,
+    TN_MATMUL_BETA = 8
+}; /* without the flag a factor is 1; C takes part only when given */
+typedef struct tn_matmul {
+    tn_head head;
+    uint32_t flags;
+    float alpha, beta;
+} tn_matmul;
+enum { TN_PASS_FORWARD = 0, TN_PASS_BACKWARD_DATA, TN_PASS_BACKWARD_WEIGHTS };
+enum { TN_CONV_TRANSPOSED = 1, TN_CONV_CHANNELS_LAST = 2 };
+typedef struct tn_conv {
+    tn_head head;
+    uint32_t dims, groups, pass, flags;
+    int32_t stride[3], dilation[3], pad_lo[3], pad_hi[3], out_pad[3];
+} tn_conv; /* stride, dilation, groups: 0 is 1 */
+enum {
+    TN_ATTENTION_CAUSAL = 1,
+    TN_ATTENTION_CAUSAL_FROM_END = 2,
+    TN_ATTENTION_WINDOW = 4
+}; /* causal: key j <= query i, or j <= i + (keys - queries) */
+typedef struct tn_attention {
+    tn_head head;
+    uint32_t pass, flags;
+    float scale, softcap;
+    int64_t window_left, window_right, page_tokens, first_query, first_key;
+} tn_attention;
+/* scale 0: rsqrt(f32(d)); heads from shapes; TN_ARG_STATS [..., 2] f32 is (m, l) of NUMERICS.md 7;
+ * TN_ARG_SLOPES: bias = slope * f32(j - i), one rounding */
+enum { TN_NORM_LAYER = 0, TN_NORM_RMS, TN_NORM_GROUP, TN_NORM_BATCH_INFERENCE };
+enum { TN_REDUCE_SUM = 0, TN_REDUCE_MEAN, TN_REDUCE_MAX, TN_REDUCE_MIN, TN_REDUCE_SUMSQ };
+enum {
+    TN_POOL_MAX = 0,
+    TN_POOL_AVERAGE
+};
+/* Unary kinds read A; binary A and B; ternary A, B and C; operands broadcast to the output. */
+enum {
+    TN_ELTWISE_NEG = 1,
+    TN_ELTWISE_ABS,
+    TN_ELTWISE_SQUARE,
+    TN_ELTWISE_RELU,
+    TN_ELTWISE_RINT,
+    TN_ELTWISE_RECIP,
+    TN_ELTWISE_SQRT,
+    TN_ELTWISE_RSQRT,
+    TN_ELTWISE_EXP,
+    TN_ELTWISE_EXP2,
+    TN_ELTWISE_LOG,
+    TN_ELTWISE_TANH,
+    TN_ELTWISE_SIGMOID,
+    TN_ELTWISE_SILU,
+    TN_ELTWISE_GELU,
+    TN_ELTWISE_GELU_TANH,
+    TN_ELTWISE_ERF,
+    TN_ELTWISE_SIN,
+    TN_ELTWISE_COS,
+    TN_ELTWISE_SCALE, /* fma(x, a, b) */
+    TN_ELTWISE_CLAMP, /* min(max(x, a), b) */
+    TN_ELTWISE_ADD = 64,
+    TN_ELTWISE_SUB,
+    TN_ELTWISE_MUL,
+    TN_ELTWISE_DIV,
+    TN_ELTWISE_MAX,
+    TN_ELTWISE_MIN,
+    TN_ELTWISE_EQUAL, /* comparisons give bool */
+    TN_ELTWISE_LESS,
+    TN_ELTWISE_LESS_EQUAL,
+    TN_ELTWISE_FMA = 128, /* fma(a, b, c), fused */
+    TN_ELTWISE_WHERE      /* a is bool: a ? b : c */
+};
+typedef struct tn_softmax {
+    tn_head head;
+    uint32_t pass;
+    int32_t axis;
+    uint32_t log;
+} tn_softmax;
+typedef struct tn_norm {
+    tn_head head;
+    uint32_t pass, kind, axes, groups;
+    float epsilon;
+} tn_norm; /* LAYER, RMS, GROUP, BATCH_INFERENCE */
+typedef struct tn_reduce {
+    tn_head head;
+    uint32_t kind, axes_mask;
+} tn_reduce;
+typedef struct tn_eltwise {
+    tn_head head;
+    uint32_t pass, kind;
+    float a, b;
+} tn_eltwise;
+typedef struct tn_pool {
+    tn_head head;
+    uint32_t pass, kind, dims, ceil;
+    int32_t window[3], stride[3], pad_lo[3], pad_hi[3];
+} tn_pool;
+typedef struct tn_rope {
+    tn_head head;
+    uint32_t interleaved;
+    int32_t rotary_dims;
+} tn_rope; /* TN_ARG_INDEX positions (s32), TN_ARG_FREQ table (f32) [rotary_dims / 2] */
+typedef struct tn_window {
+    tn_head head;
+    uint32_t kind, mode;
+    int64_t lo[TN_MAX_RANK], hi[TN_MAX_RANK];
+    float scale[TN_MAX_RANK], value;
+} tn_window; /* pad, resize */
+typedef struct tn_axis {
+    tn_head head;
+    int32_t axis;
+    uint32_t flags;
+    int64_t param;
+} tn_axis; /* gather, concat, topk, scan, quantize */
+typedef struct tn_op {
+    tn_head head;
+    tn_op_kind kind;
+    uint32_t arg_count, post_count;
+    const void *attr;
+    const tn_arg *args;
+    const tn_post *posts;
+    tn_numerics numerics;
+} tn_op;
+TN_API TN_NODISCARD tn_status tn_op_infer(const tn_op *, tn_role,
+                                          tn_tensor *out); /* shape and dtype of an output */
+TN_API TN_NODISCARD tn_status tn_op_cost(const tn_op *, uint64_t *out_flops, uint64_t *out_bytes);
+/* one text form for command line, case names, capsules, journals and remote devices: `op
+ * dims[:dtypes][:key[+key]...]`, e.g. "matmul 33x65x127:bf16,bf16,f32:nt+canonical+bias+gelu"; dims
+ * MxNxK or letters with numbers (conv n1c64h56w56k64r3s3p1, attention b1h12q1024k1024d64); dtypes
+ * a,b,out (one name: all); keys in any order: layout nn|nt|tn|tt, class
+ * exact|canonical|bounded|fast[+allow], acc=f32, posts, causal. In case names space is `.`, `:` is
+ * `.`, `,` is `_`. */
+TN_API TN_NODISCARD tn_status tn_op_format(const tn_op *, char *text, size_t *bytes);
+TN_API TN_NODISCARD tn_status tn_op_parse(tn_runtime *, const char *text,
+                                          tn_op **out); /* one allocation; tn_op_free */
+TN_API void tn_op_free(tn_runtime *, tn_op *);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
