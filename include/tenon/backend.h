@@ -149,7 +149,13 @@ typedef struct tn_backend_ops {
 /* The one exported symbol of a plugin; a built-in backend has the same function under
  * tn_backend_query_<name>, listed in a table that CMake generates. Both sides take the lower of the
  * two ABI numbers; a refusal is INCOMPATIBLE with a reason. */
-TN_API TN_NODISCARD tn_status tn_backend_query(uint32_t host_abi, const tn_backend_ops **out);
+
+/** The one exported symbol of a plugin; a built-in backend has the same function as
+ *  tn_backend_query_<name>, listed in a table that CMake generates.
+ *  returns   INCOMPATIBLE with a reason; both sides take the lower of the two ABI numbers
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_backend_query(uint32_t host_abi, const tn_backend_ops **out_ops);
 
 #ifdef __cplusplus
 }

@@ -34,10 +34,15 @@ typedef struct tn_runtime_desc {
     void *log_self;
     int32_t log_level;
 } tn_runtime_desc;
-TN_API TN_NODISCARD tn_status tn_runtime_create(
-    const tn_runtime_desc *desc,
-    tn_runtime *
-        *out); /* NULL desc allowed; loads no driver, starts no thread: both wait for first need */
+
+/** Create a runtime; loads no driver and starts no thread, both wait for first need.
+ *  memory    desc may be NULL; its strings are copied; the caller owns the reference in out_runtime
+ *  returns   INVALID for a bad desc or environment value (named, with those allowed), INCOMPATIBLE
+ *            for an unknown extension, NO_MEMORY
+ *  threads   thread-safe; a call on any object of the runtime from a forked child is INVALID
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_runtime_create(const tn_runtime_desc *desc,
+                                                tn_runtime **out_runtime);
 typedef enum tn_kind {
     TN_KIND_CPU = 1,
     TN_KIND_GPU,
@@ -64,40 +69,90 @@ typedef struct tn_device_info {
     uint32_t queues, numa_node, children;
     uint8_t numerics_digest[32];
 } tn_device_info;
-TN_API size_t tn_runtime_device_count(
-    tn_runtime *); /* first call discovers (child process for drivers that may crash) */
-TN_API TN_NODISCARD tn_status tn_runtime_device_info(tn_runtime *, size_t index,
-                                                     tn_device_info *out);
-TN_API TN_NODISCARD tn_status
-tn_runtime_discover(tn_runtime *); /* again: hot plug, return after loss */
-TN_API TN_NODISCARD tn_status
-tn_device_open(tn_runtime *, const char *uri,
-               tn_device **out); /* name[:arg][?key=value&...]; a child with , or ? goes in [ ]:
-                                    mixed:[cpu?threads=1],opencl:0 */
-TN_API TN_NODISCARD tn_status tn_device_get_info(const tn_device *, tn_device_info *out);
-TN_API TN_NODISCARD tn_status tn_device_get_status(
-    const tn_device *); /* TN_OK or TN_STATUS_DEVICE_LOST, detail in tn_error_last */
-TN_API TN_NODISCARD tn_status
-tn_device_on_lost(tn_device *, void (*fn)(void *self, tn_device *, const tn_error *), void *self);
-TN_API TN_NODISCARD tn_status
-tn_device_child(const tn_device *, uint32_t index,
-                tn_device **out); /* of a composite: the very device, retained */
+
+/** Number of devices that were discovered; the first call discovers.
+ *  returns   0 for NULL or when discovery failed (see tn_error_last)
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API size_t tn_runtime_device_count(tn_runtime *runtime);
+
+/** Describe a discovered device without opening it.
+ *  returns   INVALID past the last index
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_runtime_device_info(tn_runtime *runtime, size_t index,
+                                                     tn_device_info *out_info);
+
+/** Discover again: after hot plug, or when a lost device came back.
+ *  returns   NO_MEMORY; a backend without devices or driver is no error
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_runtime_discover(tn_runtime *runtime);
+
+/** Open a device by URI: name[:arg][?key=value&...]; a child with a comma or question mark goes in
+ *  [ ].
+ *  memory    the device retains the runtime
+ *  returns   INVALID for an unknown option or value, UNAVAILABLE for an unknown or absent device,
+ *            NO_MEMORY
+ *  threads   thread-safe; may block
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_device_open(tn_runtime *runtime, const char *uri,
+                                             tn_device **out_device);
+
+/** Describe an open device.
+ *  returns   INVALID for NULL or a bad head
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_device_get_info(const tn_device *device, tn_device_info *out_info);
+
+/** Whether the device is still there.
+ *  returns   OK, or DEVICE_LOST with the first cause in tn_error_last
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_device_get_status(const tn_device *device);
+
+/** Name a function to be called once when the device is lost; NULL takes it back.
+ *  returns   INVALID for NULL device
+ *  threads   thread-safe; fn is called without a lock, on any thread, at once if the device is
+ *            lost already
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_device_on_lost(tn_device *device,
+                                                void (*fn)(void *self, tn_device *device,
+                                                           const tn_error *error),
+                                                void *self);
+
+/** A child of a composite device: the very device, retained.
+ *  returns   INVALID past the last child, UNSUPPORTED for a device without children
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_device_child(const tn_device *device, uint32_t index,
+                                              tn_device **out_device);
 typedef struct tn_memory_info {
     tn_head head;
     uint64_t total_bytes, used_bytes, peak_bytes;
     uint32_t flags;
 } tn_memory_info; /* TN_MEMORY_* */
-TN_API TN_NODISCARD tn_status
-tn_device_memory(const tn_device *, uint32_t index,
-                 tn_memory_info *out); /* index 0 is the default memory; INVALID past the last */
+
+/** One memory of a device: size, use, peak; index 0 is the default memory.
+ *  returns   INVALID past the last
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_device_memory(const tn_device *device, uint32_t index,
+                                               tn_memory_info *out_info);
+enum { TN_LINK_DIRECT = 1, TN_LINK_PEER = 2, TN_LINK_THROUGH_HOST = 4 };
 typedef struct tn_link {
     tn_head head;
     uint32_t flags;
     uint64_t latency_ns, bytes_per_s;
     uint32_t measured;
 } tn_link; /* DIRECT, PEER, THROUGH_HOST */
+
+/** How data travels between two devices; NULL is the host.
+ *  returns   INVALID when both are NULL or of different runtimes
+ *  threads   thread-safe
+ *  since     0.1 */
 TN_API TN_NODISCARD tn_status tn_link_get(const tn_device *from, const tn_device *to,
-                                          tn_link *out); /* NULL is the host */
+                                          tn_link *out_link);
 
 #ifdef __cplusplus
 }

@@ -13,16 +13,29 @@ typedef struct tn_event {
     const char *track, *name, *args;
     uint64_t start_ns, end_ns, flow;
 } tn_event;
-TN_API TN_NODISCARD tn_status tn_runtime_trace(tn_runtime *,
-                                               void (*fn)(void *self, const tn_event *),
-                                               void *self); /* NULL stops */
-TN_API TN_NODISCARD tn_status tn_runtime_plugins(tn_runtime *,
-                                                 void (*fn)(void *self, const char *path, tn_status,
-                                                            const char *reason),
+
+/** Hand every event to fn; NULL stops.
+ *  memory    the event is borrowed during the call
+ *  threads   thread-safe; fn is called without a lock, on any thread
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_runtime_trace(tn_runtime *runtime,
+                                               void (*fn)(void *self, const tn_event *event),
+                                               void *self);
+
+/** List the plugins that were looked at, with the reason for each refusal.
+ *  returns   INVALID
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_runtime_plugins(tn_runtime *runtime,
+                                                 void (*fn)(void *self, const char *path,
+                                                            tn_status status, const char *reason),
                                                  void *self);
-TN_API TN_NODISCARD tn_status tn_device_inject(
-    tn_device *, const char *script); /* faults at the front functions of any device: "lose at=17;
-                                         fail op=copy nth=3 as=no_memory" */
+
+/** Inject faults at the front functions of a device: "lose at=17; fail op=copy nth=3 as=no_memory".
+ *  returns   UNSUPPORTED where it is not built in, INVALID
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_device_inject(tn_device *device, const char *script);
 /* bring-up (levels 0 to 3): the bus that the driver itself uses, and what the chip says about
  * itself */
 typedef struct tn_bus {
@@ -50,9 +63,12 @@ typedef struct tn_chip {
     uint32_t (*packet)(uint32_t what, uint64_t a, uint64_t b, uint64_t bytes, uint8_t *out,
                        uint32_t out_bytes);
 } tn_chip;
-TN_API TN_NODISCARD tn_status tn_device_bus(
-    tn_device *, tn_bus *out, tn_chip *out_chip); /* UNSUPPORTED where there are no registers to
-                                                     show; takes the device out of service */
+
+/** The bus that the driver itself uses, for bring-up; takes the device out of service.
+ *  returns   UNSUPPORTED where there are no registers to show
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_device_bus(tn_device *device, tn_bus *out_bus, tn_chip *out_chip);
 
 #ifdef __cplusplus
 }

@@ -35,7 +35,14 @@ typedef struct tn_class_info {
     uint32_t classes;
     char refused[160];
 } tn_class_info; /* bit (1 << tn_class); which probe refused what */
-TN_API TN_NODISCARD tn_status tn_device_classes(const tn_device *, tn_dtype, tn_class_info *out);
+
+/** The classes that a device gives for a dtype, bit (1 << tn_class) each; CANONICAL and EXACT only
+ *  after their probe passed.
+ *  returns   INVALID
+ *  threads   thread-safe; the first call for a dtype may block
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_device_classes(const tn_device *device, tn_dtype dtype,
+                                                tn_class_info *out_info);
 typedef enum tn_op_kind {
     TN_OP_MATMUL = 1,
     TN_OP_CONV,
@@ -144,10 +151,7 @@ typedef struct tn_attention {
  * TN_ARG_SLOPES: bias = slope * f32(j - i), one rounding */
 enum { TN_NORM_LAYER = 0, TN_NORM_RMS, TN_NORM_GROUP, TN_NORM_BATCH_INFERENCE };
 enum { TN_REDUCE_SUM = 0, TN_REDUCE_MEAN, TN_REDUCE_MAX, TN_REDUCE_MIN, TN_REDUCE_SUMSQ };
-enum {
-    TN_POOL_MAX = 0,
-    TN_POOL_AVERAGE
-};
+enum { TN_POOL_MAX = 0, TN_POOL_AVERAGE };
 /* Unary kinds read A; binary A and B; ternary A, B and C; operands broadcast to the output. */
 enum {
     TN_ELTWISE_NEG = 1,
@@ -234,19 +238,46 @@ typedef struct tn_op {
     const tn_post *posts;
     tn_numerics numerics;
 } tn_op;
-TN_API TN_NODISCARD tn_status tn_op_infer(const tn_op *, tn_role,
-                                          tn_tensor *out); /* shape and dtype of an output */
-TN_API TN_NODISCARD tn_status tn_op_cost(const tn_op *, uint64_t *out_flops, uint64_t *out_bytes);
+
+/** Shape and dtype of an output from the op's inputs, with dense strides.
+ *  memory    buffers are not looked at; the op need not have the output yet
+ *  returns   INVALID with the argument, UNSUPPORTED for an op kind that is not there yet
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_op_infer(const tn_op *op, tn_role role, tn_tensor *out_tensor);
+
+/** Floating-point operations of an op and the bytes of its operands, each counted once.
+ *  returns   INVALID as tn_op_infer
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_op_cost(const tn_op *op, uint64_t *out_flops, uint64_t *out_bytes);
 /* one text form for command line, case names, capsules, journals and remote devices: `op
  * dims[:dtypes][:key[+key]...]`, e.g. "matmul 33x65x127:bf16,bf16,f32:nt+canonical+bias+gelu"; dims
  * MxNxK or letters with numbers (conv n1c64h56w56k64r3s3p1, attention b1h12q1024k1024d64); dtypes
  * a,b,out (one name: all); keys in any order: layout nn|nt|tn|tt, class
  * exact|canonical|bounded|fast[+allow], acc=f32, posts, causal. In case names space is `.`, `:` is
  * `.`, `,` is `_`. */
-TN_API TN_NODISCARD tn_status tn_op_format(const tn_op *, char *text, size_t *bytes);
-TN_API TN_NODISCARD tn_status tn_op_parse(tn_runtime *, const char *text,
-                                          tn_op **out); /* one allocation; tn_op_free */
-TN_API void tn_op_free(tn_runtime *, tn_op *);
+
+/** Write the text form of an op.
+ *  memory    *bytes is the room on entry, what is needed (with the zero) on return; text may be
+ *            NULL to ask
+ *  returns   INVALID for too little room, UNSUPPORTED for an op that the text form cannot say
+ *            (strides, batch broadcast)
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_op_format(const tn_op *op, char *text, size_t *bytes);
+
+/** Make an op from its text form, without buffers.
+ *  memory    one allocation; tn_op_free gives it back
+ *  returns   INVALID with the position of the first word that is not understood, NO_MEMORY
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_op_parse(tn_runtime *runtime, const char *text, tn_op **out_op);
+
+/** Give back an op made by tn_op_parse; NULL is accepted.
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API void tn_op_free(tn_runtime *runtime, tn_op *op);
 
 #ifdef __cplusplus
 }

@@ -10,8 +10,11 @@
 extern "C" {
 #endif
 
-TN_API TN_NODISCARD tn_status tn_device_supports(
-    tn_device *, const tn_op *); /* microseconds, builds nothing; the reason is in tn_error_last */
+/** Whether a device has a kernel for an op; builds nothing.
+ *  returns   UNSUPPORTED with the reason, INVALID
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_device_supports(tn_device *device, const tn_op *op);
 enum {
     TN_PLAN_ALLOW_FALLBACK = 1,
     TN_PLAN_TUNE = 2
@@ -22,9 +25,15 @@ typedef struct tn_plan_desc {
     uint64_t workspace_limit_bytes, tune_ns;
     const char *kernel;
 } tn_plan_desc; /* kernel: force one, or error */
-TN_API TN_NODISCARD tn_status
-tn_plan_create(tn_device *, const tn_op *, const tn_plan_desc *,
-               tn_plan **out); /* cached a runtime; the key holds the class */
+
+/** Prepare an op for a device: kernel, layouts, workspace; cached by shapes, dtypes, attributes
+ *  and class.
+ *  memory    buffers in op are not looked at; desc may be NULL; the plan retains the device
+ *  returns   UNSUPPORTED with the reason (another device may), INVALID, NO_MEMORY
+ *  threads   thread-safe; the plan is immutable after create; may block
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_plan_create(tn_device *device, const tn_op *op,
+                                             const tn_plan_desc *desc, tn_plan **out_plan);
 typedef struct tn_plan_info {
     tn_head head;
     char kernel[96], device[128];
@@ -32,7 +41,12 @@ typedef struct tn_plan_info {
     uint32_t fallback, parts;
     uint64_t workspace_bytes, estimate_ns;
 } tn_plan_info;
-TN_API TN_NODISCARD tn_status tn_plan_get_info(const tn_plan *, tn_plan_info *out);
+
+/** What will run: kernel, device, resolved numerics, workspace, whether it is a fallback.
+ *  returns   INVALID
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_plan_get_info(const tn_plan *plan, tn_plan_info *out_info);
 /* What the chosen kernel does; bounds are computed from it (CONFORMANCE.md 2.2). All 0 is the
  * strictest: exact products, f32 accumulate, nearest even, subnormals kept, no transform. */
 typedef struct tn_arithmetic {
@@ -43,40 +57,98 @@ typedef struct tn_arithmetic {
         unrepeatable, pad[7];
     float exp_ulp, rsqrt_ulp;
 } tn_arithmetic;
-TN_API TN_NODISCARD tn_status tn_plan_arithmetic(const tn_plan *, tn_arithmetic *out);
+
+/** The arithmetic that the chosen kernel declares; bounds are computed from it.
+ *  returns   INVALID
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_plan_arithmetic(const tn_plan *plan,
+                                                 tn_arithmetic *out_arithmetic);
 typedef struct tn_choice {
     const char *device, *kernel, *reason, *text, *file;
     int32_t line, accepted;
     uint64_t estimate_ns;
 } tn_choice;
 typedef void (*tn_choice_fn)(void *self, const tn_choice *);
-TN_API TN_NODISCARD tn_status tn_plan_explain(
-    const tn_plan *, tn_choice_fn, void *self); /* every candidate, chosen or refused, in order */
-TN_API TN_NODISCARD tn_status tn_device_explain(tn_device *, const tn_op *, tn_choice_fn,
-                                                void *self); /* also when no plan can be made */
+
+/** Every candidate, chosen or refused, in order.
+ *  memory    the strings are borrowed during the call
+ *  returns   INVALID
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_plan_explain(const tn_plan *plan, tn_choice_fn fn, void *self);
+
+/** As tn_plan_explain, also when no plan can be made.
+ *  returns   INVALID for an op that no device could run
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_device_explain(tn_device *device, const tn_op *op, tn_choice_fn fn,
+                                                void *self);
 /* Packed weights are plain buffers that the caller owns; plans that name the same layout share
  * them. Layout ids are stable across processes (hash of device, kernel family, tile). */
-TN_API TN_NODISCARD tn_status tn_plan_layout(const tn_plan *, tn_role, uint64_t *out_layout,
-                                             uint64_t *out_bytes);
-TN_API TN_NODISCARD tn_status tn_queue_pack(tn_queue *, const tn_plan *, tn_role,
+
+/** The packed layout that the plan takes for an operand, and its size; the id is stable across
+ *  processes.
+ *  returns   UNSUPPORTED when the kernel packs nothing
+ *  threads   thread-safe
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_plan_layout(const tn_plan *plan, tn_role role,
+                                             uint64_t *out_layout, uint64_t *out_bytes);
+
+/** Pack an operand for a plan into a buffer that the caller owns; plans that name the same layout
+ *  share it.
+ *  memory    `from` has the shape of the operand, any strides; `to` has the bytes that
+ *            tn_plan_layout told
+ *  returns   INVALID, UNSUPPORTED when the kernel packs nothing
+ *  threads   externally synchronised (one submitter); never blocks
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_queue_pack(tn_queue *queue, const tn_plan *plan, tn_role role,
                                             const tn_tensor *from, tn_buffer *to,
-                                            uint64_t to_offset, const tn_sync *);
+                                            uint64_t to_offset, const tn_sync *sync);
 typedef struct tn_bind {
     uint32_t role, flags;
     tn_buffer *buffer;
     uint64_t offset_bytes;
 } tn_bind;
-TN_API TN_NODISCARD tn_status
-tn_queue_run(tn_queue *, tn_plan *, const tn_bind *, uint32_t count, tn_buffer *workspace,
-             const tn_sync *); /* NULL workspace: from the queue's own arena */
-TN_API TN_NODISCARD tn_status tn_commands_begin(
-    tn_queue *,
-    tn_queue **out_recorder); /* the commands belong to that queue, retain it, and are submitted to
-                                 it alone; same calls, no waits or signals */
-TN_API TN_NODISCARD tn_status tn_commands_end(tn_queue *recorder, tn_commands **out);
-TN_API TN_NODISCARD tn_status tn_queue_submit(tn_queue *, tn_commands *, const tn_sync *);
-TN_API TN_NODISCARD tn_status
-tn_compute(tn_queue *, const tn_op *); /* plan (cached), run, wait: for scripts and tests */
+
+/** Run a plan: every role of its op is bound to a buffer of the queue's device.
+ *  memory    NULL workspace: from the queue's own arena; buffers are retained until the work is
+ *            done; an output must not overlap an input unless MAY_ALIAS and the same range
+ *  returns   INVALID with the role that is missing, doubled or too small; NO_MEMORY, DEVICE_LOST;
+ *            what fails later is on the fence
+ *  threads   externally synchronised (one submitter); never blocks (on a queue made
+ *            TN_QUEUE_INLINE the work may be done on return)
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_queue_run(tn_queue *queue, tn_plan *plan, const tn_bind *binds,
+                                           uint32_t count, tn_buffer *workspace,
+                                           const tn_sync *sync);
+
+/** Start recording: a queue that keeps instead of running; same calls, no waits or signals.
+ *  memory    the recorder retains the queue
+ *  returns   INVALID, NO_MEMORY
+ *  threads   externally synchronised
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_commands_begin(tn_queue *queue, tn_queue **out_recorder);
+
+/** End recording; the recorder takes no more work.
+ *  memory    the commands retain what they use; they belong to the queue that recording began on
+ *  returns   INVALID for a queue that does not record
+ *  threads   externally synchronised; commands are immutable after create
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_commands_end(tn_queue *recorder, tn_commands **out_commands);
+
+/** Run recorded commands in their order; the signals come after the last.
+ *  returns   INVALID for commands of another queue
+ *  threads   externally synchronised (one submitter); never blocks
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_queue_submit(tn_queue *queue, tn_commands *commands,
+                                              const tn_sync *sync);
+
+/** Plan (cached), run with the op's own buffers, wait: for scripts and tests.
+ *  returns   as tn_plan_create, tn_queue_run and tn_queue_wait_idle
+ *  threads   externally synchronised; blocks
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_compute(tn_queue *queue, const tn_op *op);
 
 #ifdef __cplusplus
 }

@@ -15,7 +15,7 @@ enum {
     TN_LAYOUT_Q4_0,
     TN_LAYOUT_Q8_0,
     TN_LAYOUT_MXFP4
-};                         /* >= 2^32: a packing that only the plan which named it understands */
+}; /* >= 2^32: a packing that only the plan which named it understands */
 typedef struct tn_tensor { /* frozen; zero dims allowed; 160 bytes */
     uint16_t dtype, rank;
     uint16_t quant_group;
@@ -26,10 +26,25 @@ typedef struct tn_tensor { /* frozen; zero dims allowed; 160 bytes */
     tn_buffer *buffer;
     uint64_t offset_bytes;
 } tn_tensor; /* buffer may be NULL where only the shape is asked (plans) */
-TN_API TN_NODISCARD tn_status
-tn_tensor_from_dlpack(tn_device *, void *managed_versioned,
-                      tn_tensor *out); /* consumes it; out->buffer is a new reference */
-TN_API TN_NODISCARD tn_status tn_tensor_to_dlpack(const tn_tensor *, void **out_managed_versioned);
+
+/** Take over a DLManagedTensorVersioned without a copy.
+ *  memory    consumes it on success; out_tensor->buffer is a new reference
+ *  returns   UNSUPPORTED for memory that the device cannot import or a dtype Tenon lacks, INVALID,
+ *            INCOMPATIBLE for another DLPack major version
+ *  threads   thread-safe
+ *  source    DLPack 1.0
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_tensor_from_dlpack(tn_device *device, void *managed_versioned,
+                                                    tn_tensor *out_tensor);
+
+/** Hand out a tensor of a host-visible device as a DLManagedTensorVersioned.
+ *  memory    retains the buffer until the consumer calls the managed tensor's deleter
+ *  returns   UNSUPPORTED where the host cannot read the memory, INVALID
+ *  threads   thread-safe
+ *  source    DLPack 1.0
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_tensor_to_dlpack(const tn_tensor *tensor,
+                                                  void **out_managed_versioned);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The interface between the bench and one peer library: a module built when the library is found
+ * and loaded at run time, so that neither the command nor libtenon links a peer. */
+#ifndef TN_BENCH_PEER_H
+#define TN_BENCH_PEER_H
+
+#include <stdint.h>
+
+enum { TN_PEER_ABI = 1 };
+
+/* C[M,N] = A[M,K] B[K,N], row-major, f32. */
+typedef struct tn_peer_matmul {
+    int64_t m, n, k;
+    const float *a, *b;
+    float *c;
+} tn_peer_matmul;
+
+typedef struct tn_peer {
+    uint32_t abi, packed; /* packed: prepare() also puts B in the library's own layout */
+    const char *name;
+    const char *(*version)(void);
+    void (*threads)(int count);
+    /* NULL: the library does not take this shape. The result is handed to run and finish. */
+    void *(*prepare)(const tn_peer_matmul *problem);
+    void (*run)(void *prepared);
+    void (*finish)(void *prepared);
+} tn_peer;
+
+/* The one symbol of a module: the index-th entry of this library, NULL past the last. */
+__attribute__((visibility("default"))) const tn_peer *tn_peer_get(uint32_t index);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* oneDNN (OpenMP) as a peer of the matmul bench: plain row-major weights, and weights in the layout
+ * that the library asks for, reordered once before the clock runs. */
+#include "peer.h"
+
+#include <omp.h>
+#include <oneapi/dnnl/dnnl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct prepared {
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    dnnl_primitive_desc_t desc;
+    dnnl_primitive_t matmul;
+    dnnl_memory_t a, b, b_packed, c;
+} prepared;
+
+static const char *version(void)
+{
+    static char text[48];
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(text, sizeof text, "%d.%d.%d", v->major, v->minor, v->patch);
+    return text;
+}
+
+static void threads(int count)
+{
+    omp_set_num_threads(count);
+}
+
+static void finish(void *state)
+{
+    prepared *p = state;
+    if (p->b_packed != p->b)
+        dnnl_memory_destroy(p->b_packed);
+    dnnl_memory_destroy(p->a);
+    dnnl_memory_destroy(p->b);
+    dnnl_memory_destroy(p->c);
+    dnnl_primitive_destroy(p->matmul);
+    dnnl_primitive_desc_destroy(p->desc);
+    dnnl_stream_destroy(p->stream);
+    dnnl_engine_destroy(p->engine);
+    free(p);
+}
+
+static dnnl_status_t reorder(prepared *p, dnnl_memory_t from, dnnl_memory_t to,
+                             const dnnl_memory_desc_t *from_md, const dnnl_memory_desc_t *to_md)
+{
+    dnnl_primitive_desc_t desc;
+    dnnl_primitive_t primitive;
+    dnnl_status_t st =
+        dnnl_reorder_primitive_desc_create(&desc, from_md, p->engine, to_md, p->engine, NULL);
+    if (st != dnnl_success)
+        return st;
+    st = dnnl_primitive_create(&primitive, desc);
+    if (st == dnnl_success) {
+        dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
+        st = dnnl_primitive_execute(primitive, p->stream, 2, args);
+        if (st == dnnl_success)
+            st = dnnl_stream_wait(p->stream);
+        dnnl_primitive_destroy(primitive);
+    }
+    dnnl_primitive_desc_destroy(desc);
+    return st;
+}
+
+static void *prepare_with(const tn_peer_matmul *problem, int packed)
+{
+    prepared *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return NULL;
+    dnnl_dims_t ad = {problem->m, problem->k}, bd = {problem->k, problem->n},
+                cd = {problem->m, problem->n};
+    dnnl_memory_desc_t am, bm, bq, cm;
+    dnnl_matmul_desc_t md;
+    union {
+        const float *in;
+        float *out;
+    } a = {problem->a}, b = {problem->b};
+    if (dnnl_engine_create(&p->engine, dnnl_cpu, 0) != dnnl_success ||
+        dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags) != dnnl_success ||
+        dnnl_memory_desc_init_by_tag(&am, 2, ad, dnnl_f32, dnnl_ab) != dnnl_success ||
+        dnnl_memory_desc_init_by_tag(&bm, 2, bd, dnnl_f32, dnnl_ab) != dnnl_success ||
+        dnnl_memory_desc_init_by_tag(&bq, 2, bd, dnnl_f32,
+                                     packed ? dnnl_format_tag_any : dnnl_ab) != dnnl_success ||
+        dnnl_memory_desc_init_by_tag(&cm, 2, cd, dnnl_f32, dnnl_ab) != dnnl_success ||
+        dnnl_matmul_desc_init(&md, &am, &bq, NULL, &cm) != dnnl_success ||
+        dnnl_primitive_desc_create(&p->desc, &md, NULL, p->engine, NULL) != dnnl_success ||
+        dnnl_primitive_create(&p->matmul, p->desc) != dnnl_success ||
+        dnnl_memory_create(&p->a, &am, p->engine, a.out) != dnnl_success ||
+        dnnl_memory_create(&p->b, &bm, p->engine, b.out) != dnnl_success ||
+        dnnl_memory_create(&p->c, &cm, p->engine, problem->c) != dnnl_success) {
+        free(p);
+        return NULL;
+    }
+    p->b_packed = p->b;
+    if (packed) {
+        const dnnl_memory_desc_t *want =
+            dnnl_primitive_desc_query_md(p->desc, dnnl_query_weights_md, 0);
+        if (dnnl_memory_create(&p->b_packed, want, p->engine, DNNL_MEMORY_ALLOCATE) !=
+                dnnl_success ||
+            reorder(p, p->b, p->b_packed, &bm, want) != dnnl_success) {
+            finish(p);
+            return NULL;
+        }
+    }
+    return p;
+}
+
+static void *prepare(const tn_peer_matmul *problem)
+{
+    return prepare_with(problem, 0);
+}
+
+static void *prepare_packed(const tn_peer_matmul *problem)
+{
+    return prepare_with(problem, 1);
+}
+
+static void run(void *state)
+{
+    prepared *p = state;
+    dnnl_exec_arg_t args[] = {
+        {DNNL_ARG_SRC, p->a}, {DNNL_ARG_WEIGHTS, p->b_packed}, {DNNL_ARG_DST, p->c}};
+    if (dnnl_primitive_execute(p->matmul, p->stream, 3, args) == dnnl_success)
+        dnnl_stream_wait(p->stream);
+}
+
+static const tn_peer entries[] = {
+    {TN_PEER_ABI, 0, "onednn", version, threads, prepare, run, finish},
+    {TN_PEER_ABI, 1, "onednn", version, threads, prepare_packed, run, finish},
+};
+
+const tn_peer *tn_peer_get(uint32_t index)
+{
+    return index < 2 ? &entries[index] : NULL;
+}

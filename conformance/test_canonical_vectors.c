@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The golden vectors of CANONICAL 1 through the public API, on every device of the test list. */
+#include <tests/support/test.h>
+
+#include <tenon/tenon.h>
+
+enum { MAX_OPERANDS = 6, MAX_POSTS = 4, LINE_BYTES = 1 << 20 };
+
+typedef struct operand {
+    char name[16];
+    int64_t dim[4];
+    uint16_t rank;
+    uint32_t *word;
+    size_t count;
+} operand;
+
+typedef struct golden {
+    char head[256], op[16];
+    operand item[MAX_OPERANDS];
+    uint32_t count;
+} golden;
+
+static const char *value_of(const golden *g, const char *key, char *text, size_t bytes)
+{
+    char pattern[32];
+    snprintf(pattern, sizeof pattern, " %s=", key);
+    const char *at = strstr(g->head, pattern);
+    if (at == NULL)
+        return NULL;
+    at += strlen(pattern);
+    size_t n = strcspn(at, " \n");
+    snprintf(text, bytes, "%.*s", (int)n, at);
+    return text;
+}
+
+static operand *find(golden *g, const char *name)
+{
+    for (uint32_t i = 0; i < g->count; ++i)
+        if (strcmp(g->item[i].name, name) == 0)
+            return &g->item[i];
+    return NULL;
+}
+
+static void forget(golden *g)
+{
+    for (uint32_t i = 0; i < g->count; ++i)
+        free(g->item[i].word);
+    memset(g, 0, sizeof *g);
+}
+
+static bool read_operand(golden *g, char *line)
+{
+    if (g->count == MAX_OPERANDS)
+        return false;
+    operand *o = &g->item[g->count++];
+    char *save = NULL, *t = strtok_r(line, " \n", &save);
+    snprintf(o->name, sizeof o->name, "%s", t);
+    t = strtok_r(NULL, " \n", &save);
+    size_t total = 1;
+    for (char *end = t; t != NULL && o->rank < 4; t = end + 1) {
+        o->dim[o->rank++] = strtoll(t, &end, 10);
+        total *= (size_t)o->dim[o->rank - 1];
+        if (*end != 'x')
+            break;
+    }
+    o->word = malloc((total + 1) * sizeof *o->word);
+    if (o->word == NULL)
+        return false;
+    while ((t = strtok_r(NULL, " \n", &save)) != NULL && o->count < total)
+        o->word[o->count++] = (uint32_t)strtoul(t, NULL, 16);
+    return o->count == total;
+}
+
+static const struct {
+    const char *name;
+    uint32_t kind;
+} eltwise[] = {{"exp", TN_ELTWISE_EXP},   {"exp2", TN_ELTWISE_EXP2},
+               {"log", TN_ELTWISE_LOG},   {"recip", TN_ELTWISE_RECIP},
+               {"sqrt", TN_ELTWISE_SQRT}, {"rsqrt", TN_ELTWISE_RSQRT},
+               {"tanh", TN_ELTWISE_TANH}, {"silu", TN_ELTWISE_SILU},
+               {"gelu", TN_ELTWISE_GELU}, {"gelu_tanh", TN_ELTWISE_GELU_TANH},
+               {"erf", TN_ELTWISE_ERF},   {"sin", TN_ELTWISE_SIN},
+               {"cos", TN_ELTWISE_COS},   {"relu", TN_ELTWISE_RELU},
+               {"rint", TN_ELTWISE_RINT}, {"sigmoid", TN_ELTWISE_SIGMOID},
+               {"add", TN_ELTWISE_ADD},   {"mul", TN_ELTWISE_MUL},
+               {"max", TN_ELTWISE_MAX},   {"min", TN_ELTWISE_MIN}};
+
+static uint32_t role_of(const char *op, const char *name, uint32_t post_index)
+{
+    static const struct {
+        const char *name;
+        uint32_t role;
+    } roles[] = {{"a", TN_ARG_A},       {"b", TN_ARG_B},         {"c", TN_ARG_C},
+                 {"q", TN_ARG_Q},       {"k", TN_ARG_K},         {"v", TN_ARG_V},
+                 {"mask", TN_ARG_MASK}, {"gamma", TN_ARG_GAMMA}, {"beta", TN_ARG_BETA},
+                 {"out", TN_ARG_OUT}};
+    if (strcmp(op, "matmul") == 0 && (strcmp(name, "bias") == 0 || strcmp(name, "add") == 0))
+        return TN_ARG_POST0 + post_index;
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; ++i)
+        if (strcmp(roles[i].name, name) == 0)
+            return roles[i].role;
+    return 0;
+}
+
+/* Everything that the op points to; lives while it is computed. */
+typedef struct built {
+    tn_matmul matmul;
+    tn_eltwise eltwise;
+    tn_reduce reduce;
+    tn_softmax softmax;
+    tn_norm norm;
+    tn_attention attention;
+    tn_post posts[MAX_POSTS];
+    tn_arg args[MAX_OPERANDS];
+    tn_op op;
+} built;
+
+static void build_posts(const golden *g, built *b)
+{
+    char text[64], number[64];
+    if (value_of(g, "posts", text, sizeof text) == NULL)
+        return;
+    static const struct {
+        const char *name;
+        tn_post_kind kind;
+    } kinds[] = {{"bias", TN_POST_BIAS}, {"add", TN_POST_ADD},   {"scale", TN_POST_SCALE},
+                 {"relu", TN_POST_RELU}, {"gelu", TN_POST_GELU}, {"gelu_tanh", TN_POST_GELU_TANH},
+                 {"silu", TN_POST_SILU}};
+    char *save = NULL;
+    for (char *t = strtok_r(text, "+", &save); t != NULL; t = strtok_r(NULL, "+", &save)) {
+        uint32_t at = b->op.post_count++;
+        for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; ++i)
+            if (strcmp(kinds[i].name, t) == 0)
+                b->posts[at].kind = kinds[i].kind;
+        if (strcmp(t, "bias") == 0 || strcmp(t, "add") == 0)
+            b->posts[at].role = TN_ARG_POST0 + at;
+        if (strcmp(t, "scale") == 0)
+            b->posts[at].a = strtof(value_of(g, "scale", number, sizeof number), NULL);
+    }
+    b->op.posts = b->posts;
+}
+
+static void build(golden *g, built *b)
+{
+    char text[64];
+    memset(b, 0, sizeof *b);
+    b->op = (tn_op){.head = TN_INIT(tn_op), .numerics = {.cls = TN_CLASS_CANONICAL}};
+    if (strcmp(g->op, "unary") == 0 || strcmp(g->op, "binary") == 0) {
+        b->eltwise = (tn_eltwise){.head = TN_INIT(tn_eltwise)};
+        for (size_t i = 0; i < sizeof eltwise / sizeof eltwise[0]; ++i)
+            if (strcmp(eltwise[i].name, value_of(g, "kind", text, sizeof text)) == 0)
+                b->eltwise.kind = eltwise[i].kind;
+        b->op.kind = TN_OP_ELTWISE, b->op.attr = &b->eltwise;
+    } else if (strcmp(g->op, "matmul") == 0) {
+        b->matmul = (tn_matmul){.head = TN_INIT(tn_matmul)};
+        if (value_of(g, "alpha", text, sizeof text) != NULL)
+            b->matmul.flags |= TN_MATMUL_ALPHA, b->matmul.alpha = strtof(text, NULL);
+        if (value_of(g, "beta", text, sizeof text) != NULL)
+            b->matmul.flags |= TN_MATMUL_BETA, b->matmul.beta = strtof(text, NULL);
+        build_posts(g, b);
+        b->op.kind = TN_OP_MATMUL, b->op.attr = &b->matmul;
+    } else if (strcmp(g->op, "reduce") == 0) {
+        b->reduce = (tn_reduce){.head = TN_INIT(tn_reduce), .axes_mask = 2};
+        value_of(g, "kind", text, sizeof text);
+        b->reduce.kind = strcmp(text, "sum") == 0    ? TN_REDUCE_SUM
+                         : strcmp(text, "mean") == 0 ? TN_REDUCE_MEAN
+                                                     : TN_REDUCE_SUMSQ;
+        b->op.kind = TN_OP_REDUCE, b->op.attr = &b->reduce;
+    } else if (strcmp(g->op, "softmax") == 0) {
+        b->softmax = (tn_softmax){.head = TN_INIT(tn_softmax), .axis = 1};
+        b->softmax.log = value_of(g, "log", text, sizeof text) != NULL;
+        b->op.kind = TN_OP_SOFTMAX, b->op.attr = &b->softmax;
+    } else if (strcmp(g->op, "norm") == 0) {
+        b->norm = (tn_norm){.head = TN_INIT(tn_norm), .axes = 1};
+        b->norm.kind = strcmp(value_of(g, "kind", text, sizeof text), "rms") == 0 ? TN_NORM_RMS
+                                                                                  : TN_NORM_LAYER;
+        b->norm.epsilon = strtof(value_of(g, "eps", text, sizeof text), NULL);
+        b->op.kind = TN_OP_NORM, b->op.attr = &b->norm;
+    } else {
+        b->attention = (tn_attention){.head = TN_INIT(tn_attention)};
+        if (value_of(g, "causal", text, sizeof text) != NULL)
+            b->attention.flags =
+                strcmp(text, "end") == 0 ? TN_ATTENTION_CAUSAL_FROM_END : TN_ATTENTION_CAUSAL;
+        b->op.kind = TN_OP_ATTENTION, b->op.attr = &b->attention;
+    }
+    b->op.args = b->args;
+}
+
+/* Uploads the operands, computes, compares the words of the output. */
+static void check(tn_device *device, tn_queue *queue, golden *g)
+{
+    built b;
+    char text[64];
+    build(g, &b);
+    tn_buffer *buffer[MAX_OPERANDS] = {NULL};
+    uint32_t *got = NULL;
+    bool boolean = value_of(g, "mask", text, sizeof text) != NULL && strcmp(text, "bool") == 0;
+    for (uint32_t i = 0; i < g->count; ++i) {
+        operand *o = &g->item[i];
+        bool as_bool = boolean && strcmp(o->name, "mask") == 0;
+        uint32_t post = 0;
+        for (uint32_t p = 0; p < b.op.post_count; ++p)
+            if ((b.posts[p].kind == TN_POST_BIAS && strcmp(o->name, "bias") == 0) ||
+                (b.posts[p].kind == TN_POST_ADD && strcmp(o->name, "add") == 0))
+                post = p;
+        tn_tensor *t = &b.args[i].tensor;
+        b.args[i].role = role_of(g->op, o->name, post);
+        t->dtype = as_bool ? TN_BOOL : TN_F32;
+        t->rank = o->rank;
+        int64_t stride = 1;
+        for (int d = o->rank; d-- > 0;) {
+            t->dim[d] = o->dim[d];
+            t->stride[d] = stride;
+            stride *= o->dim[d];
+        }
+        tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = o->count * 4u};
+        TN_REQUIRE(tn_buffer_create(device, &desc, &buffer[i]) == TN_OK, "%s", g->head);
+        t->buffer = buffer[i];
+        uint8_t *flags = as_bool ? malloc(o->count + 1) : NULL;
+        for (size_t k = 0; flags != NULL && k < o->count; ++k)
+            flags[k] = o->word[k] != 0;
+        bool out = strcmp(o->name, "out") == 0;
+        if (out)
+            TN_REQUIRE(tn_queue_fill(queue, buffer[i], 0, o->count * 4u, 0x7fc0dead, 4, NULL) ==
+                           TN_OK,
+                       "%s", g->head);
+        else if (o->count != 0)
+            TN_REQUIRE(tn_queue_write(queue, buffer[i], 0, flags != NULL ? (void *)flags : o->word,
+                                      flags != NULL ? o->count : o->count * 4u, NULL) == TN_OK,
+                       "%s", g->head);
+        TN_REQUIRE(tn_queue_wait_idle(queue, UINT64_MAX) == TN_OK, "%s", g->head);
+        free(flags);
+    }
+    b.op.arg_count = g->count;
+    operand *want = find(g, "out");
+    TN_REQUIRE(want != NULL, "%s", g->head);
+    tn_error e = {0};
+    tn_status st = tn_compute(queue, &b.op);
+    if (st != TN_OK)
+        tn_error_last(&e);
+    TN_EXPECT(st == TN_OK, "%s: %s", g->head, e.text != NULL ? e.text : "");
+    got = malloc(want->count * 4u + 4u);
+    size_t at = (size_t)(want - g->item), wrong = 0;
+    if (st == TN_OK && got != NULL) {
+        TN_REQUIRE(tn_queue_read(queue, got, buffer[at], 0, want->count * 4u, NULL) == TN_OK &&
+                       tn_queue_wait_idle(queue, UINT64_MAX) == TN_OK,
+                   "%s", g->head);
+        for (size_t k = 0; k < want->count; ++k) {
+            uint32_t word = (got[k] & 0x7fffffffu) > 0x7f800000u ? 0x7fc00000u : got[k];
+            if (word != want->word[k] && wrong++ == 0)
+                fprintf(stderr, "%s: element %zu is %08x, golden %08x\n", g->head, k, got[k],
+                        want->word[k]);
+        }
+    }
+    TN_EXPECT(wrong == 0, "%s: %zu of %zu words differ", g->head, wrong, want->count);
+    free(got);
+    for (uint32_t i = 0; i < g->count; ++i)
+        tn_buffer_release(buffer[i]);
+}
+
+static unsigned run_file(tn_device *device, tn_queue *queue, const char *path)
+{
+    FILE *f = fopen(path, "r");
+    TN_REQUIRE(f != NULL, "cannot open %s", path);
+    char *line = malloc(LINE_BYTES);
+    TN_REQUIRE(line != NULL, "memory");
+    golden g = {0};
+    unsigned cases = 0;
+    for (bool more = true; more;) {
+        more = fgets(line, LINE_BYTES, f) != NULL;
+        if (!more || strncmp(line, "case ", 5) == 0) {
+            if (g.count != 0) {
+                check(device, queue, &g);
+                ++cases;
+            }
+            forget(&g);
+            if (more) {
+                line[strcspn(line, "\n")] = '\0';
+                snprintf(g.head, sizeof g.head, "%s", line + 5);
+                snprintf(g.op, sizeof g.op, "%.*s", (int)strcspn(g.head, " "), g.head);
+            }
+        } else {
+            TN_REQUIRE(read_operand(&g, line), "%s: bad operand line in %s", g.head, path);
+        }
+    }
+    free(line);
+    fclose(f);
+    return cases;
+}
+
+TN_TEST(canonical, golden_vectors)
+{
+    static const char *const files[] = {"functions.txt", "matmul.txt", "rows.txt", "attention.txt"};
+    for (const char *const *uri = tn_test_devices(); *uri != NULL; ++uri) {
+        tn_runtime *rt = NULL;
+        tn_device *device = NULL;
+        tn_queue *queue = NULL;
+        unsigned cases = 0;
+        TN_REQUIRE(tn_runtime_create(NULL, &rt) == TN_OK &&
+                       tn_device_open(rt, *uri, &device) == TN_OK &&
+                       tn_queue_create(device, NULL, &queue) == TN_OK,
+                   "%s cannot be opened", *uri);
+        for (size_t i = 0; i < sizeof files / sizeof files[0]; ++i) {
+            char path[1024];
+            snprintf(path, sizeof path, "%s/%s", TN_VECTORS_FOLDER, files[i]);
+            cases += run_file(device, queue, path);
+        }
+        fprintf(stderr, "%s: %u golden cases\n", *uri, cases);
+        TN_EXPECT(cases >= 80, "%s: only %u golden cases ran", *uri, cases);
+        tn_queue_release(queue);
+        tn_device_release(device);
+        tn_runtime_release(rt);
+    }
+}

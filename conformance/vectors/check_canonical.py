@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""CANONICAL 1 once more, in plain Python, sharing nothing with the library.
+
+Recomputes every golden vector of canonical-1/ and compares bits.
+A vector file holds cases: `case OP key=value ...`, then one line per operand: name, dims, hex words.
+A NaN is written 7fc00000 and stands for every NaN."""
+import os
+import struct
+import sys
+from fractions import Fraction
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "canonical-1")
+INF, NAN = float("inf"), float("nan")
+CH, LANES, SEG = 128, 64, 4096
+def bits(x): return 0x7FC00000 if x != x else struct.unpack("<I", struct.pack("<f", x))[0]
+def val(u): return struct.unpack("<f", struct.pack("<I", u & 0xFFFFFFFF))[0]
+def r32(x):
+    """binary64 to binary32, nearest even."""
+    try:
+        return struct.unpack("<f", struct.pack("<f", x))[0]
+    except OverflowError:
+        return INF if x > 0 else -INF
+def H(text): return float.fromhex(text)
+
+# One rounding each; binary64 has more than 2 * 24 + 2 bits, so rounding twice is innocuous for + and *.
+def add(a, b): return r32(a + b)
+def sub(a, b): return r32(a - b)
+def mul(a, b): return r32(a * b)
+def fma(a, b, c):
+    """Exact product, sum rounded to odd in binary64, then once to binary32."""
+    p = a * b
+    s = p + c
+    if s != s or s in (INF, -INF):
+        return r32(s)
+    t = s - p
+    r = (p - (s - t)) + (c - t)
+    if r != 0.0:
+        u = struct.unpack("<q", struct.pack("<d", s))[0]
+        if u & 1 == 0:
+            u += 1 if (r > 0) == (s > 0) else -1
+            s = struct.unpack("<d", struct.pack("<q", u))[0]
+    return r32(s)
+def rint(x):
+    if x != x or abs(x) >= 2.0 ** 23:
+        return x
+    n = float(round(x))
+    return -0.0 if n == 0 and str(x)[0] == "-" else n
+def recip(x):
+    return (-INF if bits(x) >> 31 else INF) if x == 0 else r32(1.0 / x)
+def sqrt(x): return x if x == 0 else NAN if not x >= 0 else x if x == INF else r32(x ** 0.5)
+def rsqrt(x):
+    if not 0 < x < INF:
+        return NAN if not x >= 0 else 0.0 if x == INF else -INF if bits(x) >> 31 else INF
+    y = r32(x ** -0.5)
+    for n in (bits(y) - 1, bits(y) + 1):  # exact: is a neighbour nearer?
+        mid = (Fraction(y) + Fraction(val(n))) / 2
+        if (n > bits(y)) == (mid * mid * Fraction(x) < 1):
+            return val(n)
+    return y
+def pow2(n): return 0.0 if n < -126 else INF if n > 127 else 2.0 ** n
+def scale(p, n):
+    return r32(p * 2.0 ** int(n))
+def poly(x, *c):
+    y = H(c[0])
+    for k in c[1:]:
+        y = fma(y, x, H(k))
+    return y
+L2E, L2E_L, LN2, LN2_L = H("0x1.715476p+0"), H("0x1.4ae0cp-26"), H("0x1.62e43p-1"), H("-0x1.05c61p-29")
+def p2(r):
+    return poly(r, "0x1.3fbc78p-13", "0x1.5f0f82p-10", "0x1.3b308cp-7", "0x1.c6af7p-5", "0x1.ebfbd8p-3", "0x1.62e43p-1", "1")
+def exp(x):
+    if x != x: return NAN
+    x = min(max(x, -104.0), 89.0)
+    n = rint(mul(x, L2E))
+    return scale(p2(fma(x, L2E_L, fma(x, L2E, -n))), n)
+def exp2(x):
+    if x != x: return NAN
+    x = min(max(x, -151.0), 129.0)
+    n = rint(x)
+    return scale(p2(sub(x, n)), n)
+def log(x):
+    if not 0 < x < INF:
+        return NAN if not x >= 0 else -INF if x == 0 else INF
+    tiny = x < 2.0 ** -126
+    y = mul(x, 2.0 ** 24) if tiny else x
+    e = (bits(y) - 0x3F2AAAAB) >> 23
+    f = sub(val(bits(y) - (e << 23)), 1.0)
+    n = sub(float(e), 24.0 if tiny else 0.0)
+    q = poly(f, "0x1.ea92cap-4", "-0x1.fd1b86p-4", "0x1.b92aa6p-4", "-0x1.f74aaap-4", "0x1.24e842p-3", "-0x1.55788ep-3",
+             "0x1.999816p-3", "-0x1.ffffb4p-3", "0x1.555556p-2", "-0.5")
+    q = fma(q, mul(f, f), mul(n, LN2_L))
+    return fma(n, LN2, add(f, q))
+def sigmoid(x):
+    z = exp(-abs(x))
+    q = recip(add(1.0, z))
+    return mul(z, q) if x < 0 else q
+def core(h, l, n): return p2(fma(l, L2E, fma(h, L2E_L, fma(h, L2E, -n))))
+def xsig(x, h, l):
+    if h != h: return NAN
+    a = min(abs(h), 126.0)
+    l = l if h < 0 else -l
+    n = rint(mul(a, -L2E))
+    p = core(-a, l, n)
+    w = mul(x, recip(add(1.0, scale(p, n))))
+    return scale(mul(w, p), n) if h < 0 else w
+def silu(x):
+    x = max(x, -126.0) if x == x else x
+    return xsig(x, x, 0.0)
+def gelu_tanh(x):
+    if x != x: return NAN
+    t = -16.0 if x < -16.0 else x
+    u = 16.0 if t > 16.0 else t
+    s = mul(u, u)
+    sl = fma(u, u, -s)
+    k, c0 = H("0x1.2444f2p-4"), H("0x1.98846p+0")
+    c = fma(s, k, c0)
+    cl = fma(s, k, sub(c0, c))
+    cl = fma(sl, k, cl)
+    cl = fma(s, H("0x1.49b16ap-29"), add(cl, H("-0x1.985794p-21")))
+    h = mul(u, c)
+    return xsig(t, h, fma(u, cl, fma(u, c, -h)))
+def gelu(x):
+    if x != x: return NAN
+    a = min(abs(x), 15.0)
+    t = recip(fma(a, 0.296875, 1.0))
+    q = poly(t, "-0x1.4f3f2p-6", "0x1.d6b0f2p-4", "-0x1.f0f7e8p-3", "0x1.be8902p-3", "-0x1.92287ap-4", "0x1.b4e14ap-4",
+             "0x1.339252p-4", "0x1.c22418p-4", "0x1.e46934p-4", "0x1.e52434p-4")
+    h = mul(a, a)
+    l = fma(a, a, -h)
+    h = mul(h, -0.5)
+    n = rint(mul(h, L2E))
+    g = scale(mul(mul(a, mul(q, t)), core(h, mul(l, -0.5), n)), n)
+    if a < 1.25:
+        c = poly(mul(x, x), "-0x1.d48d8ap-18", "0x1.d4cfa6p-14", "-0x1.36a188p-10", "0x1.46cbe4p-7", "-0x1.10584p-4", "0x1.988454p-2")
+        return mul(x, fma(c, x, 0.5))
+    return sub(x, g) if x > 0 else -g
+def signed(y, x): return NAN if y != y else val((bits(y) & 0x7FFFFFFF) | (bits(x) & 0x80000000))
+def tanh(x):
+    a = abs(x)
+    if a != a: return NAN
+    s = mul(a, a)
+    if a < 0.625:
+        q = poly(s, "-0x1.8ff18p-8", "0x1.5813cp-6", "-0x1.b92674p-5", "0x1.110e16p-3", "-0x1.555552p-2")
+        return signed(fma(mul(q, s), a, a), x)
+    z = exp(mul(a, -2.0))
+    return signed(fma(mul(z, -2.0), recip(add(1.0, z)), 1.0), x)
+def erf(x):
+    a = abs(x)
+    if a != a: return NAN
+    if a < 0.9375:
+        q = poly(mul(a, a), "0x1.4c5cb4p-14", "-0x1.a5197ap-11", "0x1.542fecp-8", "-0x1.b7fec4p-6", "0x1.ce2d52p-4", "-0x1.81274p-2", "0x1.06eba8p-3")
+        return signed(fma(q, a, a), x)
+    b = min(a, 4.0)
+    t = poly(b, "0x1.dce2aep-21", "-0x1.09bd96p-15", "0x1.f6d696p-12", "-0x1.153dd2p-8", "0x1.993fc2p-6", "-0x1.b8f29p-4", "-0x1.44c0bep-1", "-0x1.20fd6p+0")
+    return signed(sub(1.0, exp(mul(t, b))), x)
+def sincos(x, k):
+    if not abs(x) <= 2.0 ** 20:
+        return NAN
+    n = rint(mul(x, H("0x1.45f306p-1")))
+    r = fma(n, H("0x1.ee59dap-50"), fma(n, H("0x1.777a5cp-25"), fma(n, H("-0x1.921fb6p+0"), x)))
+    s = mul(r, r)
+    j = int(n) + k
+    if j & 1:
+        y = fma(fma(poly(s, "0x1.9b008p-16", "-0x1.6c1148p-10", "0x1.555554p-5"), s, -0.5), s, 1.0)
+    else:
+        y = fma(poly(s, "0x1.7b2844p-19", "-0x1.a05c62p-13", "0x1.11117ep-7", "-0x1.555556p-3"), mul(s, r), r)
+    return val(bits(y) ^ ((j & 2) << 30))
+def cmax(a, b): return NAN if a != a or b != b else max(a, b, key=lambda v: (v, not bits(v) >> 31))
+def relu(x): return x if x > 0 or x != x else 0.0
+UNARY = {"exp": exp, "exp2": exp2, "log": log, "recip": recip, "sqrt": sqrt, "rsqrt": rsqrt, "tanh": tanh, "sigmoid": sigmoid,
+         "silu": silu, "gelu": gelu, "gelu_tanh": gelu_tanh, "erf": erf, "sin": lambda x: sincos(x, 0), "cos": lambda x: sincos(x, 1),
+         "relu": relu, "rint": rint}
+def dot(a, b):
+    t = 0.0
+    for c in range(0, len(a), CH):
+        s = 0.0
+        for x, y in zip(a[c:c + CH], b[c:c + CH]): s = fma(x, y, s)
+        t = add(t, s)
+    return t
+def reduce(x, square=False):
+    t = 0.0
+    for c in range(0, len(x), SEG):
+        lane = [0.0] * LANES
+        for i, v in enumerate(x[c:c + SEG]):
+            lane[i % LANES] = fma(v, v, lane[i % LANES]) if square else add(lane[i % LANES], v)
+        h = LANES // 2
+        while h:
+            for l in range(h):
+                lane[l] = add(lane[l], lane[l + h])
+            h //= 2
+        t = add(t, lane[0])
+    return t
+def softmax(x, logarithm):
+    m = x[0]
+    for v in x[1:]: m = cmax(m, v)
+    p = [exp(sub(v, m)) for v in x]
+    s = reduce(p)
+    return [sub(sub(v, m), log(s)) for v in x] if logarithm else [mul(v, recip(s)) for v in p]
+def norm(x, kind, eps, gamma, beta):
+    rn = recip(float(len(x)))
+    mu = mul(reduce(x), rn) if kind == "layer" else None
+    d = [sub(v, mu) for v in x] if kind == "layer" else x
+    r = rsqrt(fma(reduce(d, True), rn, eps))
+    z = [mul(v, r) for v in d]
+    return [fma(v, g, b) for v, g, b in zip(z, gamma, beta)] if kind == "layer" else [mul(v, g) for v, g in zip(z, gamma)]
+def attention_row(q, keys, values, takes, bias):
+    c = mul(rsqrt(float(len(q))), L2E)
+    m = l = o = None
+    for b in range(0, len(keys), 128):
+        part = []
+        for j in range(b, min(b + 128, len(keys))):
+            t = mul(dot(q, keys[j]), c)
+            t = fma(bias[j], L2E, t) if bias else t
+            part += [(j, t)] if takes(j) and t != -INF else []
+        if not part:
+            continue
+        top = max(rint(t) for _, t in part)
+        p = [0.0] * 128
+        for j, t in part:
+            p[j - b] = mul(p2(sub(t, rint(t))), pow2(rint(t) - top))
+        lb = reduce(p)
+        ob = [dot([p[j - b] for j, _ in part], [values[j][e] for j, _ in part]) for e in range(len(values[0]))]
+        if m is None:
+            m, l, o = top, lb, ob
+        elif top > m:
+            f = pow2(m - top)
+            m, l, o = top, fma(l, f, lb), [fma(x, f, y) for x, y in zip(o, ob)]
+        else:
+            f = pow2(top - m)
+            l, o = fma(lb, f, l), [fma(y, f, x) for x, y in zip(o, ob)]
+    return [0.0] * len(values[0]) if m is None else [mul(x, recip(l)) for x in o]
+
+def operands(lines):
+    """name -> (dims, words) of one case."""
+    out = {}
+    for line in lines:
+        name, dims, *words = line.split()
+        out[name] = ([int(d) for d in dims.split("x")], [int(w, 16) for w in words])
+    return out
+def split(x, n): return [x[i:i + n] for i in range(0, len(x), n)] if n else []
+def matmul(key, x, dims):
+    m, k, n = dims["a"][0], dims["a"][1], dims["b"][1]
+    out = []
+    for i in range(m):
+        for j in range(n):
+            y = dot(x["a"][i * k:(i + 1) * k], x["b"][j::n] if k else [])
+            y = mul(H(key["alpha"]), y) if "alpha" in key else y
+            y = fma(H(key["beta"]), x["c"][i * n + j], y) if "beta" in key else y
+            for post in key.get("posts", "").split("+"):
+                y = {"": lambda: y, "bias": lambda: add(y, x["bias"][j]), "add": lambda: add(y, x["add"][i * n + j]),
+                     "scale": lambda: mul(y, H(key["scale"]))}.get(post, lambda: UNARY[post](y))()
+            out.append(y)
+    return out
+def attention(key, x, dims):
+    (hq, sq, d), (hkv, sk, _), dv = dims["q"], dims["k"], dims["v"][2]
+    heads = [split(split(x[n], w), s) for n, w, s in (("q", d, sq), ("k", d, sk), ("v", dv, sk))]
+    out = []
+    for h in range(hq):
+        g = h // (hq // hkv)
+        for i in range(sq):
+            take = [x["mask"][i * sk + j] != 0 if key.get("mask") == "bool" else True for j in range(sk)]
+            limit = {"start": i, "end": i + sk - sq}.get(key.get("causal"), sk)
+            bias = x["mask"][i * sk:(i + 1) * sk] if key.get("mask") == "add" else None
+            out += attention_row(heads[0][h][i], heads[1][g], heads[2][g], lambda j: take[j] and j <= limit, bias)
+    return out
+def compute(op, key, x, dims):
+    if op == "unary":
+        return [UNARY[key["kind"]](v) for v in x["a"]]
+    if op == "binary":
+        return [{"add": add, "mul": mul, "max": cmax, "min": lambda a, b: -cmax(-a, -b)}[key["kind"]](a, b) for a, b in zip(x["a"], x["b"])]
+    rows = split(x.get("a", []), dims.get("a", [1, 1])[-1])
+    if op == "reduce":
+        f = {"sum": reduce, "sumsq": lambda r: reduce(r, True), "mean": lambda r: mul(reduce(r), recip(float(len(r))))}[key["kind"]]
+        return [f(r) for r in rows]
+    if op == "softmax":
+        return [y for r in rows for y in softmax(r, "log" in key)]
+    if op == "norm":
+        return [y for r in rows for y in norm(r, key["kind"], H(key["eps"]), x["gamma"], x.get("beta"))]
+    return {"matmul": matmul, "attention": attention}[op](key, x, dims)
+def cases(path):
+    for block in open(path, encoding="ascii").read().split("case ")[1:]:
+        head, *lines = block.strip().split("\n")
+        op, *pairs = head.split()
+        yield op, dict(p.split("=") for p in pairs), operands(lines), head
+def main():
+    count = bad = 0
+    for name in sorted(os.listdir(HERE)):
+        for op, key, args, head in cases(os.path.join(HERE, name)):
+            x = {n: [val(w) for w in words] for n, (_, words) in args.items()}
+            got = [bits(y) for y in compute(op, key, x, {n: d for n, (d, _) in args.items()})]
+            wrong = sum(a != b for a, b in zip(got, args["out"][1])) + abs(len(got) - len(args["out"][1]))
+            count, bad = count + 1, bad + (wrong > 0)
+            if wrong:
+                print(f"{name}: {head}: {wrong} of {len(got)} words differ")
+    print(f"canonical-1: {count - bad} of {count} golden cases have the bits of the independent checker")
+    return 1 if bad or not count else 0
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the golden vectors of CANONICAL 1: seeded inputs, bits from check_canonical.py.
+
+Run for a new version of the class only; the vectors in the tree are what devices are held to."""
+import os
+import random
+
+import check_canonical as cc
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, cc.INF, -cc.INF, cc.NAN, cc.val(1), cc.val(0x80000001), cc.val(0x007FFFFF), cc.val(0x00800000),
+           cc.val(0x7F7FFFFF), cc.val(0xFF7FFFFF), 0.5, 1.5, 2.5, -2.5, cc.val(0x3F7FFFFF), cc.val(0x3FFFFFFF), 88.5, -87.25, -103.875, 16777216.0]
+R = random.Random(1)
+
+
+def gauss(n, s=1.0): return [cc.r32(R.gauss(0.0, s)) for _ in range(n)]
+
+
+def anybits(n): return [cc.val(R.getrandbits(32)) for _ in range(n)]
+
+
+def size(dims):
+    n = 1
+    for d in dims:
+        n *= d
+    return n
+
+
+class File:
+    def __init__(self, name):
+        self.path, self.parts = os.path.join(cc.HERE, name), []
+
+    def case(self, op, out_dims, args, **key):
+        """args: name -> (dims, values)"""
+        key = {k: (float(v).hex() if isinstance(v, float) else str(v)) for k, v in key.items()}
+        got = cc.compute(op, key, {n: v for n, (_, v) in args.items()}, {n: list(d) for n, (d, _) in args.items()})
+        assert len(got) == size(out_dims), (op, key)
+        lines = ["case " + " ".join([op] + [f"{k}={v}" for k, v in key.items()])]
+        for name, (dims, values) in list(args.items()) + [("out", (out_dims, got))]:
+            lines.append(" ".join([name, "x".join(map(str, dims))] + [f"{cc.bits(v):08x}" for v in values]))
+        self.parts.append("\n".join(lines) + "\n")
+
+    def close(self):
+        with open(self.path, "w", encoding="ascii") as f:
+            f.write("".join(self.parts))
+
+
+def functions():
+    f = File("functions.txt")
+    for kind in cc.UNARY:
+        v = SPECIAL + anybits(60) + gauss(60, 4.0)
+        f.case("unary", [len(v)], {"a": ([len(v)], v)}, kind=kind)
+    for kind in ("add", "mul", "max", "min"):
+        a = [x for x in SPECIAL for _ in SPECIAL] + anybits(40)
+        b = [x for _ in SPECIAL for x in SPECIAL] + anybits(40)
+        f.case("binary", [len(a)], {"a": ([len(a)], a), "b": ([len(b)], b)}, kind=kind)
+    f.close()
+
+
+def matmuls():
+    f = File("matmul.txt")
+    for m, n, k in ((1, 1, 1), (2, 3, 0), (3, 5, 127), (3, 5, 128), (2, 17, 129), (7, 9, 300), (1, 33, 260)):
+        f.case("matmul", [m, n], {"a": ([m, k], gauss(m * k)), "b": ([k, n], gauss(k * n))})
+    m, n, k = 3, 18, 140
+
+    def ab(): return {"a": ([m, k], gauss(m * k)), "b": ([k, n], gauss(k * n))}
+    c, bias, res = ([m, n], gauss(m * n)), ([n], gauss(n)), ([m, n], gauss(m * n))
+    f.case("matmul", [m, n], {**ab(), "c": c}, alpha=0.75, beta=-1.5)
+    f.case("matmul", [m, n], {**ab(), "bias": bias}, posts="bias+relu")
+    f.case("matmul", [m, n], {**ab(), "bias": bias}, posts="bias+gelu")
+    f.case("matmul", [m, n], {**ab(), "bias": bias, "add": res}, posts="bias+gelu_tanh+add")
+    f.case("matmul", [m, n], {**ab(), "add": res}, posts="scale+add+silu", scale=0.1875)
+    wide = [cc.r32(x * 2.0 ** R.randint(-60, 60)) for x in gauss(m * k)]
+    f.case("matmul", [m, n], {"a": ([m, k], wide), "b": ([k, n], gauss(k * n))})
+    small = [cc.r32(x * 2.0 ** -75) for x in gauss(m * k)]
+    f.case("matmul", [m, n], {"a": ([m, k], small), "b": ([k, n], [cc.r32(x * 2.0 ** -70) for x in gauss(k * n)])})
+    f.close()
+
+
+def rows():
+    f = File("rows.txt")
+    for n in (1, 63, 64, 65, 129, 4097, 4300):
+        for kind in ("sum", "sumsq", "mean"):
+            f.case("reduce", [1], {"a": ([1, n], gauss(n))}, kind=kind)
+    for n in (1, 5, 64, 130):
+        for logarithm in (False, True):
+            x = gauss(3 * n, 3.0)
+            x[n] = -cc.INF if n > 1 else x[n]
+            f.case("softmax", [3, n], {"a": ([3, n], x)}, **({"log": 1} if logarithm else {}))
+    for n in (1, 7, 64, 100, 384):
+        x, g, b = [cc.r32(v + 3.0) for v in gauss(2 * n)], gauss(n), gauss(n)
+        f.case("norm", [2, n], {"a": ([2, n], x), "gamma": ([n], g), "beta": ([n], b)}, kind="layer", eps=cc.r32(1e-5))
+        f.case("norm", [2, n], {"a": ([2, n], x), "gamma": ([n], g)}, kind="rms", eps=cc.r32(1e-6))
+    f.close()
+
+
+def attentions():
+    f = File("attention.txt")
+
+    def qkv(hq, hkv, sq, sk, d, dv, s=1.0):
+        return {"q": ([hq, sq, d], gauss(hq * sq * d, s)), "k": ([hkv, sk, d], gauss(hkv * sk * d)), "v": ([hkv, sk, dv], gauss(hkv * sk * dv))}
+    f.case("attention", [2, 3, 8], qkv(2, 2, 3, 20, 8, 8))
+    f.case("attention", [4, 2, 5], qkv(4, 2, 2, 129, 16, 5))
+    f.case("attention", [1, 3, 8], qkv(1, 1, 3, 300, 8, 8, 8.0))
+    f.case("attention", [2, 9, 4], qkv(2, 1, 9, 9, 8, 4), causal="start")
+    f.case("attention", [1, 4, 8], qkv(1, 1, 4, 132, 8, 8), causal="end")
+    mask = [float(R.random() < 0.4) for _ in range(5 * 140)]
+    mask[140:280] = [0.0] * 140
+    f.case("attention", [1, 5, 8], {**qkv(1, 1, 5, 140, 8, 8), "mask": ([5, 140], mask)}, mask="bool")
+    bias = gauss(4 * 140, 2.0)
+    bias[3] = -cc.INF
+    bias[140:280] = [-cc.INF] * 140
+    bias[280:300] = [cc.r32(-1e9)] * 20
+    f.case("attention", [1, 4, 8], {**qkv(1, 1, 4, 140, 8, 8), "mask": ([4, 140], bias)}, mask="add")
+    f.close()
+
+
+os.makedirs(cc.HERE, exist_ok=True)
+for make in (functions, matmuls, rows, attentions):
+    make()

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Limits of this machine, measured: the fma rate and the read bandwidth that percentages refer to.
+ */
+#include "tool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+bool tool_pin(uint32_t threads)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (uint32_t i = 0; i < threads; ++i)
+        CPU_SET(i, &set);
+    return sched_setaffinity(0, sizeof set, &set) == 0;
+}
+
+static bool pin_one(uint32_t cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    return sched_setaffinity(0, sizeof set, &set) == 0;
+}
+
+enum { FMA_STEPS = 200000 };
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,fma"))) static double fma_loop(float *sink)
+{
+    __m256 x = _mm256_set1_ps(1.0000001f), y = _mm256_set1_ps(1e-9f), s[12];
+    for (int i = 0; i < 12; ++i)
+        s[i] = _mm256_set1_ps((float)i);
+    double t = tool_now();
+    for (int k = 0; k < FMA_STEPS; ++k)
+        for (int i = 0; i < 12; ++i)
+            s[i] = _mm256_fmadd_ps(s[i], x, y);
+    t = tool_now() - t;
+    for (int i = 0; i < 12; ++i)
+        *sink += _mm256_cvtss_f32(s[i]);
+    return 2.0 * 8.0 * 12.0 * FMA_STEPS / t * 1e-9;
+}
+
+__attribute__((target("avx512f"))) static double fma_loop_512(float *sink)
+{
+    __m512 x = _mm512_set1_ps(1.0000001f), y = _mm512_set1_ps(1e-9f), s[12];
+    for (int i = 0; i < 12; ++i)
+        s[i] = _mm512_set1_ps((float)i);
+    double t = tool_now();
+    for (int k = 0; k < FMA_STEPS; ++k)
+        for (int i = 0; i < 12; ++i)
+            s[i] = _mm512_fmadd_ps(s[i], x, y);
+    t = tool_now() - t;
+    for (int i = 0; i < 12; ++i)
+        *sink += _mm512_cvtss_f32(s[i]);
+    return 2.0 * 16.0 * 12.0 * FMA_STEPS / t * 1e-9;
+}
+#endif
+
+static double scalar_loop(float *sink)
+{
+    float s[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    double t = tool_now();
+    for (int k = 0; k < FMA_STEPS; ++k)
+        for (int i = 0; i < 8; ++i)
+            s[i] = s[i] * 1.0000001f + 1e-9f;
+    t = tool_now() - t;
+    for (int i = 0; i < 8; ++i)
+        *sink += s[i];
+    return 2.0 * 8.0 * FMA_STEPS / t * 1e-9;
+}
+
+typedef struct measure {
+    pthread_t thread;
+    uint32_t cpu;
+    bool read;
+    const double *data;
+    size_t count;
+    double rate, sink;
+} measure;
+
+static void *measure_one(void *arg)
+{
+    measure *m = arg;
+    pin_one(m->cpu);
+    m->rate = 0.0;
+    for (int r = 0; r < (m->read ? 3 : 7); ++r) {
+        double rate;
+        if (m->read) {
+            double t = tool_now(), s[8] = {0};
+            for (size_t i = 0; i + 8 <= m->count; i += 8)
+                for (int j = 0; j < 8; ++j)
+                    s[j] += m->data[i + (size_t)j];
+            rate = (double)m->count * sizeof(double) / (tool_now() - t) * 1e-9;
+            for (int j = 0; j < 8; ++j)
+                m->sink += s[j];
+        } else {
+            float sink = 0.0f;
+#if defined(__x86_64__)
+            rate = __builtin_cpu_supports("avx512f") ? fma_loop_512(&sink)
+                   : __builtin_cpu_supports("fma")   ? fma_loop(&sink)
+                                                     : scalar_loop(&sink);
+#else
+            rate = scalar_loop(&sink);
+#endif
+            m->sink += sink;
+        }
+        m->rate = rate > m->rate ? rate : m->rate;
+    }
+    return NULL;
+}
+
+static double measure_all(uint32_t threads, bool read)
+{
+    if (threads == 0 || threads > 64)
+        return 0.0;
+    cpu_set_t before;
+    sched_getaffinity(0, sizeof before, &before);
+    measure m[64];
+    memset(m, 0, sizeof m);
+    size_t count = (size_t)32 << 20;
+    double *data = read ? malloc(count * sizeof *data) : NULL, total = 0.0;
+    if (read && data == NULL)
+        return 0.0;
+    if (read)
+        for (size_t i = 0; i < count; ++i)
+            data[i] = 1.0;
+    uint32_t started = 0;
+    for (uint32_t i = 0; i < threads; ++i) {
+        m[i].cpu = i;
+        m[i].read = read;
+        m[i].count = count / threads;
+        m[i].data = read ? data + i * m[i].count : NULL;
+        if (pthread_create(&m[i].thread, NULL, measure_one, &m[i]) != 0)
+            break;
+        ++started;
+    }
+    for (uint32_t i = 0; i < started; ++i) {
+        pthread_join(m[i].thread, NULL);
+        total += m[i].rate;
+    }
+    free(data);
+    sched_setaffinity(0, sizeof before, &before);
+    return total;
+}
+
+double tool_peak_gflops(uint32_t threads)
+{
+    return measure_all(threads, false);
+}
+
+double tool_read_gbs(uint32_t threads)
+{
+    return measure_all(threads, true);
+}
+
+void tool_cpu_name(char *text, size_t bytes)
+{
+    snprintf(text, bytes, "unknown cpu");
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    char line[256];
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) == 0 && colon != NULL) {
+            colon[strcspn(colon, "\n")] = '\0';
+            snprintf(text, bytes, "%s", colon + 2);
+            break;
+        }
+    }
+    if (f != NULL)
+        fclose(f);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The `tenon` command: finds the verb and hands over. */
+#include "tool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const struct {
+    const char *name, *text;
+    int (*run)(int argc, char **argv);
+} verbs[] = {
+    {"info", "devices, classes per dtype, links, topology (--json)", tool_info},
+    {"explain", "which kernel an op gets, and why the others were refused", tool_explain},
+    {"bench", "time an op beside the peer libraries that are found", tool_bench},
+    {"doctor", "what is missing here, and the line that installs it", tool_doctor},
+};
+
+int tool_error(const char *what)
+{
+    tn_error e;
+    tn_error_last(&e);
+    fprintf(stderr, "tenon: %s: %s [%s%s%s]\n", what, e.text != NULL ? e.text : "unknown error",
+            e.reason != NULL ? e.reason : tn_status_name(e.status),
+            e.argument != NULL ? ", argument " : "", e.argument != NULL ? e.argument : "");
+    return 1;
+}
+
+const char *tool_class_name(tn_class cls)
+{
+    static const char *const names[] = {"bounded", "fast", "canonical", "exact"};
+    return (unsigned)cls < 4 ? names[cls] : "?";
+}
+
+cJSON *tool_classes_json(uint32_t mask)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (unsigned c = 0; c < 4; ++c)
+        if (mask >> c & 1u)
+            cJSON_AddItemToArray(list, cJSON_CreateString(tool_class_name((tn_class)c)));
+    return list;
+}
+
+bool tool_folder(char *text, size_t bytes)
+{
+    ssize_t n = readlink("/proc/self/exe", text, bytes - 1);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    char *slash = strrchr(text, '/');
+    if (slash == NULL)
+        return false;
+    *slash = '\0';
+    return true;
+}
+
+double tool_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int usage(FILE *to)
+{
+    fprintf(to, "usage: tenon VERB [OPTIONS]   (tenon VERB --help says more)\n\n");
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; ++i)
+        fprintf(to, "  %-9s %s\n", verbs[i].name, verbs[i].text);
+    return to == stdout ? 0 : 2;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return usage(stderr);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+        return usage(stdout);
+    if (strcmp(argv[1], "--version") == 0) {
+        uint32_t v = tn_version();
+        printf("tenon %u.%u.%u\n", v >> 16, v >> 8 & 255u, v & 255u);
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; ++i)
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return verbs[i].run(argc - 1, argv + 1);
+    fprintf(stderr, "tenon: unknown verb '%s'\n", argv[1]);
+    return usage(stderr);
+}

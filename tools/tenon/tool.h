@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the verbs of the `tenon` command share. One file a verb. */
+#ifndef TN_TOOLS_TOOL_H
+#define TN_TOOLS_TOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+#include <tenon/tenon.h>
+
+/* Each verb gets its own argv (argv[0] is the verb) and returns the exit status. */
+int tool_info(int argc, char **argv);
+int tool_explain(int argc, char **argv);
+int tool_bench(int argc, char **argv);
+int tool_doctor(int argc, char **argv);
+
+/* Prints this thread's last error on standard error, as one readable paragraph; returns 1. */
+int tool_error(const char *what);
+const char *tool_class_name(tn_class cls);
+/* "f32:canonical" or such a list of the classes in `mask`, as a JSON array. */
+cJSON *tool_classes_json(uint32_t mask);
+/* The folder of the running command, for what lies beside it. */
+bool tool_folder(char *text, size_t bytes);
+double tool_now(void); /* seconds, monotonic */
+
+/* ---- machine.c: limits measured in the same minute ---- */
+double tool_peak_gflops(uint32_t threads); /* f32 fma, pinned to cpus 0..threads-1 */
+double tool_read_gbs(uint32_t threads);    /* reading 256 MiB */
+bool tool_pin(uint32_t threads);           /* this thread and its children to cpus 0..threads-1 */
+void tool_cpu_name(char *text, size_t bytes);
+
+/* ---- bench_rows.c: samples, statistics, the table ---- */
+typedef struct tool_contestant {
+    char impl[96], cls[16], shape[64], op[16];
+    bool packed;
+    void (*run)(void *self);
+    void *self;
+    double *sample_s;
+    uint32_t count, repeat;
+} tool_contestant;
+typedef struct tool_stats {
+    double median, p10, p90;
+} tool_stats;
+tool_stats tool_statistics(double *values, uint32_t count);
+/* Runs the contestants in turn for `rounds` rounds, each sample long enough to be timed. */
+bool tool_interleave(tool_contestant *c, uint32_t count, uint32_t rounds);
+/* Median over the rounds of (a's time / b's time), pair by pair. */
+double tool_pair_ratio(const tool_contestant *a, const tool_contestant *b);
+
+/* ---- bench_overhead.c, bench_attention.c ---- */
+int tool_bench_overhead(tn_device *device);
+int tool_bench_attention(tn_device *device, const char *shape, uint32_t threads, uint32_t rounds,
+                         double peak, cJSON *rows);
+
+#endif
