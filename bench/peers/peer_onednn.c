@@ -45,7 +45,7 @@ static void finish(void *state)
 }
 
 static dnnl_status_t reorder(prepared *p, dnnl_memory_t from, dnnl_memory_t to,
-                             const dnnl_memory_desc_t *from_md, const dnnl_memory_desc_t *to_md)
+                             const_dnnl_memory_desc_t from_md, const_dnnl_memory_desc_t to_md)
 {
     dnnl_primitive_desc_t desc;
     dnnl_primitive_t primitive;
@@ -72,38 +72,39 @@ static void *prepare_with(const tn_peer_matmul *problem, int packed)
         return NULL;
     dnnl_dims_t ad = {problem->m, problem->k}, bd = {problem->k, problem->n},
                 cd = {problem->m, problem->n};
-    dnnl_memory_desc_t am, bm, bq, cm;
-    dnnl_matmul_desc_t md;
+    dnnl_memory_desc_t am = NULL, bm = NULL, bq = NULL, cm = NULL;
     union {
         const float *in;
         float *out;
     } a = {problem->a}, b = {problem->b};
-    if (dnnl_engine_create(&p->engine, dnnl_cpu, 0) != dnnl_success ||
-        dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags) != dnnl_success ||
-        dnnl_memory_desc_init_by_tag(&am, 2, ad, dnnl_f32, dnnl_ab) != dnnl_success ||
-        dnnl_memory_desc_init_by_tag(&bm, 2, bd, dnnl_f32, dnnl_ab) != dnnl_success ||
-        dnnl_memory_desc_init_by_tag(&bq, 2, bd, dnnl_f32,
-                                     packed ? dnnl_format_tag_any : dnnl_ab) != dnnl_success ||
-        dnnl_memory_desc_init_by_tag(&cm, 2, cd, dnnl_f32, dnnl_ab) != dnnl_success ||
-        dnnl_matmul_desc_init(&md, &am, &bq, NULL, &cm) != dnnl_success ||
-        dnnl_primitive_desc_create(&p->desc, &md, NULL, p->engine, NULL) != dnnl_success ||
-        dnnl_primitive_create(&p->matmul, p->desc) != dnnl_success ||
-        dnnl_memory_create(&p->a, &am, p->engine, a.out) != dnnl_success ||
-        dnnl_memory_create(&p->b, &bm, p->engine, b.out) != dnnl_success ||
-        dnnl_memory_create(&p->c, &cm, p->engine, problem->c) != dnnl_success) {
-        free(p);
-        return NULL;
-    }
+    int ok = dnnl_engine_create(&p->engine, dnnl_cpu, 0) == dnnl_success &&
+             dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags) == dnnl_success &&
+             dnnl_memory_desc_create_with_tag(&am, 2, ad, dnnl_f32, dnnl_ab) == dnnl_success &&
+             dnnl_memory_desc_create_with_tag(&bm, 2, bd, dnnl_f32, dnnl_ab) == dnnl_success &&
+             dnnl_memory_desc_create_with_tag(
+                 &bq, 2, bd, dnnl_f32, packed ? dnnl_format_tag_any : dnnl_ab) == dnnl_success &&
+             dnnl_memory_desc_create_with_tag(&cm, 2, cd, dnnl_f32, dnnl_ab) == dnnl_success &&
+             dnnl_matmul_primitive_desc_create(&p->desc, p->engine, am, bq, NULL, cm, NULL) ==
+                 dnnl_success &&
+             dnnl_primitive_create(&p->matmul, p->desc) == dnnl_success &&
+             dnnl_memory_create(&p->a, am, p->engine, a.out) == dnnl_success &&
+             dnnl_memory_create(&p->b, bm, p->engine, b.out) == dnnl_success &&
+             dnnl_memory_create(&p->c, cm, p->engine, problem->c) == dnnl_success;
     p->b_packed = p->b;
-    if (packed) {
-        const dnnl_memory_desc_t *want =
+    if (ok && packed) {
+        const_dnnl_memory_desc_t want =
             dnnl_primitive_desc_query_md(p->desc, dnnl_query_weights_md, 0);
-        if (dnnl_memory_create(&p->b_packed, want, p->engine, DNNL_MEMORY_ALLOCATE) !=
-                dnnl_success ||
-            reorder(p, p->b, p->b_packed, &bm, want) != dnnl_success) {
-            finish(p);
-            return NULL;
-        }
+        ok = dnnl_memory_create(&p->b_packed, want, p->engine, DNNL_MEMORY_ALLOCATE) ==
+                 dnnl_success &&
+             reorder(p, p->b, p->b_packed, bm, want) == dnnl_success;
+    }
+    dnnl_memory_desc_destroy(am);
+    dnnl_memory_desc_destroy(bm);
+    dnnl_memory_desc_destroy(bq);
+    dnnl_memory_desc_destroy(cm);
+    if (!ok) {
+        finish(p);
+        return NULL;
     }
     return p;
 }

@@ -18,7 +18,7 @@ static const struct {
     {"peers/peer_libxsmm.so", "libxsmm in tenon bench",
      "apt-get install libxsmm-dev && ./run --setup"},
     {"peers/peer_onednn.so", "oneDNN in tenon bench",
-     "apt-get install libdnnl-dev && ./run --setup"},
+     "rm -rf .venv/onednn build/release/build.ninja && ./run --setup"},
 };
 
 int tool_doctor(int argc, char **argv)

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cpu backend's own view of its objects. */
+#ifndef TN_BACKENDS_CPU_H
+#define TN_BACKENDS_CPU_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include <kernels/common/kernel.h>
+#include <tenon/backend.h>
+
+/* cpuid leaves as captured, so that tests can feed those of other machines. */
+typedef struct cpu_words {
+    uint32_t max_leaf, leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_edx, leaf7_1_eax, xcr0;
+} cpu_words;
+
+uint32_t tn__cpu_tiers(const cpu_words *words); /* TN_K_ISA_* */
+const char *tn__cpu_tier_name(uint32_t isa);    /* of the highest tier in isa */
+/* The tiers up to a name; 0: not a name of this architecture. */
+uint32_t tn__cpu_tier_mask(const char *name);
+void tn__cpu_caps(tn_k_caps *out, char *brand, size_t bytes);
+
+typedef struct cpu_device {
+    const tn_host *host;
+    void *token;
+    tn_executor executor;
+    tn_k_caps caps;
+    bool hidden; /* ?private=1 */
+    uint64_t delay_seed;
+    char brand[128];
+} cpu_device;
+
+typedef struct cpu_buffer {
+    cpu_device *device;
+    unsigned char *data; /* what kernels use */
+    uint64_t bytes, reserved;
+    uint64_t address; /* private: the no-access range */
+    size_t allocated;
+    void (*release)(void *self); /* imported memory */
+    void *release_self;
+} cpu_buffer;
+
+tn_status tn__cpu_buffer_create(void *device, const tn_buffer_desc *desc, void **out,
+                                const tn_buffer_ops **out_ops);
+tn_status tn__cpu_buffer_import(void *device, const tn_external *external, void **out,
+                                const tn_buffer_ops **out_ops);
+/* cpu_private_linux.c: memory whose address cannot be read. */
+tn_status tn__cpu_private_alloc(cpu_buffer *b, uint64_t bytes);
+void tn__cpu_private_free(cpu_buffer *b);
+
+typedef struct cpu_plan {
+    cpu_device *device;
+    const tn_k_op *op;
+    const tn_k_variant *variant;
+    tn_k_launch launch;
+    tn_numerics numerics;
+    TN_ALIGNED(64) unsigned char params[TN_K_PARAMS_BYTES];
+} cpu_plan;
+
+tn_status tn__cpu_plan_create(void *device, const tn_op *op, const tn_plan_desc *desc,
+                              tn_choice_fn fn, void *self, void **out, const tn_plan_ops **out_ops);
+tn_status tn__cpu_supports(void *device, const tn_op *op);
+tn_status tn__cpu_queue_create(void *device, const tn_queue_desc *desc, void *token, void **out,
+                               const tn_queue_ops **out_ops);
+
+#define CPU_FAIL(host, status, reason, ...)                                                        \
+    (host)->fail(status, reason, __FILE__, __LINE__, __VA_ARGS__)
+
+#endif

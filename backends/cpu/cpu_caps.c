@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What this cpu is: tiers by cpuid with the state that the OS saves, caches by hwloc. */
+/* path: api > placement > queue > backend > kernel > [device] */
+#include "cpu.h"
+
+#include <hwloc.h>
+#include <stdio.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+static const struct {
+    const char *name;
+    uint32_t isa;
+} tiers[] = {
+#if defined(__x86_64__)
+    {"baseline", TN_K_ISA_BASELINE},     {"avx2", TN_K_ISA_AVX2}, {"avx512", TN_K_ISA_AVX512},
+    {"avx512bf16", TN_K_ISA_AVX512BF16}, {"amx", TN_K_ISA_AMX},
+#else
+    {"baseline", TN_K_ISA_BASELINE},
+    {"neon", TN_K_ISA_NEON},
+#endif
+};
+enum { TIERS = sizeof tiers / sizeof tiers[0] };
+
+uint32_t tn__cpu_tiers(const cpu_words *w)
+{
+    uint32_t isa = TN_K_ISA_BASELINE;
+    enum { FMA = 1u << 12, OSXSAVE = 1u << 27, AVX = 1u << 28, F16C = 1u << 29 };
+    enum { YMM = 0x6, ZMM = 0xe6, TILES = 0x60000 };
+    const uint32_t avx2 = 1u << 5, avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
+    const uint32_t need = FMA | OSXSAVE | AVX | F16C;
+    if (w->max_leaf < 7 || (w->leaf1_ecx & need) != need || (w->xcr0 & YMM) != YMM ||
+        (w->leaf7_ebx & avx2) == 0)
+        return isa;
+    isa |= TN_K_ISA_AVX2;
+    if ((w->leaf7_ebx & avx512) != avx512 || (w->xcr0 & ZMM) != ZMM)
+        return isa;
+    isa |= TN_K_ISA_AVX512;
+    if ((w->leaf7_ecx & 1u << 11) == 0 || (w->leaf7_1_eax & 1u << 5) == 0)
+        return isa;
+    isa |= TN_K_ISA_AVX512BF16;
+    if ((w->leaf7_edx & (1u << 22 | 1u << 24 | 1u << 25)) == (1u << 22 | 1u << 24 | 1u << 25) &&
+        (w->xcr0 & TILES) == TILES)
+        isa |= TN_K_ISA_AMX;
+    return isa;
+}
+
+const char *tn__cpu_tier_name(uint32_t isa)
+{
+    const char *name = tiers[0].name;
+    for (int i = 0; i < TIERS; ++i)
+        if ((isa & tiers[i].isa) != 0)
+            name = tiers[i].name;
+    return name;
+}
+
+uint32_t tn__cpu_tier_mask(const char *name)
+{
+    uint32_t mask = 0;
+    for (int i = 0; i < TIERS; ++i) {
+        mask |= tiers[i].isa;
+        if (strcmp(tiers[i].name, name) == 0)
+            return mask;
+    }
+    return 0;
+}
+
+static void detect(cpu_words *w, char *brand, size_t bytes)
+{
+    memset(w, 0, sizeof *w);
+    snprintf(brand, bytes, "cpu");
+#if defined(__x86_64__)
+    uint32_t a, b, c, d, text[13] = {0};
+    w->max_leaf = __get_cpuid_max(0, NULL);
+    if (__get_cpuid(1, &a, &b, &c, &d))
+        w->leaf1_ecx = c;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+        w->leaf7_ebx = b, w->leaf7_ecx = c, w->leaf7_edx = d;
+        if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d))
+            w->leaf7_1_eax = a;
+    }
+    if ((w->leaf1_ecx & 1u << 27) != 0) {
+        uint32_t low, high;
+        __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+        w->xcr0 = low;
+    }
+    if (__get_cpuid_max(0x80000000u, NULL) >= 0x80000004u) {
+        for (uint32_t i = 0; i < 3; ++i)
+            __get_cpuid(0x80000002u + i, &text[4 * i], &text[4 * i + 1], &text[4 * i + 2],
+                        &text[4 * i + 3]);
+        char plain[49];
+        memcpy(plain, text, 48);
+        plain[48] = '\0';
+        char *start = plain;
+        while (*start == ' ')
+            ++start;
+        if (*start != '\0')
+            snprintf(brand, bytes, "%s", start);
+    }
+#endif
+}
+
+/* Caches of the first core; what hwloc cannot see stays at a small cpu's sizes. */
+static void caches(tn_k_caps *caps)
+{
+    hwloc_topology_t t;
+    caps->l1d_bytes = 32u << 10;
+    caps->l2_bytes = 1u << 20;
+    caps->l3_bytes = 8u << 20;
+    caps->line_bytes = 64;
+    if (hwloc_topology_init(&t) != 0)
+        return;
+    if (hwloc_topology_load(t) == 0) {
+        static const hwloc_obj_type_t types[] = {HWLOC_OBJ_L1CACHE, HWLOC_OBJ_L2CACHE,
+                                                 HWLOC_OBJ_L3CACHE};
+        uint32_t *to[] = {&caps->l1d_bytes, &caps->l2_bytes, &caps->l3_bytes};
+        for (int i = 0; i < 3; ++i) {
+            hwloc_obj_t o = hwloc_get_obj_by_type(t, types[i], 0);
+            if (o != NULL && o->attr->cache.size >= 4096 && o->attr->cache.size < 1u << 31)
+                *to[i] = (uint32_t)o->attr->cache.size;
+        }
+    }
+    hwloc_topology_destroy(t);
+}
+
+void tn__cpu_caps(tn_k_caps *out, char *brand, size_t bytes)
+{
+    cpu_words w;
+    memset(out, 0, sizeof *out);
+    detect(&w, brand, bytes);
+#if defined(__aarch64__)
+    out->isa = TN_K_ISA_BASELINE | TN_K_ISA_NEON;
+#else
+    out->isa = tn__cpu_tiers(&w);
+#endif
+    caches(out);
+}

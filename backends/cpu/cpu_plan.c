@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Choosing a kernel row for an op: a pure function of the device's caps and the op. */
+/* path: api > placement > queue > [backend] > kernel > device */
+#include "cpu.h"
+
+#include <stdio.h>
+
+static const tn_k_op *find_op(tn_op_kind kind)
+{
+    for (uint32_t i = 0; i < tn_k_op_count; ++i)
+        if (tn_k_ops[i]->kind == kind)
+            return tn_k_ops[i];
+    return NULL;
+}
+
+static void tell(tn_choice_fn fn, void *self, const tn_k_variant *v, const tn_k_why *why,
+                 uint64_t estimate)
+{
+    if (fn == NULL)
+        return;
+    tn_choice c = {.device = "cpu",
+                   .kernel = v->name,
+                   .reason = why != NULL ? why->reason : "",
+                   .text = why != NULL ? why->text : "",
+                   .accepted = why == NULL,
+                   .estimate_ns = estimate};
+    fn(self, &c);
+}
+
+/* Walks the rows and leaves the best in `p`; `why` is the refusal of the last row that could have
+ * served the class. */
+static bool choose(cpu_plan *p, const tn_op *op, const char *kernel, uint64_t limit,
+                   tn_choice_fn fn, void *self, tn_k_why *why)
+{
+    const tn_k_caps *caps = &p->device->caps;
+    for (uint32_t i = 0; i < p->op->variant_count; ++i) {
+        const tn_k_variant *v = p->op->variants[i];
+        tn_k_why no = {"kernel.refused", NULL, "the kernel does not take this shape"};
+        tn_k_launch launch;
+        memset(&launch, 0, sizeof launch);
+        bool ok = false;
+        if (kernel != NULL && strcmp(kernel, v->name) != 0)
+            no = (tn_k_why){"kernel.not_asked", NULL, "another kernel was asked for by name"};
+        else if ((v->isa & ~caps->isa) != 0)
+            no = (tn_k_why){"kernel.isa", NULL,
+                            "the cpu, or the limit on its tier, lacks the instructions"};
+        else if (!tn_k_serves(v->cls, op->numerics.cls))
+            no = (tn_k_why){"kernel.class", NULL,
+                            "the kernel promises less than the class asked for"};
+        else
+            ok = v->accepts == NULL || v->accepts(p->params, caps, &no);
+        if (ok) {
+            v->plan(p->params, caps, &launch);
+            launch.workers = caps->workers;
+            uint64_t bytes = launch.shared_bytes + launch.worker_bytes * launch.workers;
+            if (limit != 0 && bytes > limit) {
+                ok = false;
+                no = (tn_k_why){"kernel.workspace", "workspace_limit_bytes",
+                                "the workspace is above the limit of the plan"};
+            }
+        }
+        if (!ok) {
+            tell(fn, self, v, &no, 0);
+            if (p->variant == NULL)
+                *why = no;
+            continue;
+        }
+        tell(fn, self, v, NULL, launch.estimate_ns);
+        if (p->variant == NULL || launch.estimate_ns == 0 || p->launch.estimate_ns == 0 ||
+            launch.estimate_ns <= p->launch.estimate_ns) {
+            p->variant = v;
+            p->launch = launch;
+        }
+    }
+    return p->variant != NULL;
+}
+
+static tn_status prepare(cpu_device *d, const tn_op *op, const tn_plan_desc *desc, tn_choice_fn fn,
+                         void *self, cpu_plan *p)
+{
+    tn_k_why why = {"kernel.none", NULL, "no kernel"};
+    memset(p, 0, sizeof *p);
+    p->device = d;
+    p->numerics = op->numerics;
+    p->op = find_op(op->kind);
+    if (p->op == NULL)
+        return CPU_FAIL(d->host, TN_STATUS_UNSUPPORTED, "cpu.no_kernels",
+                        "the cpu device has no kernel for ops of kind %d", (int)op->kind);
+    if (!p->op->params(op, p->params, &why))
+        return CPU_FAIL(d->host, TN_STATUS_UNSUPPORTED, why.reason, "%s on cpu: %s", p->op->name,
+                        why.text);
+    if (!choose(p, op, desc != NULL ? desc->kernel : NULL,
+                desc != NULL ? desc->workspace_limit_bytes : 0, fn, self, &why))
+        return CPU_FAIL(d->host, TN_STATUS_UNSUPPORTED, why.reason, "%s on cpu: %s%s%s",
+                        p->op->name, why.text,
+                        desc != NULL && desc->kernel != NULL ? "; asked for " : "",
+                        desc != NULL && desc->kernel != NULL ? desc->kernel : "");
+    if (p->numerics.accumulate == 0)
+        p->numerics.accumulate = TN_F32;
+    p->numerics.canonical_version = 1;
+    return TN_OK;
+}
+
+tn_status tn__cpu_supports(void *device, const tn_op *op)
+{
+    cpu_plan p;
+    return prepare(device, op, NULL, NULL, NULL, &p);
+}
+
+static void plan_destroy(void *plan)
+{
+    cpu_plan *p = plan;
+    tn_allocator a = p->device->host->allocator;
+    a.free(a.self, p, sizeof *p);
+}
+
+static tn_status plan_info(void *plan, tn_plan_info *out)
+{
+    const cpu_plan *p = plan;
+    snprintf(out->kernel, sizeof out->kernel, "%s", p->variant->name);
+    out->numerics = p->numerics;
+    out->parts = 1;
+    out->workspace_bytes = p->launch.shared_bytes + p->launch.worker_bytes * p->launch.workers;
+    out->estimate_ns = p->launch.estimate_ns;
+    return TN_OK;
+}
+
+static tn_status plan_layout(void *plan, tn_role role, uint64_t *out_layout, uint64_t *out_bytes)
+{
+    const cpu_plan *p = plan;
+    if (p->launch.pack_role == 0 || p->launch.pack_role != (uint32_t)role)
+        return CPU_FAIL(p->device->host, TN_STATUS_UNSUPPORTED, "plan.no_layout",
+                        "%s packs no such operand", p->variant->name);
+    *out_layout = p->launch.pack_layout;
+    *out_bytes = p->launch.pack_bytes;
+    return TN_OK;
+}
+
+static tn_status plan_arithmetic(void *plan, tn_arithmetic *out)
+{
+    const cpu_plan *p = plan;
+    if (p->variant->arithmetic != NULL)
+        p->variant->arithmetic(p->params, out);
+    return TN_OK;
+}
+
+static const tn_plan_ops plan_ops;
+
+tn_status tn__cpu_plan_create(void *device, const tn_op *op, const tn_plan_desc *desc,
+                              tn_choice_fn fn, void *self, void **out, const tn_plan_ops **out_ops)
+{
+    cpu_device *d = device;
+    tn_allocator a = d->host->allocator;
+    cpu_plan *p = a.alloc(a.self, sizeof *p, 64);
+    if (p == NULL)
+        return CPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "memory.host", "no host memory for a plan");
+    tn_status st = prepare(d, op, desc, fn, self, p);
+    if (st != TN_OK) {
+        a.free(a.self, p, sizeof *p);
+        return st;
+    }
+    *out = p;
+    *out_ops = &plan_ops;
+    return TN_OK;
+}
+
+static const tn_plan_ops plan_ops = {
+    .abi = TN_BACKEND_ABI,
+    .bytes = sizeof(tn_plan_ops),
+    .destroy = plan_destroy,
+    .info = plan_info,
+    .layout = plan_layout,
+    .arithmetic = plan_arithmetic,
+};

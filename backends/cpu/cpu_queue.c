@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A queue of the cpu device: inline when it is idle and may be, else on a thread of its own. The
+ * private device always uses the thread, starts late and reports late. */
+/* path: api > placement > [queue] > backend > kernel > device */
+#include "cpu.h"
+
+#include <errno.h>
+#include <time.h>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+enum { FIRST_RING = 16 };
+
+typedef struct cpu_item {
+    tn_work work;
+    tn_slot slot[TN_K_OPERANDS];
+    tn_tensor tensor;
+} cpu_item;
+
+typedef struct cpu_queue {
+    cpu_device *device;
+    void *token;
+    pthread_mutex_t lock; /* guards: ring, head, count, running, stop, done */
+    pthread_cond_t work_came, item_done;
+    cpu_item *ring;
+    uint32_t capacity, head, count;
+    bool running, stop, has_thread;
+    uint64_t done; /* items completed, for poll */
+    uint64_t random;
+    pthread_t thread;
+} cpu_queue;
+
+/* Nearest even, subnormals kept, whatever the caller's thread has set; restored by float_leave. */
+static inline uint32_t float_enter(void)
+{
+#if defined(__x86_64__)
+    uint32_t old = _mm_getcsr();
+    if ((old & 0xe040u) != 0)
+        _mm_setcsr(old & ~0xe040u);
+    return old;
+#elif defined(__aarch64__)
+    uint64_t old;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(old));
+    __asm__ volatile("msr fpcr, %0" : : "r"(old & ~(uint64_t)0x1c00000));
+    return (uint32_t)old;
+#else
+    return 0;
+#endif
+}
+
+static inline void float_leave(uint32_t old)
+{
+#if defined(__x86_64__)
+    if ((old & 0xe040u) != 0)
+        _mm_setcsr(old);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)old));
+#else
+    (void)old;
+#endif
+}
+
+static void *at(void *buffer, uint64_t offset)
+{
+    cpu_buffer *b = buffer;
+    return b != NULL && b->data != NULL ? b->data + offset : NULL;
+}
+
+typedef struct launch {
+    const cpu_plan *plan;
+    void *operand[TN_K_OPERANDS];
+    unsigned char *shared, *scratch;
+    uint32_t phase;
+    const tn_tensor *from; /* PACK */
+    const void *source;
+    void *packed;
+} launch;
+
+static void run_task(void *arg, uint32_t index, uint32_t worker)
+{
+    const launch *l = arg;
+    const tn_k_launch *k = &l->plan->launch;
+    uint32_t old = float_enter();
+    l->plan->variant->run(k, l->plan->params, l->operand, l->shared,
+                          l->scratch + (size_t)worker * k->worker_bytes, l->phase, index,
+                          index + 1);
+    float_leave(old);
+}
+
+static void pack_task(void *arg, uint32_t index, uint32_t worker)
+{
+    const launch *l = arg;
+    (void)worker;
+    uint32_t old = float_enter();
+    l->plan->variant->pack(&l->plan->launch, l->plan->params, l->from, l->source, l->packed, index,
+                           index + 1);
+    float_leave(old);
+}
+
+static void spread(const cpu_device *d, uint32_t tasks, void (*task)(void *, uint32_t, uint32_t),
+                   launch *l)
+{
+    if (tasks > 1 && d->executor.parallel != NULL && d->caps.workers > 1) {
+        d->executor.parallel(d->executor.self, tasks, task, l);
+        return;
+    }
+    for (uint32_t i = 0; i < tasks; ++i)
+        task(l, i, 0);
+}
+
+static void execute_run(cpu_queue *q, const tn_work *w)
+{
+    launch l = {.plan = w->plan};
+    const tn_k_operands *o = (const tn_k_operands *)(const void *)l.plan->params;
+    for (uint32_t i = 0; i < o->count; ++i)
+        for (uint32_t s = 0; s < w->slot_count; ++s)
+            if (w->slots[s].role == o->item[i].role)
+                l.operand[i] = at(w->slots[s].buffer, w->slots[s].offset);
+    l.shared = at(w->workspace, w->workspace_offset);
+    l.scratch = l.shared != NULL ? l.shared + l.plan->launch.shared_bytes : NULL;
+    for (; l.phase < l.plan->launch.phases; ++l.phase)
+        spread(q->device, l.plan->launch.tasks[l.phase], run_task, &l);
+}
+
+static void execute(cpu_queue *q, const tn_work *w)
+{
+    switch (w->kind) {
+    case TN_WORK_RUN:
+        execute_run(q, w);
+        break;
+    case TN_WORK_PACK: {
+        launch l = {.plan = w->plan, .from = w->tensor};
+        l.source = at(w->slots[0].buffer, w->slots[0].offset);
+        l.packed = at(w->to, w->to_offset);
+        spread(q->device, l.plan->launch.pack_tasks, pack_task, &l);
+        break;
+    }
+    case TN_WORK_COPY:
+        memmove(at(w->to, w->to_offset), at(w->from, w->from_offset), w->bytes);
+        break;
+    case TN_WORK_WRITE:
+        memcpy(at(w->to, w->to_offset), w->from, w->bytes);
+        break;
+    case TN_WORK_READ:
+        memcpy(w->to, at(w->from, w->from_offset), w->bytes);
+        break;
+    case TN_WORK_FILL: {
+        unsigned char *to = at(w->to, w->to_offset);
+        for (uint64_t i = 0; i < w->bytes; i += w->pattern_bytes)
+            memcpy(to + i, &w->pattern, w->pattern_bytes);
+        break;
+    }
+    case TN_WORK_CALL:
+        w->call(w->call_self);
+        break;
+    default:
+        break;
+    }
+}
+
+static void sleep_ns(uint64_t ns)
+{
+    struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+    while (ns != 0 && nanosleep(&t, &t) != 0 && errno == EINTR)
+        ;
+}
+
+/* Mostly short, sometimes long, so that orders which hold by luck do not. */
+static uint64_t delay(cpu_queue *q)
+{
+    q->random ^= q->random << 13;
+    q->random ^= q->random >> 7;
+    q->random ^= q->random << 17;
+    return (q->random & 7u) == 0 ? q->random % 200000u : q->random % 4000u;
+}
+
+static void complete(cpu_queue *q, uint64_t item)
+{
+    q->device->host->complete(q->token, item, TN_OK, NULL);
+    pthread_mutex_lock(&q->lock);
+    ++q->done;
+    pthread_cond_broadcast(&q->item_done);
+    pthread_mutex_unlock(&q->lock);
+}
+
+static void *serve(void *arg)
+{
+    cpu_queue *q = arg;
+    pthread_mutex_lock(&q->lock);
+    for (;;) {
+        while (q->count == 0 && !q->stop)
+            pthread_cond_wait(&q->work_came, &q->lock);
+        if (q->count == 0)
+            break;
+        cpu_item item = q->ring[q->head];
+        q->head = (q->head + 1) % q->capacity;
+        --q->count;
+        q->running = true;
+        pthread_mutex_unlock(&q->lock);
+        item.work.slots = item.slot;
+        item.work.tensor = &item.tensor;
+        if (q->device->hidden)
+            sleep_ns(delay(q));
+        execute(q, &item.work);
+        if (q->device->hidden)
+            sleep_ns(delay(q));
+        /* Idle before the completion is told, so that whoever is told may go on inline. */
+        pthread_mutex_lock(&q->lock);
+        q->running = q->count != 0;
+        pthread_mutex_unlock(&q->lock);
+        complete(q, item.work.item);
+        pthread_mutex_lock(&q->lock);
+    }
+    pthread_mutex_unlock(&q->lock);
+    return NULL;
+}
+
+static tn_status enqueue(cpu_queue *q, const tn_work *w) /* with the lock */
+{
+    tn_allocator a = q->device->host->allocator;
+    if (q->count == q->capacity) {
+        uint32_t larger = q->capacity == 0 ? FIRST_RING : q->capacity * 2;
+        cpu_item *ring = a.alloc(a.self, larger * sizeof *ring, 64);
+        if (ring == NULL)
+            return TN_STATUS_NO_MEMORY;
+        for (uint32_t i = 0; i < q->count; ++i)
+            ring[i] = q->ring[(q->head + i) % q->capacity];
+        if (q->ring != NULL)
+            a.free(a.self, q->ring, q->capacity * sizeof *ring);
+        q->ring = ring;
+        q->capacity = larger;
+        q->head = 0;
+    }
+    if (!q->has_thread) {
+        if (pthread_create(&q->thread, NULL, serve, q) != 0)
+            return TN_STATUS_NO_MEMORY;
+        q->has_thread = true;
+    }
+    cpu_item *item = &q->ring[(q->head + q->count) % q->capacity];
+    item->work = *w;
+    for (uint32_t i = 0; i < w->slot_count; ++i)
+        item->slot[i] = w->slots[i];
+    if (w->kind == TN_WORK_PACK)
+        item->tensor = *w->tensor;
+    ++q->count;
+    pthread_cond_signal(&q->work_came);
+    return TN_OK;
+}
+
+static tn_status queue_submit(void *queue, const tn_work *w)
+{
+    cpu_queue *q = queue;
+    const tn_host *host = q->device->host;
+    if (w->kind == TN_WORK_COMMANDS || w->slot_count > TN_K_OPERANDS)
+        return CPU_FAIL(host, TN_STATUS_UNSUPPORTED, "cpu.work",
+                        "the cpu queue takes single items");
+    pthread_mutex_lock(&q->lock);
+    bool here = (w->flags & TN_WORK_MAY_RUN_HERE) != 0 && !q->device->hidden && q->count == 0 &&
+                !q->running;
+    tn_status st = here ? TN_OK : enqueue(q, w);
+    pthread_mutex_unlock(&q->lock);
+    if (st != TN_OK)
+        return CPU_FAIL(host, st, "cpu.queue", "no memory or thread for an item of the queue");
+    if (here) {
+        execute(q, w);
+        host->complete(q->token, w->item, TN_OK, NULL);
+    }
+    return TN_OK;
+}
+
+/* Waits for one completion; the queue's thread needs no help. */
+static tn_status queue_poll(void *queue, uint64_t timeout_ns)
+{
+    cpu_queue *q = queue;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    uint64_t ns = timeout_ns > 3600000000000u ? 3600000000000u : timeout_ns;
+    until.tv_sec += (time_t)(ns / 1000000000u);
+    until.tv_nsec += (long)(ns % 1000000000u);
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        ++until.tv_sec;
+    }
+    pthread_mutex_lock(&q->lock);
+    uint64_t before = q->done;
+    int rc = 0;
+    while (rc == 0 && q->done == before && (q->count != 0 || q->running))
+        rc = pthread_cond_timedwait(&q->item_done, &q->lock, &until);
+    pthread_mutex_unlock(&q->lock);
+    return rc == 0 ? TN_OK : TN_STATUS_TIMEOUT;
+}
+
+static void queue_destroy(void *queue)
+{
+    cpu_queue *q = queue;
+    tn_allocator a = q->device->host->allocator;
+    pthread_mutex_lock(&q->lock);
+    q->stop = true;
+    pthread_cond_signal(&q->work_came);
+    pthread_mutex_unlock(&q->lock);
+    if (q->has_thread)
+        pthread_join(q->thread, NULL);
+    if (q->ring != NULL)
+        a.free(a.self, q->ring, q->capacity * sizeof *q->ring);
+    pthread_cond_destroy(&q->item_done);
+    pthread_cond_destroy(&q->work_came);
+    pthread_mutex_destroy(&q->lock);
+    a.free(a.self, q, sizeof *q);
+}
+
+static const tn_queue_ops queue_ops = {
+    .abi = TN_BACKEND_ABI,
+    .bytes = sizeof(tn_queue_ops),
+    .destroy = queue_destroy,
+    .submit = queue_submit,
+    .poll = queue_poll,
+};
+
+tn_status tn__cpu_queue_create(void *device, const tn_queue_desc *desc, void *token, void **out,
+                               const tn_queue_ops **out_ops)
+{
+    cpu_device *d = device;
+    tn_allocator a = d->host->allocator;
+    (void)desc;
+    cpu_queue *q = a.alloc(a.self, sizeof *q, 64);
+    if (q == NULL)
+        return CPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "memory.host", "no host memory for a queue");
+    memset(q, 0, sizeof *q);
+    q->device = d;
+    q->token = token;
+    q->random = d->delay_seed * 0x9e3779b97f4a7c15u | 1u;
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->work_came, NULL);
+    pthread_cond_init(&q->item_done, NULL);
+    *out = q;
+    *out_ops = &queue_ops;
+    return TN_OK;
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Buffers: memory of a device, views of it, foreign memory, host mappings. */
+/* path: api > placement > [queue] > backend > kernel > device */
+#include "queue.h"
+
+static tn_buffer *root_of(tn_buffer *b)
+{
+    return b->parent != NULL ? b->parent : b; /* the parent of a view is never a view */
+}
+
+static void account(tn_device *d, uint64_t bytes, bool add)
+{
+    pthread_mutex_lock(&d->lock);
+    d->used_bytes = add ? d->used_bytes + bytes : d->used_bytes - bytes;
+    if (d->used_bytes > d->peak_bytes)
+        d->peak_bytes = d->used_bytes;
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* A range that no other live buffer has: the device's own where it offers one that is free (memory
+ * that was imported twice has one address only once), else a reservation. */
+static tn_status give_address(tn_buffer *b)
+{
+    uint64_t bytes = b->bytes != 0 ? b->bytes : 1;
+    tn__addresses *addresses = b->device->runtime->addresses;
+    if (b->bytes != 0 && tn__has(b->ops, address) &&
+        b->ops->address(b->object, &b->address) == TN_OK &&
+        tn__addresses_add(addresses, b->address, bytes, b) == TN_OK)
+        return TN_OK;
+    tn_status st = tn__address_reserve(bytes, &b->address);
+    if (st != TN_OK)
+        return st;
+    st = tn__addresses_add(addresses, b->address, bytes, b);
+    if (st != TN_OK)
+        tn__address_unreserve(b->address, bytes);
+    b->reserved = st == TN_OK;
+    return st;
+}
+
+static tn_status allocate(tn_device *d, tn_buffer **out)
+{
+    tn_buffer *b = tn__alloc(d->runtime, sizeof *b);
+    if (b == NULL)
+        return TN_STATUS_NO_MEMORY;
+    tn__ref_init(&b->ref);
+    b->device = tn_device_retain(d);
+    pthread_mutex_init(&b->lock, NULL);
+    atomic_init(&b->mapped, 0u);
+    *out = b;
+    return TN_OK;
+}
+
+static void deallocate(tn_buffer *b)
+{
+    tn_device *d = b->device;
+    pthread_mutex_destroy(&b->lock);
+    tn__free(d->runtime, b, sizeof *b);
+    tn_device_release(d);
+}
+
+tn_status tn_buffer_create(tn_device *d, const tn_buffer_desc *desc, tn_buffer **out)
+{
+    if (out == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "out", "out is NULL");
+    *out = NULL;
+    tn_status st = tn__device_usable(d, "device");
+    if (st != TN_OK)
+        return st;
+    tn_buffer_desc local = {.head = TN_INIT(tn_buffer_desc)};
+    st = tn__struct_in(&local, sizeof local, TN_TYPE_tn_buffer_desc, desc, "desc");
+    if (st != TN_OK)
+        return st;
+    if ((local.align & (local.align - 1)) != 0)
+        return tn__fail(TN_STATUS_INVALID, "buffer.align", "desc.align",
+                        "%llu is no power of two (0: the device's own)",
+                        (unsigned long long)local.align);
+    if (local.memory > (TN_MEMORY_HOST_VISIBLE | TN_MEMORY_UPLOAD | TN_MEMORY_READBACK))
+        return tn__fail(TN_STATUS_INVALID, "buffer.memory", "desc.memory",
+                        "unknown bits in 0x%x; allowed are TN_MEMORY_*", local.memory);
+    if (local.flags != 0)
+        return tn__fail(TN_STATUS_INVALID, "buffer.flags", "desc.flags",
+                        "0x%x: no flags are defined", local.flags);
+    if (d->info.largest_buffer_bytes != 0 && local.bytes > d->info.largest_buffer_bytes)
+        return tn__fail(TN_STATUS_NO_MEMORY, "buffer.too_large", "desc.bytes",
+                        "%llu bytes; the largest buffer of %s has %llu",
+                        (unsigned long long)local.bytes, d->uri,
+                        (unsigned long long)d->info.largest_buffer_bytes);
+    tn_buffer *b;
+    st = allocate(d, &b);
+    if (st != TN_OK)
+        return st;
+    b->bytes = local.bytes;
+    b->memory = local.memory;
+    if (local.bytes == 0)
+        local.bytes = 1; /* an object and an address of its own; nothing of it can be used */
+    tn__error_clear();
+    st = d->ops->buffer_create(d->object, &local, &b->object, &b->ops);
+    if (st != TN_OK) {
+        st = tn__backend_failed(st, d->uri, "buffer_create");
+    } else {
+        st = give_address(b);
+        if (st != TN_OK)
+            b->ops->destroy(b->object);
+    }
+    if (st != TN_OK) {
+        deallocate(b);
+        return st;
+    }
+    account(d, b->bytes, true);
+    *out = b;
+    return TN_OK;
+}
+
+tn_status tn_buffer_view(tn_buffer *of, uint64_t offset, uint64_t bytes, tn_buffer **out)
+{
+    if (out == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "out", "out is NULL");
+    *out = NULL;
+    if (of == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "buffer", "the buffer is NULL");
+    tn_status st = tn__device_usable(of->device, "buffer");
+    if (st != TN_OK)
+        return st;
+    uint64_t end;
+    if (!tn__add_u64(offset, bytes, &end) || end > of->bytes)
+        return tn__fail(TN_STATUS_INVALID, "buffer.range", "offset",
+                        "%llu bytes at %llu leave the buffer of %llu bytes",
+                        (unsigned long long)bytes, (unsigned long long)offset,
+                        (unsigned long long)of->bytes);
+    tn_buffer *b;
+    st = allocate(of->device, &b);
+    if (st != TN_OK)
+        return st;
+    b->parent = tn_buffer_retain(root_of(of));
+    b->ops = of->ops;
+    b->object = of->object;
+    b->offset = of->offset + offset;
+    b->bytes = bytes;
+    b->address = of->address + offset;
+    b->memory = of->memory;
+    *out = b;
+    return TN_OK;
+}
+
+tn_status tn_buffer_import(tn_device *d, const tn_external *external, tn_buffer **out)
+{
+    if (out == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "out", "out is NULL");
+    *out = NULL;
+    tn_status st = tn__device_usable(d, "device");
+    if (st != TN_OK)
+        return st;
+    tn_external local = {.head = TN_INIT(tn_external)};
+    st = tn__struct_in(&local, sizeof local, TN_TYPE_tn_external, external, "external");
+    if (st != TN_OK)
+        return st;
+    if (local.kind == TN_EXTERNAL_HOST && local.pointer == NULL && local.bytes != 0)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "external.pointer",
+                        "the host pointer is NULL");
+    if (!tn__has(d->ops, buffer_import))
+        return tn__fail(TN_STATUS_UNSUPPORTED, "buffer.import", "device",
+                        "%s imports no memory; create a buffer and copy with tn_queue_write",
+                        d->uri);
+    tn_buffer *b;
+    st = allocate(d, &b);
+    if (st != TN_OK)
+        return st;
+    b->bytes = local.bytes;
+    b->memory = local.kind == TN_EXTERNAL_HOST ? TN_MEMORY_HOST_VISIBLE : TN_MEMORY_DEVICE;
+    void (*release)(void *) = local.release;
+    void *self = local.self;
+    local.release = NULL; /* ours to call: once, after the backend let go */
+    local.self = NULL;
+    tn__error_clear();
+    st = d->ops->buffer_import(d->object, &local, &b->object, &b->ops);
+    if (st != TN_OK) {
+        st = tn__backend_failed(st, d->uri, "buffer_import");
+    } else {
+        st = give_address(b);
+        if (st != TN_OK)
+            b->ops->destroy(b->object);
+    }
+    if (st != TN_OK) {
+        deallocate(b); /* the memory stays the caller's: release is not called */
+        return st;
+    }
+    b->release = release;
+    b->release_self = self;
+    account(d, b->bytes, true);
+    *out = b;
+    return TN_OK;
+}
+
+tn_status tn_buffer_export(tn_buffer *b, tn_external_kind kind, tn_external *out)
+{
+    if (b == NULL || out == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", b == NULL ? "buffer" : "out",
+                        "the argument is NULL");
+    tn_status st = tn__device_usable(b->device, "buffer");
+    if (st != TN_OK)
+        return st;
+    if (!tn__has(b->ops, export_to))
+        return tn__fail(TN_STATUS_UNSUPPORTED, "buffer.export", "kind",
+                        "%s exports no memory; map the buffer or copy with tn_queue_read",
+                        b->device->uri);
+    tn_external local = {.head = TN_INIT(tn_external)};
+    tn__error_clear();
+    st = b->ops->export_to(b->object, kind, &local);
+    if (st != TN_OK)
+        return tn__backend_failed(st, b->device->uri, "export_to");
+    if (local.pointer != NULL)
+        local.pointer = (char *)local.pointer + b->offset;
+    else
+        local.offset += b->offset;
+    local.bytes = b->bytes;
+    return tn__struct_out(out, &local, sizeof local, TN_TYPE_tn_external, "out");
+}
+
+tn_buffer *tn_buffer_retain(tn_buffer *b)
+{
+    if (b != NULL)
+        tn__ref_retain(&b->ref);
+    return b;
+}
+
+/* Takes b off the list of mapped buffers of its root; the mapping itself is the caller's. */
+static void unlist(tn_buffer *b)
+{
+    tn_buffer *root = root_of(b);
+    pthread_mutex_lock(&root->lock);
+    tn_buffer **at = &root->mapped_list;
+    while (*at != NULL && *at != b)
+        at = &(*at)->mapped_next;
+    if (*at == b)
+        *at = b->mapped_next;
+    b->mapped_next = NULL;
+    b->map_mode = 0;
+    atomic_fetch_sub_explicit(&root->mapped, 1u, memory_order_release);
+    pthread_mutex_unlock(&root->lock);
+}
+
+static uint64_t staging_bytes(const tn_buffer *b)
+{
+    return b->map_bytes != 0 ? b->map_bytes : 1;
+}
+
+void tn_buffer_release(tn_buffer *b)
+{
+    if (b == NULL || !tn__ref_release(&b->ref))
+        return;
+    tn_device *d = b->device;
+    if (b->map_mode != 0) { /* released while mapped: what was written through it is dropped */
+        if (b->staging != NULL)
+            tn__free(d->runtime, b->staging, staging_bytes(b));
+        else if (tn__has(b->ops, unmap))
+            (void)b->ops->unmap(b->object);
+        unlist(b);
+    }
+    if (b->parent != NULL) {
+        tn_buffer *parent = b->parent;
+        deallocate(b);
+        tn_buffer_release(parent);
+        return;
+    }
+    tn__addresses_remove(d->runtime->addresses, b->address, b);
+    b->ops->destroy(b->object);
+    if (b->reserved)
+        tn__address_unreserve(b->address, b->bytes != 0 ? b->bytes : 1);
+    account(d, b->bytes, false);
+    if (b->release != NULL)
+        b->release(b->release_self);
+    deallocate(b);
+}
+
+tn_status tn__buffer_check(tn_buffer *b, tn_device *device, uint64_t offset, uint64_t bytes,
+                           const char *argument)
+{
+    if (b == NULL)
+        return tn__fail(TN_STATUS_INVALID, "buffer.null", argument, "no buffer is given for %s",
+                        argument);
+    if (b->device != device)
+        return tn__fail(TN_STATUS_INVALID, "buffer.device", argument,
+                        "the buffer for %s is on %s, the work is on %s", argument, b->device->uri,
+                        device->uri);
+    uint64_t end;
+    if (!tn__add_u64(offset, bytes, &end) || end > b->bytes)
+        return tn__fail(TN_STATUS_INVALID, "buffer.range", argument,
+                        "%llu bytes at %llu leave the buffer of %llu bytes given for %s",
+                        (unsigned long long)bytes, (unsigned long long)offset,
+                        (unsigned long long)b->bytes, argument);
+    tn_buffer *root = root_of(b);
+    if (atomic_load_explicit(&root->mapped, memory_order_acquire) == 0 || bytes == 0)
+        return TN_OK;
+    uint64_t first = b->offset + offset;
+    bool overlap = false;
+    pthread_mutex_lock(&root->lock);
+    for (const tn_buffer *m = root->mapped_list; m != NULL && !overlap; m = m->mapped_next) {
+        uint64_t start = m->offset + m->map_offset;
+        overlap = start < first + bytes && first < start + m->map_bytes;
+    }
+    pthread_mutex_unlock(&root->lock);
+    if (overlap)
+        return tn__fail(TN_STATUS_INVALID, "buffer.mapped", argument,
+                        "%llu bytes at %llu of the buffer given for %s are mapped; unmap first",
+                        (unsigned long long)bytes, (unsigned long long)offset, argument);
+    return TN_OK;
+}
+
+/* ---- mappings ---- */
+static tn_status transfer(tn_buffer *b, uint64_t offset, void *host, uint64_t bytes, bool write)
+{
+    if (bytes == 0)
+        return TN_OK;
+    tn_queue *q;
+    tn_status st = tn__queue_internal(b->device, &q);
+    if (st != TN_OK)
+        return st;
+    st = tn__transfer_now(q, b, offset, host, bytes, write);
+    tn_queue_release(q);
+    return st;
+}
+
+tn_status tn_buffer_map(tn_buffer *b, uint64_t offset, uint64_t bytes, uint32_t mode, void **out)
+{
+    if (out == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "out", "out is NULL");
+    *out = NULL;
+    if (b == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "buffer", "the buffer is NULL");
+    tn_device *d = b->device;
+    tn_status st = tn__device_usable(d, "buffer");
+    if (st != TN_OK)
+        return st;
+    if ((mode & (TN_MAP_READ | TN_MAP_WRITE)) == 0 ||
+        (mode & ~(uint32_t)(TN_MAP_READ | TN_MAP_WRITE | TN_MAP_DISCARD)) != 0)
+        return tn__fail(TN_STATUS_INVALID, "map.mode", "mode",
+                        "0x%x: give TN_MAP_READ, TN_MAP_WRITE or both, and TN_MAP_DISCARD if the "
+                        "old contents do not matter",
+                        mode);
+    st = tn__buffer_check(b, d, offset, bytes, "buffer");
+    if (st != TN_OK)
+        return st;
+    tn_buffer *root = root_of(b);
+    /* Claim first: two threads must not both map. */
+    pthread_mutex_lock(&root->lock);
+    bool taken = b->map_mode != 0;
+    if (!taken)
+        b->map_mode = mode;
+    pthread_mutex_unlock(&root->lock);
+    if (taken)
+        return tn__fail(TN_STATUS_INVALID, "map.twice", "buffer",
+                        "the buffer is mapped; map a view for a second range");
+    void *pointer = NULL, *staging = NULL;
+    uint64_t room = bytes != 0 ? bytes : 1;
+    if (tn__has(b->ops, map) && bytes != 0) {
+        tn__error_clear();
+        st = b->ops->map(b->object, b->offset + offset, bytes, mode, &pointer);
+        if (st != TN_OK)
+            st = tn__backend_failed(st, d->uri, "map");
+    } else {
+        staging = tn__alloc(d->runtime, room);
+        st = staging == NULL ? TN_STATUS_NO_MEMORY : TN_OK;
+        /* Also for WRITE: what the caller leaves untouched keeps its contents. */
+        if (st == TN_OK && (mode & TN_MAP_DISCARD) == 0)
+            st = transfer(b, offset, staging, bytes, false);
+        pointer = staging;
+    }
+    pthread_mutex_lock(&root->lock);
+    if (st != TN_OK) {
+        b->map_mode = 0;
+    } else {
+        b->staging = staging;
+        b->map_offset = offset;
+        b->map_bytes = bytes;
+        b->map_pointer = pointer;
+        b->mapped_next = root->mapped_list;
+        root->mapped_list = b;
+        atomic_fetch_add_explicit(&root->mapped, 1u, memory_order_release);
+    }
+    pthread_mutex_unlock(&root->lock);
+    if (st != TN_OK) {
+        if (staging != NULL)
+            tn__free(d->runtime, staging, room);
+        return st;
+    }
+    *out = pointer;
+    return TN_OK;
+}
+
+tn_status tn_buffer_unmap(tn_buffer *b)
+{
+    if (b == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "buffer", "the buffer is NULL");
+    if (!tn__runtime_usable(b->device->runtime))
+        return TN_STATUS_INVALID;
+    tn_buffer *root = root_of(b);
+    pthread_mutex_lock(&root->lock);
+    void *staging = b->staging;
+    uint32_t mode = b->map_pointer != NULL ? b->map_mode : 0;
+    uint64_t offset = b->map_offset, bytes = b->map_bytes, room = staging_bytes(b);
+    b->staging = NULL;
+    b->map_pointer = NULL;
+    pthread_mutex_unlock(&root->lock);
+    if (mode == 0)
+        return tn__fail(TN_STATUS_INVALID, "unmap.not_mapped", "buffer",
+                        "the buffer is not mapped");
+    tn_status st = TN_OK;
+    if (staging == NULL && tn__has(b->ops, unmap))
+        st = b->ops->unmap(b->object);
+    unlist(b);
+    if (staging != NULL) {
+        if ((mode & TN_MAP_WRITE) != 0)
+            st = transfer(b, offset, staging, bytes, true);
+        tn__free(b->device->runtime, staging, room);
+    }
+    return st;
+}
+
+tn_status tn_buffer_get_info(const tn_buffer *b, tn_buffer_info *out)
+{
+    if (b == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "buffer", "the buffer is NULL");
+    tn_buffer_info info = {.head = TN_INIT(tn_buffer_info),
+                           .bytes = b->bytes,
+                           .address = b->address,
+                           .memory = b->memory,
+                           .device = b->device};
+    return tn__struct_out(out, &info, sizeof info, TN_TYPE_tn_buffer_info, "out");
+}

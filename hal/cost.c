@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an op costs: operations of its definition, and bytes that have to move at least once. */
+/* path: api > [placement] > queue > backend > kernel > device */
+#include "hal/op.h"
+
+static uint64_t mul(uint64_t a, uint64_t b)
+{
+    uint64_t r;
+    return tn__mul_u64(a, b, &r) ? r : UINT64_MAX;
+}
+
+static uint64_t add(uint64_t a, uint64_t b)
+{
+    uint64_t r;
+    return tn__add_u64(a, b, &r) ? r : UINT64_MAX;
+}
+
+/* Elements; a dim that stride 0 repeats is read once. */
+static uint64_t elems(const tn_tensor *t, bool once)
+{
+    uint64_t n = 1;
+    for (int i = 0; i < t->rank; ++i)
+        if (!once || t->stride[i] != 0 || t->dim[i] == 0)
+            n = mul(n, (uint64_t)t->dim[i]);
+    return n;
+}
+
+static uint64_t moved_bytes(const tn_tensor *t)
+{
+    uint64_t bits = mul(elems(t, true), tn_dtype_bits((tn_dtype)t->dtype));
+    return bits / 8 + (bits % 8 != 0);
+}
+
+static uint64_t flops(const tn__op_view *v)
+{
+    const tn_tensor *out = tn__op_tensor(v, TN_ARG_OUT), *a = tn__op_tensor(v, TN_ARG_A);
+    switch (v->op.kind) {
+    case TN_OP_MATMUL: {
+        bool ta = (v->attr.matmul.flags & TN_MATMUL_TRANSPOSE_A) != 0;
+        uint64_t k = (uint64_t)a->dim[a->rank - (ta ? 2 : 1)], n = elems(out, false);
+        uint64_t extra = v->op.post_count + (tn__op_tensor(v, TN_ARG_C) != NULL ? 2u : 0u);
+        return add(mul(mul(2, n), k), mul(n, extra));
+    }
+    case TN_OP_ATTENTION: {
+        /* two products and a softmax of about five operations a score */
+        const tn_tensor *q = tn__op_tensor(v, TN_ARG_Q), *k = tn__op_tensor(v, TN_ARG_K);
+        int r = q->rank;
+        uint64_t scores = (uint64_t)k->dim[r - 2];
+        for (int i = 0; i < r - 1; ++i)
+            scores = mul(scores, (uint64_t)q->dim[i]);
+        uint64_t width = add(add((uint64_t)q->dim[r - 1], (uint64_t)out->dim[r - 1]) * 2, 5);
+        return mul(scores, width);
+    }
+    case TN_OP_SOFTMAX:
+        return mul(5, elems(out, false));
+    case TN_OP_NORM:
+        return mul(8, elems(out, false));
+    case TN_OP_ELTWISE:
+        return mul(v->attr.eltwise.kind == TN_ELTWISE_FMA ? 2 : 1, elems(out, false));
+    case TN_OP_REDUCE:
+        return elems(a, false);
+    default:
+        return 0;
+    }
+}
+
+/** Counts an op's operations and the bytes of its operands.
+ *  numerics  a multiply-add is 2; causal attention counts the full square
+ *  returns   INVALID for a wrong op; numbers too large to hold are UINT64_MAX
+ *  threads   thread-safe
+ *  since     0.1 */
+tn_status tn_op_cost(const tn_op *op, uint64_t *out_flops, uint64_t *out_bytes)
+{
+    tn__op_view v;
+    tn_status st = tn__op_open(op, &v);
+    if (st == TN_OK)
+        st = tn__op_check_view(&v);
+    if (st != TN_OK)
+        return st;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < v.op.arg_count; ++i) {
+        const tn_tensor *t = &v.op.args[i].tensor;
+        bool gathered = v.op.kind == TN_OP_GATHER && v.op.args[i].role == TN_ARG_A;
+        /* gather reads as much of its table as it writes */
+        bytes = add(bytes, moved_bytes(gathered ? tn__op_tensor(&v, TN_ARG_OUT) : t));
+    }
+    if (out_flops != NULL)
+        *out_flops = flops(&v);
+    if (out_bytes != NULL)
+        *out_bytes = bytes;
+    return TN_OK;
+}

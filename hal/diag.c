@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Traces, plugins, fault injection, the bus of a chip. */
+/* path: [api] > placement > queue > backend > kernel > device */
+#include <hal/hal.h>
+
+tn_status tn_runtime_trace(tn_runtime *rt, void (*fn)(void *self, const tn_event *), void *self)
+{
+    if (!tn__runtime_usable(rt))
+        return TN_STATUS_INVALID;
+    (void)pthread_mutex_lock(&rt->lock);
+    rt->trace = fn;
+    rt->trace_self = self;
+    atomic_store_explicit(&rt->tracing, fn != NULL, memory_order_relaxed);
+    (void)pthread_mutex_unlock(&rt->lock);
+    return TN_OK;
+}
+
+void tn__trace(tn_runtime *rt, const tn_event *event)
+{
+    (void)pthread_mutex_lock(&rt->lock);
+    void (*fn)(void *, const tn_event *) = rt->trace;
+    void *self = rt->trace_self;
+    (void)pthread_mutex_unlock(&rt->lock);
+    if (fn)
+        fn(self, event);
+}
+
+/* Every entry of the plugin path is named with what became of it, so that a path that somebody set
+ * is never ignored in silence. */
+tn_status tn_runtime_plugins(tn_runtime *rt,
+                             void (*fn)(void *self, const char *path, tn_status,
+                                        const char *reason),
+                             void *self)
+{
+    char path[1024];
+    if (!tn__runtime_usable(rt))
+        return TN_STATUS_INVALID;
+    if (!fn)
+        return tn__fail(TN_STATUS_INVALID, "plugin.null", "fn",
+                        "fn is NULL; give a function that takes each plugin");
+    for (const char *at = rt->plugin_path; at && *at;) {
+        size_t n = strcspn(at, ":"), copied = n < sizeof(path) ? n : sizeof(path) - 1;
+        memcpy(path, at, copied);
+        path[copied] = 0;
+        if (n)
+            fn(self, path, TN_STATUS_UNSUPPORTED, "plugin.unsupported");
+        at += n + (at[n] == ':');
+    }
+    return TN_OK;
+}
+
+tn_status tn_device_inject(tn_device *device, const char *script)
+{
+    tn_status st = tn__device_usable(device, "device");
+    if (st)
+        return st;
+    if (!script)
+        return tn__fail(TN_STATUS_INVALID, "inject.null", "script",
+                        "script is NULL; give a text such as \"lose at=17\"");
+    st = tn__fail(TN_STATUS_UNSUPPORTED, "inject.unsupported", "script",
+                  "this version cannot inject faults");
+    tn__error_device(device->uri);
+    return st;
+}
+
+tn_status tn_device_bus(tn_device *device, tn_bus *out, tn_chip *out_chip)
+{
+    tn_chip chip = {.head = TN_INIT(tn_chip)}, caller;
+    tn_status st = tn__device_usable(device, "device");
+    if (st)
+        return st;
+    if (!out)
+        return tn__fail(TN_STATUS_INVALID, "bus.null", "out", "out is NULL; give a tn_bus to fill");
+    st = tn__struct_in(&caller, sizeof(caller), TN_TYPE_tn_chip, out_chip, "out_chip");
+    if (st)
+        return st;
+    memset(out, 0, sizeof(*out));
+    if (!tn__has(device->ops, bus)) {
+        st = tn__fail(TN_STATUS_UNSUPPORTED, "bus.none", "device",
+                      "%s has no registers to show; a simulated chip has", device->uri);
+        tn__error_device(device->uri);
+        return st;
+    }
+    tn__error_clear();
+    st = device->ops->bus(device->object, out, &chip);
+    if (st)
+        return tn__backend_failed(st, device->uri, "bus");
+    tn__device_lose(device, TN_STATUS_DEVICE_LOST, "device.bring_up");
+    return tn__struct_out(out_chip, &chip, sizeof(chip), TN_TYPE_tn_chip, "out_chip");
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The environment, read once when a runtime is created; the only reader of it. */
+/* path: [api] > placement > queue > backend > kernel > device */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <hal/hal.h>
+
+enum { MAX_THREADS = 4096 };
+
+#if defined(__x86_64__)
+static const char *const cpu_tiers[] = {"baseline", "avx2", "avx512", "avx512bf16", "amx", NULL};
+#elif defined(__aarch64__)
+static const char *const cpu_tiers[] = {"baseline", "neon", NULL};
+#else
+static const char *const cpu_tiers[] = {"baseline", NULL};
+#endif
+static const char *const log_levels[] = {"off", "error", "warning", "info", "debug", "trace", NULL};
+
+/* Empty is unset. */
+static const char *read_env(const char *name)
+{
+    const char *value = getenv(name);
+    return value && value[0] ? value : NULL;
+}
+
+/* Index of the value among the names; refuses others and says what is allowed. */
+static tn_status pick(const char *name, const char *value, const char *const *allowed, int32_t *out)
+{
+    char list[128] = "";
+    size_t at = 0;
+    for (int32_t i = 0; allowed[i]; i++) {
+        if (strcmp(value, allowed[i]) == 0) {
+            *out = i;
+            return TN_OK;
+        }
+        int n = snprintf(list + at, sizeof(list) - at, "%s%s", i ? ", " : "", allowed[i]);
+        if (n > 0 && (size_t)n < sizeof(list) - at)
+            at += (size_t)n;
+    }
+    return tn__fail(TN_STATUS_INVALID, "env.value", name, "%s is \"%.64s\"; allowed are: %s", name,
+                    value, list);
+}
+
+static tn_status read_text(tn_runtime *rt, const char *name, char **out)
+{
+    const char *value = read_env(name);
+    if (!value)
+        return TN_OK;
+    size_t bytes = strlen(value) + 1;
+    *out = tn__alloc(rt, bytes);
+    if (!*out)
+        return TN_STATUS_NO_MEMORY;
+    memcpy(*out, value, bytes);
+    return TN_OK;
+}
+
+static tn_status check_devices(const char *list)
+{
+    char uri[TN__URI_BYTES], scheme[TN__SCHEME_BYTES];
+    const char *rest;
+    for (;;) {
+        tn_status st = tn__uri_next(&list, uri);
+        if (st || !uri[0])
+            return st;
+        st = tn__uri_split(uri, scheme, &rest);
+        if (st)
+            return st;
+    }
+}
+
+tn_status tn__env_read(tn_runtime *rt, tn__env *out)
+{
+    tn_status st;
+    const char *value;
+    int32_t i;
+    memset(out, 0, sizeof(*out));
+    out->log_level = -1;
+
+    value = read_env("TENON_CPU_MAX");
+    if (value) {
+        st = pick("TENON_CPU_MAX", value, cpu_tiers, &i);
+        if (st)
+            return st;
+        (void)snprintf(out->cpu_max, sizeof(out->cpu_max), "%s", cpu_tiers[i]);
+    }
+    value = read_env("TENON_LOG");
+    if (value) {
+        st = pick("TENON_LOG", value, log_levels, &out->log_level);
+        if (st)
+            return st;
+    }
+    value = read_env("TENON_THREADS");
+    if (value) {
+        char *end;
+        unsigned long n = strtoul(value, &end, 10);
+        if (value[0] < '0' || value[0] > '9' || *end || n < 1 || n > MAX_THREADS)
+            return tn__fail(TN_STATUS_INVALID, "env.value", "TENON_THREADS",
+                            "TENON_THREADS is \"%.64s\"; allowed are: 1 to %d", value, MAX_THREADS);
+        out->threads = (uint32_t)n;
+    }
+    st = read_text(rt, "TENON_PLUGIN_PATH", &out->plugin_path);
+    if (!st)
+        st = read_text(rt, "TENON_CACHE_DIR", &out->cache_dir);
+    if (!st)
+        st = read_text(rt, "TENON_DEVICES", &out->devices);
+    if (!st && out->devices)
+        st = check_devices(out->devices);
+    if (st)
+        tn__env_free(rt, out);
+    return st;
+}
+
+static void free_text(tn_runtime *rt, char **text)
+{
+    if (*text)
+        tn__free(rt, *text, strlen(*text) + 1);
+    *text = NULL;
+}
+
+void tn__env_free(tn_runtime *rt, tn__env *env)
+{
+    free_text(rt, &env->plugin_path);
+    free_text(rt, &env->cache_dir);
+    free_text(rt, &env->devices);
+}

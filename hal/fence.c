@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fences: a growing number that any queue and the host can signal, fail and wait for. */
+/* path: api > placement > [queue] > backend > kernel > device */
+#include "queue.h"
+
+#include <time.h>
+
+enum { TIMES_KEPT = 32, WAIT_INLINE = 8, TURN_NS = 200000 /* how long new work may stay unseen */ };
+
+struct tn_fence {
+    tn__ref ref;
+    tn_runtime *runtime; /* retained */
+    _Atomic uint64_t value;
+    atomic_bool failed;   /* error is set before and never changes afterwards */
+    pthread_mutex_t lock; /* guards: writes of value and failed, the nodes, times */
+    tn__fence_node *first, **end;
+    tn__error_copy error;
+    struct {
+        uint64_t value;
+        tn_times times;
+    } times[TIMES_KEPT];
+    uint32_t times_next, times_count;
+};
+
+/* A query takes no lock, times do: the lock is not part of what const promises. */
+static tn_fence *unlocked(const tn_fence *f)
+{
+    return (tn_fence *)(uintptr_t)f;
+}
+
+bool tn__deadline(uint64_t timeout_ns, struct timespec *out)
+{
+    if (timeout_ns >= (uint64_t)INT64_MAX)
+        return false;
+    clock_gettime(CLOCK_MONOTONIC, out);
+    uint64_t ns = (uint64_t)out->tv_nsec + timeout_ns % 1000000000u;
+    out->tv_sec += (time_t)(timeout_ns / 1000000000u + ns / 1000000000u);
+    out->tv_nsec = (long)(ns % 1000000000u);
+    return true;
+}
+
+bool tn__passed(const struct timespec *deadline)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec > deadline->tv_sec ||
+           (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
+}
+
+void tn__cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+tn_status tn_fence_create(tn_runtime *rt, uint64_t initial, tn_fence **out)
+{
+    if (out == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "out", "out is NULL");
+    *out = NULL;
+    if (rt == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "runtime", "the runtime is NULL");
+    if (!tn__runtime_usable(rt))
+        return TN_STATUS_INVALID;
+    tn_fence *f = tn__alloc(rt, sizeof *f);
+    if (f == NULL)
+        return TN_STATUS_NO_MEMORY;
+    tn__ref_init(&f->ref);
+    f->runtime = tn_runtime_retain(rt);
+    atomic_init(&f->value, initial);
+    atomic_init(&f->failed, false);
+    pthread_mutex_init(&f->lock, NULL);
+    f->end = &f->first;
+    *out = f;
+    return TN_OK;
+}
+
+tn_fence *tn_fence_retain(tn_fence *f)
+{
+    if (f != NULL)
+        tn__ref_retain(&f->ref);
+    return f;
+}
+
+void tn_fence_release(tn_fence *f)
+{
+    if (f == NULL || !tn__ref_release(&f->ref))
+        return;
+    /* Nobody can signal it any more; who asked to be told is told that, once. */
+    tn__error_copy before;
+    bool told = f->first != NULL;
+    if (told)
+        tn__error_save(&before, NULL);
+    while (f->first != NULL) {
+        tn__fence_node *node = f->first;
+        f->first = node->next;
+        tn__fail(TN_STATUS_CANCELLED, "fence.released", NULL,
+                 "the fence was released before it reached %llu", (unsigned long long)node->value);
+        tn_error error;
+        tn_error_last(&error);
+        node->fn(node->self, TN_STATUS_CANCELLED, &error);
+        if (node->owned)
+            tn__free(f->runtime, node, sizeof *node);
+    }
+    if (told)
+        (void)tn__fail_again(&before.error);
+    tn_runtime *rt = f->runtime;
+    pthread_mutex_destroy(&f->lock);
+    tn__free(rt, f, sizeof *f);
+    tn_runtime_release(rt);
+}
+
+tn_runtime *tn__fence_runtime(const tn_fence *f)
+{
+    return f->runtime;
+}
+
+bool tn__fence_reached(tn_fence *f, uint64_t value)
+{
+    return atomic_load_explicit(&f->value, memory_order_acquire) >= value;
+}
+
+/* Reached, failed or neither; may be asked without the lock: both facts stay once true. */
+static bool settled(tn_fence *f, uint64_t value, const tn_error **out_error)
+{
+    *out_error = NULL;
+    if (tn__fence_reached(f, value))
+        return true;
+    if (!atomic_load_explicit(&f->failed, memory_order_acquire))
+        return false;
+    /* The value may have grown between the two loads, but not after the failure. */
+    if (!tn__fence_reached(f, value))
+        *out_error = &f->error.error;
+    return true;
+}
+
+bool tn__fence_add(tn_fence *f, tn__fence_node *node, const tn_error **out_error)
+{
+    pthread_mutex_lock(&f->lock);
+    bool done = settled(f, node->value, out_error);
+    if (!done) {
+        node->next = NULL;
+        node->previous =
+            f->first == NULL
+                ? NULL
+                : (tn__fence_node *)(void *)((char *)f->end - offsetof(tn__fence_node, next));
+        *f->end = node;
+        f->end = &node->next;
+        node->listed = true;
+    }
+    pthread_mutex_unlock(&f->lock);
+    return !done;
+}
+
+static void unlink_node(tn_fence *f, tn__fence_node *node)
+{
+    if (node->previous != NULL)
+        node->previous->next = node->next;
+    else
+        f->first = node->next;
+    if (node->next != NULL)
+        node->next->previous = node->previous;
+    else
+        f->end = node->previous != NULL ? &node->previous->next : &f->first;
+    node->listed = false;
+}
+
+void tn__fence_remove(tn_fence *f, tn__fence_node *node)
+{
+    pthread_mutex_lock(&f->lock);
+    if (node->listed)
+        unlink_node(f, node);
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* Tells those whom the new value or the failure settles. Entered with the lock, left without. The
+ * caller holds a reference. */
+static void tell(tn_fence *f)
+{
+    tn__fence_node *ready = NULL, **end = &ready;
+    for (tn__fence_node *node = f->first, *next; node != NULL; node = next) {
+        next = node->next;
+        const tn_error *error;
+        if (!settled(f, node->value, &error))
+            continue;
+        unlink_node(f, node);
+        if (node->inside) {
+            node->fn(node->self, error != NULL ? error->status : TN_OK, error);
+        } else {
+            node->next = NULL;
+            *end = node;
+            end = &node->next;
+        }
+    }
+    pthread_mutex_unlock(&f->lock);
+    while (ready != NULL) {
+        /* A node that is not owned may be gone once its fn was called. */
+        tn__fence_node node = *ready;
+        tn__fence_node *memory = ready;
+        ready = node.next;
+        const tn_error *error;
+        settled(f, node.value, &error);
+        node.fn(node.self, error != NULL ? error->status : TN_OK, error);
+        if (node.owned)
+            tn__free(f->runtime, memory, sizeof node);
+    }
+}
+
+void tn__fence_complete(tn_fence *f, uint64_t value, const tn_error *error, const tn_times *times)
+{
+    pthread_mutex_lock(&f->lock);
+    bool failed = atomic_load_explicit(&f->failed, memory_order_relaxed);
+    if (error != NULL) {
+        if (!failed) {
+            tn__error_save(&f->error, error);
+            atomic_store_explicit(&f->failed, true, memory_order_release);
+        }
+    } else if (!failed && value > atomic_load_explicit(&f->value, memory_order_relaxed)) {
+        atomic_store_explicit(&f->value, value, memory_order_release);
+    }
+    if (times != NULL && error == NULL) {
+        f->times[f->times_next].value = value;
+        f->times[f->times_next].times = *times;
+        f->times_next = (f->times_next + 1u) % TIMES_KEPT;
+        f->times_count += f->times_count < TIMES_KEPT;
+    }
+    tell(f);
+}
+
+tn_status tn_fence_query(const tn_fence *f, uint64_t *out_value)
+{
+    if (f == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "fence", "the fence is NULL");
+    bool failed = atomic_load_explicit(&f->failed, memory_order_acquire);
+    if (out_value != NULL)
+        *out_value = atomic_load_explicit(&f->value, memory_order_acquire);
+    return failed ? tn__fail_again(&f->error.error) : TN_OK;
+}
+
+tn_status tn_fence_signal(tn_fence *f, uint64_t value)
+{
+    if (f == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "fence", "the fence is NULL");
+    if (!tn__runtime_usable(f->runtime))
+        return TN_STATUS_INVALID;
+    uint64_t now;
+    tn_status status = tn_fence_query(f, &now);
+    if (status != TN_OK)
+        return status;
+    if (value < now)
+        return tn__fail(TN_STATUS_INVALID, "fence.value", "value",
+                        "a fence only grows: it is at %llu, the signal asks for %llu",
+                        (unsigned long long)now, (unsigned long long)value);
+    tn_fence_retain(f);
+    tn__fence_complete(f, value, NULL, NULL);
+    tn_fence_release(f);
+    return TN_OK;
+}
+
+tn_status tn_fence_fail(tn_fence *f, const tn_error *error)
+{
+    if (f == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "fence", "the fence is NULL");
+    if (error == NULL || error->status == TN_OK)
+        return tn__fail(TN_STATUS_INVALID, "fence.error", "error",
+                        "a failure needs an error whose status is not TN_OK");
+    if (!tn__runtime_usable(f->runtime))
+        return TN_STATUS_INVALID;
+    tn_fence_retain(f);
+    tn__fence_complete(f, 0, error, NULL);
+    tn_fence_release(f);
+    return TN_OK;
+}
+
+tn_status tn__fence_when(tn_fence *f, uint64_t value, tn__fence_fn fn, void *self)
+{
+    tn__fence_node *node = tn__alloc(f->runtime, sizeof *node);
+    if (node == NULL)
+        return TN_STATUS_NO_MEMORY;
+    node->value = value;
+    node->fn = fn;
+    node->self = self;
+    node->owned = true;
+    const tn_error *error;
+    if (!tn__fence_add(f, node, &error)) {
+        tn__free(f->runtime, node, sizeof *node);
+        fn(self, error != NULL ? error->status : TN_OK, error);
+    }
+    return TN_OK;
+}
+
+tn_status tn_fence_notify(tn_fence *f, uint64_t value,
+                          void (*fn)(void *self, tn_status, const tn_error *), void *self)
+{
+    if (f == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "fence", "the fence is NULL");
+    if (fn == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "fn", "the function is NULL");
+    if (!tn__runtime_usable(f->runtime))
+        return TN_STATUS_INVALID;
+    return tn__fence_when(f, value, fn, self);
+}
+
+tn_status tn_fence_get_error(const tn_fence *f, tn_error *out)
+{
+    if (f == NULL || out == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", f == NULL ? "fence" : "out",
+                        "the argument is NULL");
+    if (atomic_load_explicit(&f->failed, memory_order_acquire))
+        *out = f->error.error;
+    else
+        memset(out, 0, sizeof *out);
+    return TN_OK;
+}
+
+tn_status tn_fence_times(const tn_fence *fence, uint64_t value, tn_times *out)
+{
+    if (fence == NULL || out == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", fence == NULL ? "fence" : "out",
+                        "the argument is NULL");
+    tn_fence *f = unlocked(fence);
+    pthread_mutex_lock(&f->lock);
+    bool found = false;
+    for (uint32_t i = 0; i < f->times_count && !found; ++i) {
+        found = f->times[i].value == value;
+        if (found)
+            *out = f->times[i].times;
+    }
+    pthread_mutex_unlock(&f->lock);
+    if (found)
+        return TN_OK;
+    return tn__fail(TN_STATUS_UNAVAILABLE, "fence.times", "value",
+                    "no times are kept for value %llu: it was not signalled by a queue, or is not "
+                    "among the last %d",
+                    (unsigned long long)value, TIMES_KEPT);
+}
+
+tn_status tn_fence_export(tn_fence *f, uint64_t value, tn_external_kind kind, tn_external *out)
+{
+    (void)value;
+    if (f == NULL || out == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", f == NULL ? "fence" : "out",
+                        "the argument is NULL");
+    return tn__fail(TN_STATUS_UNSUPPORTED, "fence.export", "kind",
+                    "fences live on the host and cannot be exported as kind %d; use "
+                    "tn_fence_notify to signal a foreign object",
+                    (int)kind);
+}
+
+tn_status tn_fence_import(tn_runtime *rt, const tn_external *external, tn_fence **out)
+{
+    if (rt == NULL || external == NULL || out == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null",
+                        rt == NULL         ? "runtime"
+                        : external == NULL ? "external"
+                                           : "out",
+                        "the argument is NULL");
+    *out = NULL;
+    return tn__fail(TN_STATUS_UNSUPPORTED, "fence.import", "kind",
+                    "foreign fences of kind %d cannot be imported; wait for it and signal a fence "
+                    "of your own",
+                    (int)external->kind);
+}
+
+/* ---- waiting on the host ---- */
+typedef struct waiter {
+    pthread_mutex_t lock; /* a leaf; guards nothing but the sleep: the fences are asked again */
+    pthread_cond_t cond;
+    bool woken;
+} waiter;
+
+static void wake(void *self, tn_status status, const tn_error *error)
+{
+    (void)status;
+    (void)error;
+    waiter *w = self;
+    pthread_mutex_lock(&w->lock);
+    w->woken = true;
+    pthread_cond_signal(&w->cond);
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* TN_OK done, TN_STATUS_TIMEOUT not yet, else the error to report (already put back). */
+static tn_status judge(const tn_point *points, uint32_t count, bool any)
+{
+    uint32_t reached = 0, failed = 0;
+    const tn_error *first = NULL;
+    for (uint32_t i = 0; i < count; ++i) {
+        const tn_error *error;
+        if (!settled(points[i].fence, points[i].value, &error))
+            continue;
+        if (error == NULL) {
+            ++reached;
+        } else {
+            ++failed;
+            if (first == NULL)
+                first = error;
+        }
+    }
+    if (any ? reached > 0 : reached == count)
+        return TN_OK;
+    if (any ? failed == count : failed > 0)
+        return tn__fail_again(first);
+    return TN_STATUS_TIMEOUT;
+}
+
+static tn_status wait_slow(tn_runtime *rt, const tn_point *points, uint32_t count, bool any,
+                           uint64_t timeout_ns)
+{
+    tn__fence_node few[WAIT_INLINE], *nodes = few;
+    if (count > WAIT_INLINE) {
+        nodes = tn__alloc(rt, count * sizeof *nodes);
+        if (nodes == NULL)
+            return TN_STATUS_NO_MEMORY;
+    }
+    waiter w = {.woken = false};
+    pthread_mutex_init(&w.lock, NULL);
+    tn__cond_init(&w.cond);
+    struct timespec deadline = {0};
+    bool limited = tn__deadline(timeout_ns, &deadline);
+    for (uint32_t i = 0; i < count; ++i) {
+        nodes[i] =
+            (tn__fence_node){.value = points[i].value, .fn = wake, .self = &w, .inside = true};
+        const tn_error *error;
+        if (!tn__fence_add(points[i].fence, &nodes[i], &error))
+            wake(&w, TN_OK, NULL);
+    }
+    tn_status status;
+    bool late = false, turning = (rt->flags & TN_RUNTIME_NO_THREADS) != 0;
+    while ((status = judge(points, count, any)) == TN_STATUS_TIMEOUT && !late) {
+        /* Without a thread of our own the waiting thread does its work. */
+        bool worked = turning && tn__progress_turn(rt);
+        struct timespec until = deadline;
+        if (turning)
+            tn__deadline(TURN_NS, &until);
+        pthread_mutex_lock(&w.lock);
+        if (!w.woken && !worked) {
+            if (limited || turning)
+                (void)pthread_cond_timedwait(&w.cond, &w.lock, &until);
+            else
+                pthread_cond_wait(&w.cond, &w.lock);
+        }
+        w.woken = false;
+        pthread_mutex_unlock(&w.lock);
+        late = limited && tn__passed(&deadline);
+    }
+    for (uint32_t i = 0; i < count; ++i)
+        tn__fence_remove(points[i].fence, &nodes[i]);
+    pthread_cond_destroy(&w.cond);
+    pthread_mutex_destroy(&w.lock);
+    if (nodes != few)
+        tn__free(rt, nodes, count * sizeof *nodes);
+    return status;
+}
+
+tn_status tn_fence_wait(const tn_point *points, uint32_t count, uint32_t any, uint64_t timeout_ns)
+{
+    if (count == 0)
+        return TN_OK;
+    if (points == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", "points", "the points are NULL");
+    for (uint32_t i = 0; i < count; ++i) {
+        if (points[i].fence == NULL)
+            return tn__fail(TN_STATUS_INVALID, "argument.null", "points", "point %u has no fence",
+                            i);
+        if (points[i].fence->runtime != points[0].fence->runtime)
+            return tn__fail(TN_STATUS_INVALID, "fence.runtime", "points",
+                            "point %u belongs to another runtime than point 0", i);
+    }
+    tn_runtime *rt = points[0].fence->runtime;
+    if (!tn__runtime_usable(rt))
+        return TN_STATUS_INVALID;
+    tn_status status = judge(points, count, any != 0);
+    if (status == TN_STATUS_TIMEOUT) {
+        if (timeout_ns == 0) {
+            if ((rt->flags & TN_RUNTIME_NO_THREADS) != 0 && tn__progress_turn(rt))
+                status = judge(points, count, any != 0);
+        } else {
+            status = wait_slow(rt, points, count, any != 0, timeout_ns);
+        }
+    }
+    if (status == TN_STATUS_TIMEOUT)
+        return tn__fail(TN_STATUS_TIMEOUT, "fence.timeout", NULL,
+                        "not reached within %llu ns; the work goes on",
+                        (unsigned long long)timeout_ns);
+    return status;
+}

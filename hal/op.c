@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Validation common to all ops: structs, roles, tensors, posts, numerics; inference of outputs. */
+/* path: [api] > placement > queue > backend > kernel > device */
+#include "hal/op.h"
+
+#include <stdio.h>
+
+static const tn__op_row rows[] = {
+    {.kind = TN_OP_MATMUL,
+     .name = "matmul",
+     .attr_type = TN_TYPE_tn_matmul,
+     .attr_bytes = sizeof(tn_matmul),
+     .attr_optional = true,
+     .required = {TN_ARG_A, TN_ARG_B},
+     .optional = {TN_ARG_C},
+     .outputs = {TN_ARG_OUT},
+     .posts = true,
+     .check = tn__op_matmul},
+    {.kind = TN_OP_ATTENTION,
+     .name = "attention",
+     .attr_type = TN_TYPE_tn_attention,
+     .attr_bytes = sizeof(tn_attention),
+     .attr_optional = true,
+     .required = {TN_ARG_Q, TN_ARG_K, TN_ARG_V},
+     .optional = {TN_ARG_MASK, TN_ARG_SINKS, TN_ARG_LENGTHS, TN_ARG_SLOPES},
+     .outputs = {TN_ARG_OUT, TN_ARG_STATS},
+     .check = tn__op_attention},
+    {.kind = TN_OP_SOFTMAX,
+     .name = "softmax",
+     .attr_type = TN_TYPE_tn_softmax,
+     .attr_bytes = sizeof(tn_softmax),
+     .required = {TN_ARG_A},
+     .outputs = {TN_ARG_OUT},
+     .check = tn__op_softmax},
+    {.kind = TN_OP_NORM,
+     .name = "norm",
+     .attr_type = TN_TYPE_tn_norm,
+     .attr_bytes = sizeof(tn_norm),
+     .required = {TN_ARG_A},
+     .optional = {TN_ARG_GAMMA, TN_ARG_BETA},
+     .outputs = {TN_ARG_OUT},
+     .check = tn__op_norm},
+    {.kind = TN_OP_ELTWISE,
+     .name = "eltwise",
+     .attr_type = TN_TYPE_tn_eltwise,
+     .attr_bytes = sizeof(tn_eltwise),
+     .required = {TN_ARG_A},
+     .optional = {TN_ARG_B, TN_ARG_C},
+     .outputs = {TN_ARG_OUT},
+     .check = tn__op_eltwise},
+    {.kind = TN_OP_REDUCE,
+     .name = "reduce",
+     .attr_type = TN_TYPE_tn_reduce,
+     .attr_bytes = sizeof(tn_reduce),
+     .required = {TN_ARG_A},
+     .outputs = {TN_ARG_OUT},
+     .check = tn__op_reduce},
+    {.kind = TN_OP_GATHER,
+     .name = "gather",
+     .attr_type = TN_TYPE_tn_axis,
+     .attr_bytes = sizeof(tn_axis),
+     .required = {TN_ARG_A, TN_ARG_INDEX},
+     .outputs = {TN_ARG_OUT},
+     .check = tn__op_gather},
+    {.kind = TN_OP_COPY,
+     .name = "copy",
+     .required = {TN_ARG_A},
+     .outputs = {TN_ARG_OUT},
+     .check = tn__op_copy_kind},
+};
+
+static const char *const kind_names[] = {
+    "?",      "matmul", "conv", "attention", "softmax",  "norm",       "eltwise", "reduce", "pool",
+    "rope",   "gather", "copy", "concat",    "quantize", "dequantize", "resize",  "pad",    "topk",
+    "scan",
+};
+static const char *const role_names[] = {
+    "?",     "a",     "b",      "c",     "out",   "bias", "mask",  "q",    "k",
+    "v",     "sinks", "lengths", "pages", "groups", "gamma", "beta", "index", "grad",
+    "out_grad_a", "out_grad_b", "out_grad_v", "stats", "slopes", "freq",
+};
+enum { ROLE_NAMES = sizeof role_names / sizeof role_names[0] };
+
+/* Names that may stand in tn_error.argument: they have to outlive the call. */
+static const char *const post_names[TN__OP_ARGS] = {
+    "post0",  "post1",  "post2",  "post3",  "post4",  "post5",  "post6",  "post7",
+    "post8",  "post9",  "post10", "post11", "post12", "post13", "post14", "post15",
+    "post16", "post17", "post18", "post19", "post20", "post21", "post22", "post23",
+};
+
+static const char *role_static(uint32_t role)
+{
+    if (role > 0 && role < ROLE_NAMES)
+        return role_names[role];
+    if (role >= TN_ARG_POST0 && role < TN_ARG_POST0 + TN__OP_ARGS)
+        return post_names[role - TN_ARG_POST0];
+    return "args";
+}
+
+const char *tn__op_name(tn_op_kind kind)
+{
+    uint32_t k = (uint32_t)kind;
+    return k < sizeof kind_names / sizeof kind_names[0] ? kind_names[k] : "?";
+}
+
+bool tn__role_name(uint32_t role, char *text, size_t bytes)
+{
+    const char *name = role_static(role);
+    size_t n = strlen(name);
+    if (strcmp(name, "args") == 0 || n + 1 > bytes)
+        return false;
+    memcpy(text, name, n + 1);
+    return true;
+}
+
+bool tn__role_is_output(tn_op_kind kind, uint32_t role)
+{
+    const tn__op_row *row = tn__op_find((uint32_t)kind);
+    return row != NULL && role != 0 && (row->outputs[0] == role || row->outputs[1] == role);
+}
+
+const tn__op_row *tn__op_find(uint32_t kind)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; ++i)
+        if ((uint32_t)rows[i].kind == kind)
+            return &rows[i];
+    return NULL;
+}
+
+const tn_tensor *tn__op_tensor(const tn__op_view *v, uint32_t role)
+{
+    for (uint32_t i = 0; i < v->op.arg_count; ++i)
+        if (v->op.args[i].role == role)
+            return &v->op.args[i].tensor;
+    return NULL;
+}
+
+/* ---- shapes ---- */
+
+bool tn__shape_broadcast(tn_tensor *out, const tn_tensor *b)
+{
+    if (b->rank > out->rank) {
+        uint16_t shift = (uint16_t)(b->rank - out->rank);
+        for (int i = out->rank - 1; i >= 0; --i)
+            out->dim[i + shift] = out->dim[i];
+        for (int i = 0; i < shift; ++i)
+            out->dim[i] = 1;
+        out->rank = b->rank;
+    }
+    int shift = out->rank - b->rank;
+    for (int i = 0; i < b->rank; ++i) {
+        int64_t *o = &out->dim[i + shift];
+        if (*o == 1)
+            *o = b->dim[i];
+        else if (b->dim[i] != 1 && b->dim[i] != *o)
+            return false;
+    }
+    return true;
+}
+
+bool tn__shape_fits(const tn_tensor *t, const tn_tensor *to)
+{
+    if (t->rank > to->rank)
+        return false;
+    int shift = to->rank - t->rank;
+    for (int i = 0; i < t->rank; ++i)
+        if (t->dim[i] != 1 && t->dim[i] != to->dim[i + shift])
+            return false;
+    return true;
+}
+
+bool tn__shape_equal(const tn_tensor *a, const tn_tensor *b)
+{
+    return a->rank == b->rank && memcmp(a->dim, b->dim, a->rank * sizeof a->dim[0]) == 0;
+}
+
+void tn__shape_text(const tn_tensor *t, char *text, size_t bytes)
+{
+    size_t at = 0;
+    text[0] = '\0';
+    for (int i = 0; i <= t->rank && at < bytes; ++i) {
+        int n = i < t->rank ? snprintf(text + at, bytes - at, "%s%lld", i == 0 ? "[" : ",",
+                                       (long long)t->dim[i])
+                            : snprintf(text + at, bytes - at, "%s]", t->rank == 0 ? "[" : "");
+        at += n > 0 ? (size_t)n : 0;
+    }
+}
+
+void tn__strides_contiguous(tn_tensor *t)
+{
+    int64_t stride = 1;
+    for (int i = t->rank - 1; i >= 0; --i) {
+        t->stride[i] = stride;
+        int64_t dim = t->dim[i] > 0 ? t->dim[i] : 1;
+        if (__builtin_mul_overflow(stride, dim, &stride))
+            stride = INT64_MAX; /* the extent check refuses it */
+    }
+}
+
+bool tn__tensor_extent(const tn_tensor *t, uint64_t *out_bytes)
+{
+    uint64_t last = 0, step, bits;
+    for (int i = 0; i < t->rank; ++i) {
+        if (t->dim[i] == 0) {
+            *out_bytes = 0;
+            return true;
+        }
+    }
+    for (int i = 0; i < t->rank; ++i) {
+        if (t->dim[i] < 0 || t->stride[i] < 0)
+            return false;
+        if (!tn__mul_u64((uint64_t)(t->dim[i] - 1), (uint64_t)t->stride[i], &step) ||
+            !tn__add_u64(last, step, &last))
+            return false;
+    }
+    if (!tn__add_u64(last, 1, &last) ||
+        !tn__mul_u64(last, tn_dtype_bits((tn_dtype)t->dtype), &bits) || bits > UINT64_MAX - 7)
+        return false;
+    *out_bytes = (bits + 7) / 8;
+    return *out_bytes <= INT64_MAX / 8; /* kernels may compute a bit offset in int64_t */
+}
+
+bool tn__dtype_float(uint32_t dtype)
+{
+    return dtype >= TN_F64 && dtype <= TN_F4E2M1;
+}
+
+bool tn__dtype_integer(uint32_t dtype)
+{
+    return dtype >= TN_S64 && dtype <= TN_U4;
+}
+
+/* ---- opening ---- */
+
+tn_status tn__op_open(const tn_op *op, tn__op_view *out)
+{
+    memset(out, 0, sizeof *out);
+    tn_status st = tn__struct_in(&out->op, sizeof out->op, TN_TYPE_tn_op, op, "op");
+    if (st != TN_OK)
+        return st;
+    uint32_t kind = (uint32_t)out->op.kind;
+    out->row = tn__op_find(kind);
+    if (out->row == NULL) {
+        if ((kind >= TN_OP_MATMUL && kind <= TN_OP_SCAN) || kind >= TN_OP_VENDOR)
+            return tn__fail(TN_STATUS_UNSUPPORTED, "op.kind", "kind",
+                            "op kind %u (%s) is not built; built are matmul, attention, softmax, "
+                            "norm, eltwise, reduce, gather, copy",
+                            kind, tn__op_name(out->op.kind));
+        return tn__fail(TN_STATUS_INVALID, "op.kind", "kind",
+                        "op kind %u does not exist; kinds are %d to %d", kind, TN_OP_MATMUL,
+                        TN_OP_SCAN);
+    }
+    if (out->op.arg_count > TN__OP_ARGS || out->op.arg_count == 0 || out->op.args == NULL)
+        return tn__fail(TN_STATUS_INVALID, "op.arg_count", "args",
+                        "%s has %u operands; 2 to %d are allowed, and args must not be NULL",
+                        out->row->name, out->op.arg_count, TN__OP_ARGS);
+    if (out->op.post_count > TN__OP_POSTS || (out->op.post_count > 0 && out->op.posts == NULL))
+        return tn__fail(TN_STATUS_INVALID, "op.post_count", "posts",
+                        "%s has %u posts; 0 to %d are allowed, and posts must not be NULL",
+                        out->row->name, out->op.post_count, TN__OP_POSTS);
+    for (uint32_t i = 0; i < out->op.arg_count; ++i)
+        if (out->op.args[i].tensor.rank > TN_MAX_RANK)
+            return tn__fail(TN_STATUS_INVALID, "op.rank", role_static(out->op.args[i].role),
+                            "operand %s has rank %u; at most %d is allowed",
+                            role_static(out->op.args[i].role), out->op.args[i].tensor.rank,
+                            TN_MAX_RANK);
+    if (out->row->attr_bytes == 0) {
+        if (out->op.attr != NULL)
+            return tn__fail(TN_STATUS_INVALID, "op.attr", "attr", "%s takes no attr; pass NULL",
+                            out->row->name);
+        return TN_OK;
+    }
+    if (out->op.attr == NULL) {
+        if (!out->row->attr_optional)
+            return tn__fail(TN_STATUS_INVALID, "op.attr", "attr",
+                            "%s needs its attribute struct; attr is NULL", out->row->name);
+        out->attr.head.size = (uint32_t)out->row->attr_bytes;
+        out->attr.head.type = out->row->attr_type;
+    } else {
+        st = tn__struct_in(&out->attr, out->row->attr_bytes, out->row->attr_type, out->op.attr,
+                           "attr");
+        if (st != TN_OK)
+            return st;
+        /* A short struct from an older caller was filled up with zeros: it is whole now. */
+        out->attr.head.size = (uint32_t)out->row->attr_bytes;
+        out->attr.head.type = out->row->attr_type;
+        out->attr.head.next = NULL;
+    }
+    out->op.attr = NULL; /* readers use the copy */
+    out->op.head.size = (uint32_t)sizeof out->op;
+    out->op.head.next = NULL;
+    return TN_OK;
+}
+
+/* ---- checks ---- */
+
+static bool in_list(const uint16_t *list, size_t count, uint32_t role)
+{
+    for (size_t i = 0; i < count && list[i] != 0; ++i)
+        if (list[i] == role)
+            return true;
+    return false;
+}
+
+static tn_status check_roles(const tn__op_view *v, bool need_out)
+{
+    const tn__op_row *row = v->row;
+    for (uint32_t i = 0; i < v->op.arg_count; ++i) {
+        uint32_t role = v->op.args[i].role;
+        const char *name = role_static(role);
+        bool post = role >= TN_ARG_POST0 && role < TN_ARG_POST0 + TN__OP_ARGS;
+        bool used = false;
+        for (uint32_t p = 0; post && p < v->op.post_count; ++p)
+            used = used || v->op.posts[p].role == role;
+        if (post ? !used
+                 : !in_list(row->required, 4, role) && !in_list(row->optional, 6, role) &&
+                       !in_list(row->outputs, 2, role))
+            return tn__fail(TN_STATUS_INVALID, "op.role", name,
+                            "operand %u has role %u (%s), which %s does not take%s", i, role,
+                            strcmp(name, "args") == 0 ? "unknown" : name, row->name,
+                            post ? "; no post names it" : "");
+        for (uint32_t j = 0; j < i; ++j)
+            if (v->op.args[j].role == role)
+                return tn__fail(TN_STATUS_INVALID, "op.role_twice", name,
+                                "operands %u and %u of %s both have the role %s", j, i, row->name,
+                                name);
+    }
+    for (size_t i = 0; i < 4 && row->required[i] != 0; ++i)
+        if (tn__op_tensor(v, row->required[i]) == NULL)
+            return tn__fail(TN_STATUS_INVALID, "op.role_missing", role_static(row->required[i]),
+                            "%s needs operand %s", row->name, role_static(row->required[i]));
+    if (need_out && tn__op_tensor(v, TN_ARG_OUT) == NULL)
+        return tn__fail(TN_STATUS_INVALID, "op.role_missing", "out", "%s needs operand out",
+                        row->name);
+    return TN_OK;
+}
+
+/* Strides in growing order must each step over all that the smaller ones reach. */
+static bool covers_itself(const tn_tensor *t)
+{
+    int order[TN_MAX_RANK], n = 0;
+    for (int i = 0; i < t->rank; ++i) {
+        if (t->dim[i] == 0)
+            return false;
+        if (t->dim[i] < 2)
+            continue;
+        int at = n++;
+        for (; at > 0 && t->stride[order[at - 1]] > t->stride[i]; --at)
+            order[at] = order[at - 1];
+        order[at] = i;
+    }
+    int64_t reach = 0; /* the extent was checked: no overflow below */
+    for (int i = 0; i < n; ++i) {
+        if (t->stride[order[i]] <= reach)
+            return true;
+        reach += (t->dim[order[i]] - 1) * t->stride[order[i]];
+    }
+    return false;
+}
+
+static tn_status check_tensor(const tn__op_view *v, const tn_arg *arg)
+{
+    const tn_tensor *t = &arg->tensor;
+    const char *name = role_static(arg->role);
+    uint32_t known = TN_ARG_PACKED | TN_ARG_CONSTANT | TN_ARG_MAY_ALIAS;
+    bool output = tn__role_is_output(v->op.kind, arg->role);
+    uint64_t bytes;
+    if ((arg->flags & ~known) != 0)
+        return tn__fail(TN_STATUS_INVALID, "op.arg_flags", name,
+                        "operand %s has unknown flags 0x%x; PACKED, CONSTANT and MAY_ALIAS exist",
+                        name, arg->flags & ~known);
+    if ((arg->flags & TN_ARG_PACKED) != 0 &&
+        (v->op.kind != TN_OP_MATMUL || arg->role != TN_ARG_B))
+        return tn__fail(TN_STATUS_INVALID, "op.packed", name,
+                        "operand %s of %s cannot be PACKED; only b of matmul can", name,
+                        v->row->name);
+    if ((arg->flags & TN_ARG_MAY_ALIAS) != 0 && !output)
+        return tn__fail(TN_STATUS_INVALID, "op.may_alias", name,
+                        "MAY_ALIAS on the input %s; it belongs on an output", name);
+    if ((arg->flags & TN_ARG_CONSTANT) != 0 && output)
+        return tn__fail(TN_STATUS_INVALID, "op.constant", name,
+                        "CONSTANT on the output %s; it belongs on an input", name);
+    if (tn_dtype_bits((tn_dtype)t->dtype) == 0)
+        return tn__fail(TN_STATUS_INVALID, "op.dtype", name,
+                        "operand %s has dtype %u; dtypes are %d (f64) to %d (bool)", name, t->dtype,
+                        TN_F64, TN_BOOL);
+    if (t->flags != 0)
+        return tn__fail(TN_STATUS_INVALID, "op.tensor_flags", name,
+                        "operand %s has tensor flags 0x%x; none are defined", name, t->flags);
+    if (t->quant_group != 0)
+        return tn__fail(TN_STATUS_UNSUPPORTED, "op.quant", name,
+                        "operand %s is quantised in groups of %u, which no op takes yet", name,
+                        t->quant_group);
+    if (t->layout != TN_LAYOUT_STRIDED && (arg->flags & TN_ARG_PACKED) == 0)
+        return tn__fail(t->layout <= UINT32_MAX ? TN_STATUS_UNSUPPORTED : TN_STATUS_INVALID,
+                        "op.layout", name,
+                        "operand %s has layout 0x%llx; without PACKED only strided (0) is allowed",
+                        name, (unsigned long long)t->layout);
+    if (t->layout != TN_LAYOUT_STRIDED && t->layout <= UINT32_MAX)
+        return tn__fail(TN_STATUS_UNSUPPORTED, "op.layout", name,
+                        "operand %s has layout %u and PACKED; packed layouts are above 2^32", name,
+                        (unsigned)t->layout);
+    for (int i = 0; i < t->rank; ++i) {
+        if (t->dim[i] < 0)
+            return tn__fail(TN_STATUS_INVALID, "op.dim", name,
+                            "dim %d of %s is %lld; 0 or more is allowed", i, name,
+                            (long long)t->dim[i]);
+        if (t->stride[i] < 0)
+            return tn__fail(TN_STATUS_INVALID, "op.stride", name,
+                            "stride %d of %s is %lld; 0 or more is allowed", i, name,
+                            (long long)t->stride[i]);
+        if (output && t->stride[i] == 0 && t->dim[i] > 1)
+            return tn__fail(TN_STATUS_INVALID, "op.out_stride", name,
+                            "stride %d of the output %s is 0 over %lld elements; they would all "
+                            "be written to one place",
+                            i, name, (long long)t->dim[i]);
+    }
+    if (!tn__tensor_extent(t, &bytes))
+        return tn__fail(TN_STATUS_INVALID, "op.extent", name,
+                        "dims and strides of %s reach past the address space", name);
+    if (output && covers_itself(t))
+        return tn__fail(TN_STATUS_INVALID, "op.out_overlap", name,
+                        "strides of the output %s let elements overlap; each stride has to step "
+                        "over all that the smaller ones reach",
+                        name);
+    return TN_OK;
+}
+
+static tn_status check_posts(const tn__op_view *v, const tn_tensor *out)
+{
+    if (v->op.post_count > 0 && !v->row->posts)
+        return tn__fail(TN_STATUS_UNSUPPORTED, "op.posts", "posts",
+                        "%s takes no posts yet; matmul does", v->row->name);
+    for (uint32_t i = 0; i < v->op.post_count; ++i) {
+        const tn_post *p = &v->op.posts[i];
+        bool operand = p->kind == TN_POST_BIAS || p->kind == TN_POST_ADD || p->kind == TN_POST_MUL;
+        if (p->kind < TN_POST_BIAS || p->kind > TN_POST_SILU)
+            return tn__fail(TN_STATUS_INVALID, "op.post_kind", "posts",
+                            "post %u has kind %d; %d to %d exist", i, (int)p->kind, TN_POST_BIAS,
+                            TN_POST_SILU);
+        if (!operand && p->role != 0)
+            return tn__fail(TN_STATUS_INVALID, "op.post_role", "posts",
+                            "post %u reads no operand, so its role has to be 0, not %u", i,
+                            p->role);
+        if (p->kind == TN_POST_CLAMP && !(p->a <= p->b))
+            return tn__fail(TN_STATUS_INVALID, "op.post_clamp", "posts",
+                            "post %u clamps to [%g, %g]; the first has to be the smaller", i,
+                            (double)p->a, (double)p->b);
+        if (!operand)
+            continue;
+        const tn_tensor *t = tn__op_tensor(v, p->role);
+        if (p->role < TN_ARG_POST0 || p->role >= TN_ARG_POST0 + TN__OP_ARGS || t == NULL)
+            return tn__fail(TN_STATUS_INVALID, "op.post_role", "posts",
+                            "post %u needs an operand with role TN_ARG_POST0 + %u; it names role "
+                            "%u%s",
+                            i, i, p->role, t == NULL ? ", which is not among the operands" : "");
+        if (!tn__shape_fits(t, out)) {
+            char have[96], want[96];
+            tn__shape_text(t, have, sizeof have);
+            tn__shape_text(out, want, sizeof want);
+            return tn__fail(TN_STATUS_INVALID, "op.post_shape", role_static(p->role),
+                            "operand %s is %s, which does not broadcast to out %s",
+                            role_static(p->role), have, want);
+        }
+        if (t->dtype == TN_BOOL)
+            return tn__fail(TN_STATUS_INVALID, "op.post_dtype", role_static(p->role),
+                            "operand %s is bool; a number is needed", role_static(p->role));
+    }
+    return TN_OK;
+}
+
+static tn_status check_numerics(const tn_numerics *n)
+{
+    const uint32_t allow =
+        TN_ALLOW_TF32 | TN_ALLOW_BF16 | TN_ALLOW_F16_ACCUMULATE | TN_ALLOW_WINOGRAD;
+    if ((uint32_t)n->cls > TN_CLASS_EXACT)
+        return tn__fail(TN_STATUS_INVALID, "op.class", "numerics.cls",
+                        "class %u does not exist; bounded 0, fast 1, canonical 2, exact 3 do",
+                        (unsigned)n->cls);
+    if (n->canonical_version > TN__CANONICAL_NEWEST)
+        return tn__fail(TN_STATUS_INCOMPATIBLE, "op.canonical_version",
+                        "numerics.canonical_version",
+                        "CANONICAL %u is not known to this library; 1 to %d are, 0 is the newest",
+                        n->canonical_version, TN__CANONICAL_NEWEST);
+    if (n->accumulate != 0 && tn_dtype_bits((tn_dtype)n->accumulate) == 0)
+        return tn__fail(TN_STATUS_INVALID, "op.accumulate", "numerics.accumulate",
+                        "accumulate %u is no dtype; 0 is the usual one", n->accumulate);
+    if ((n->allow & ~allow) != 0)
+        return tn__fail(TN_STATUS_INVALID, "op.allow", "numerics.allow",
+                        "allow has unknown bits 0x%x", n->allow & ~allow);
+    if (n->allow != 0 && n->cls != TN_CLASS_FAST)
+        return tn__fail(TN_STATUS_INVALID, "op.allow", "numerics.allow",
+                        "allow is 0x%x; it may be non-zero only with class FAST", n->allow);
+    if ((n->flags & ~(uint32_t)TN_NUMERICS_SATURATE) != 0)
+        return tn__fail(TN_STATUS_INVALID, "op.numerics_flags", "numerics.flags",
+                        "numerics has unknown flags 0x%x", n->flags);
+    return TN_OK;
+}
+
+tn_status tn__op_expect(const tn__op_view *v, uint32_t role, const tn_tensor *shape,
+                        const char *rule)
+{
+    const tn_tensor *t = tn__op_tensor(v, role);
+    if (t == NULL || tn__shape_equal(t, shape))
+        return TN_OK;
+    char have[96], want[96];
+    tn__shape_text(t, have, sizeof have);
+    tn__shape_text(shape, want, sizeof want);
+    return tn__fail(TN_STATUS_INVALID, "op.out_shape", role_static(role),
+                    "%s: %s is %s; it has to be %s (%s)", v->row->name, role_static(role), have,
+                    want, rule);
+}
+
+static tn_status check_all(const tn__op_view *v, bool need_out, uint32_t role, tn_tensor *out)
+{
+    tn_status st = check_roles(v, need_out);
+    for (uint32_t i = 0; st == TN_OK && i < v->op.arg_count; ++i)
+        st = check_tensor(v, &v->op.args[i]);
+    if (st == TN_OK)
+        st = check_numerics(&v->op.numerics);
+    tn_tensor main_out = {0};
+    if (st == TN_OK)
+        st = v->row->check(v, TN_ARG_OUT, &main_out);
+    if (st == TN_OK)
+        st = check_posts(v, &main_out);
+    if (st != TN_OK || out == NULL)
+        return st;
+    *out = main_out;
+    return role == TN_ARG_OUT ? TN_OK : v->row->check(v, role, out);
+}
+
+tn_status tn__op_check_view(const tn__op_view *v)
+{
+    return check_all(v, true, 0, NULL);
+}
+
+tn_status tn__op_check(const tn_op *op)
+{
+    tn__op_view v;
+    tn_status st = tn__op_open(op, &v);
+    return st != TN_OK ? st : tn__op_check_view(&v);
+}
+
+/** Gives shape and dtype of an output, with contiguous strides.
+ *  shape     from the inputs; a given out is checked, and decides the form of reduce and the dtype
+ *  returns   INVALID as validation does, or for a role that is no output of this op;
+ *            UNSUPPORTED for a kind that is not built
+ *  threads   thread-safe
+ *  since     0.1 */
+tn_status tn_op_infer(const tn_op *op, tn_role role, tn_tensor *out)
+{
+    tn__op_view v;
+    tn_status st = tn__op_open(op, &v);
+    if (st != TN_OK)
+        return st;
+    if (out == NULL)
+        return tn__fail(TN_STATUS_INVALID, "op.out", "out", "out is NULL");
+    if (!tn__role_is_output(v.op.kind, (uint32_t)role))
+        return tn__fail(TN_STATUS_INVALID, "op.role", "role", "role %u is no output of %s",
+                        (unsigned)role, v.row->name);
+    tn_tensor t = {0};
+    st = check_all(&v, false, (uint32_t)role, &t);
+    if (st != TN_OK)
+        return st;
+    const tn_tensor *given = tn__op_tensor(&v, (uint32_t)role);
+    if (given != NULL)
+        t.dtype = given->dtype;
+    for (int i = t.rank; i < TN_MAX_RANK; ++i)
+        t.dim[i] = 0;
+    tn__strides_contiguous(&t);
+    uint64_t bytes;
+    if (!tn__tensor_extent(&t, &bytes))
+        return tn__fail(TN_STATUS_INVALID, "op.extent", role_static((uint32_t)role),
+                        "the output's dims reach past the address space");
+    *out = t;
+    return TN_OK;
+}
+
+/* ---- copies ---- */
+
+static size_t round_up(size_t n)
+{
+    return (n + 15u) & ~(size_t)15u;
+}
+
+tn_status tn__op_copy_view(tn_runtime *rt, const tn__op_view *v, tn_op **out, size_t *out_bytes)
+{
+    size_t args_at = round_up(sizeof(tn_op));
+    size_t posts_at = args_at + round_up(v->op.arg_count * sizeof(tn_arg));
+    size_t attr_at = posts_at + round_up(v->op.post_count * sizeof(tn_post));
+    size_t bytes = attr_at + round_up(v->row->attr_bytes);
+    unsigned char *base = tn__alloc(rt, bytes);
+    if (base == NULL)
+        return TN_STATUS_NO_MEMORY;
+    tn_op *op = (tn_op *)(void *)base;
+    tn_arg *args = (tn_arg *)(void *)(base + args_at);
+    *op = v->op;
+    memcpy(args, v->op.args, v->op.arg_count * sizeof(tn_arg));
+    for (uint32_t i = 0; i < op->arg_count; ++i) {
+        args[i].tensor.buffer = NULL;
+        args[i].tensor.offset_bytes = 0;
+    }
+    op->args = args;
+    op->posts = NULL;
+    if (op->post_count > 0) {
+        memcpy(base + posts_at, v->op.posts, op->post_count * sizeof(tn_post));
+        op->posts = (const tn_post *)(const void *)(base + posts_at);
+    }
+    if (v->row->attr_bytes > 0) {
+        memcpy(base + attr_at, &v->attr, v->row->attr_bytes);
+        op->attr = base + attr_at;
+    }
+    *out = op;
+    *out_bytes = bytes;
+    return TN_OK;
+}
+
+tn_status tn__op_copy(tn_runtime *rt, const tn_op *op, tn_op **out, size_t *out_bytes)
+{
+    tn__op_view v;
+    tn_status st = tn__op_open(op, &v);
+    return st != TN_OK ? st : tn__op_copy_view(rt, &v, out, out_bytes);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the validators of op.c and its neighbours share. */
+#ifndef TN_HAL_OP_H
+#define TN_HAL_OP_H
+
+#include "hal/hal.h"
+
+enum {
+    TN__OP_ARGS = 24,     /* most operands of one op, posts included */
+    TN__OP_POSTS = 8,     /* most posts */
+    TN__CANONICAL_NEWEST = 1 /* the version that canonical_version 0 asks for */
+};
+
+/* Room for the attribute struct of any kind that hal knows. */
+typedef union tn__attr {
+    tn_head head;
+    tn_matmul matmul;
+    tn_attention attention;
+    tn_softmax softmax;
+    tn_norm norm;
+    tn_eltwise eltwise;
+    tn_reduce reduce;
+    tn_axis axis;
+} tn__attr;
+
+/* One kind: its attribute and roles. */
+typedef struct tn__op_view tn__op_view;
+typedef struct tn__op_row {
+    tn_op_kind kind;
+    const char *name;
+    uint32_t attr_type;
+    size_t attr_bytes;      /* 0: attr has to be NULL */
+    bool attr_optional;     /* NULL attr: all fields 0 */
+    uint16_t required[4];   /* input roles, 0 ends */
+    uint16_t optional[6];   /* input roles, 0 ends */
+    uint16_t outputs[2];    /* TN_ARG_OUT first; the second is optional */
+    bool posts;
+    /* Checks inputs, attribute and the outputs that are given; writes shape and dtype of `role`
+     * (TN_ARG_OUT or an optional output), strides not set. */
+    tn_status (*check)(const tn__op_view *v, uint32_t role, tn_tensor *out);
+} tn__op_row;
+
+/* An op from outside, made safe to read: whole structs, known kind, bounded counts. */
+struct tn__op_view {
+    tn_op op;
+    tn__attr attr;
+    const tn__op_row *row;
+};
+/* Structs, kind and counts only: enough to read the op, serialise or copy it. */
+tn_status tn__op_open(const tn_op *op, tn__op_view *out);
+/* All that tn__op_check does, on an opened op. */
+tn_status tn__op_check_view(const tn__op_view *v);
+tn_status tn__op_copy_view(tn_runtime *rt, const tn__op_view *v, tn_op **out, size_t *out_bytes);
+const tn__op_row *tn__op_find(uint32_t kind); /* NULL: a kind that hal does not know */
+
+/* The operand of a role, or NULL. */
+const tn_tensor *tn__op_tensor(const tn__op_view *v, uint32_t role);
+
+/* Right-aligned broadcast of b into the shape of out (in place): false where the dims disagree. */
+bool tn__shape_broadcast(tn_tensor *out, const tn_tensor *b);
+/* Whether t broadcasts to the shape of `to` without growing it. */
+bool tn__shape_fits(const tn_tensor *t, const tn_tensor *to);
+bool tn__shape_equal(const tn_tensor *a, const tn_tensor *b);
+/* "[2,3,4]" */
+void tn__shape_text(const tn_tensor *t, char *text, size_t bytes);
+/* An output, if given, has to have this shape; `rule` says what the shape is made of. */
+tn_status tn__op_expect(const tn__op_view *v, uint32_t role, const tn_tensor *shape,
+                        const char *rule);
+void tn__strides_contiguous(tn_tensor *t);
+bool tn__dtype_float(uint32_t dtype);
+bool tn__dtype_integer(uint32_t dtype);
+uint32_t tn__eltwise_arity(uint32_t kind); /* 0: no such kind */
+bool tn__eltwise_compares(uint32_t kind);
+
+tn_status tn__op_matmul(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_attention(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_softmax(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_norm(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_reduce(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_eltwise(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_gather(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_copy_kind(const tn__op_view *v, uint32_t role, tn_tensor *out);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Validation and shape of attention: out = softmax(scale * q k' + mask) v. */
+/* path: [api] > placement > queue > backend > kernel > device */
+#include <math.h>
+
+#include "hal/op.h"
+
+static tn_status check_attr(const tn_attention *t)
+{
+    const uint32_t known =
+        TN_ATTENTION_CAUSAL | TN_ATTENTION_CAUSAL_FROM_END | TN_ATTENTION_WINDOW;
+    const uint32_t both = TN_ATTENTION_CAUSAL | TN_ATTENTION_CAUSAL_FROM_END;
+    if (t->pass != TN_PASS_FORWARD)
+        return tn__fail(TN_STATUS_UNSUPPORTED, "attention.pass", "attr.pass",
+                        "pass %u; only forward (0) is built", t->pass);
+    if ((t->flags & ~known) != 0)
+        return tn__fail(TN_STATUS_INVALID, "attention.flags", "attr.flags",
+                        "unknown attention flags 0x%x", t->flags & ~known);
+    if ((t->flags & both) == both)
+        return tn__fail(TN_STATUS_INVALID, "attention.flags", "attr.flags",
+                        "CAUSAL and CAUSAL_FROM_END exclude each other");
+    if (!isfinite(t->scale))
+        return tn__fail(TN_STATUS_INVALID, "attention.scale", "attr.scale",
+                        "scale is not finite; 0 means rsqrt(d)");
+    if (!isfinite(t->softcap) || t->softcap < 0.0f)
+        return tn__fail(TN_STATUS_INVALID, "attention.softcap", "attr.softcap",
+                        "softcap has to be finite and 0 or more; 0 means none");
+    if ((t->flags & TN_ATTENTION_WINDOW) != 0 && (t->window_left < -1 || t->window_right < -1))
+        return tn__fail(TN_STATUS_INVALID, "attention.window", "attr.window_left",
+                        "window %lld, %lld; 0 or more, or -1 for no limit",
+                        (long long)t->window_left, (long long)t->window_right);
+    if (t->page_tokens != 0)
+        return tn__fail(TN_STATUS_UNSUPPORTED, "attention.pages", "attr.page_tokens",
+                        "paged keys are not built; page_tokens has to be 0");
+    if (t->first_query < 0 || t->first_key < 0)
+        return tn__fail(TN_STATUS_INVALID, "attention.first", "attr.first_query",
+                        "first_query %lld, first_key %lld; 0 or more is allowed",
+                        (long long)t->first_query, (long long)t->first_key);
+    return TN_OK;
+}
+
+static tn_status check_vector(const tn__op_view *v, uint32_t role, const char *name, int64_t want,
+                              uint32_t dtype)
+{
+    const tn_tensor *t = tn__op_tensor(v, role);
+    if (t == NULL)
+        return TN_OK;
+    if (t->rank != 1 || t->dim[0] != want)
+        return tn__fail(TN_STATUS_INVALID, "attention.vector", name, "%s has to be [%lld]", name,
+                        (long long)want);
+    if (dtype != 0 ? t->dtype != dtype : !tn__dtype_float(t->dtype))
+        return tn__fail(TN_STATUS_INVALID, "attention.dtype", name, "%s is %s; %s is needed", name,
+                        tn_dtype_name((tn_dtype)t->dtype),
+                        dtype != 0 ? tn_dtype_name((tn_dtype)dtype) : "a float");
+    return TN_OK;
+}
+
+tn_status tn__op_attention(const tn__op_view *v, uint32_t role, tn_tensor *out)
+{
+    const tn_tensor *q = tn__op_tensor(v, TN_ARG_Q), *k = tn__op_tensor(v, TN_ARG_K);
+    const tn_tensor *val = tn__op_tensor(v, TN_ARG_V), *mask = tn__op_tensor(v, TN_ARG_MASK);
+    const tn_tensor *const in[3] = {q, k, val};
+    static const char *const names[3] = {"q", "k", "v"};
+    tn_status st = check_attr(&v->attr.attention);
+    if (st != TN_OK)
+        return st;
+    for (int i = 0; i < 3; ++i) {
+        if (in[i]->rank != q->rank || q->rank < 3 || q->rank > 4)
+            return tn__fail(TN_STATUS_INVALID, "attention.rank", names[i],
+                            "%s has rank %u; q, k and v all have rank 4 [batch, heads, tokens, d] "
+                            "or all 3 without batch",
+                            names[i], in[i]->rank);
+        if (!tn__dtype_float(in[i]->dtype))
+            return tn__fail(TN_STATUS_INVALID, "attention.dtype", names[i],
+                            "%s is %s; a float is needed", names[i],
+                            tn_dtype_name((tn_dtype)in[i]->dtype));
+    }
+    int r = q->rank;
+    int64_t batch = r == 4 ? q->dim[0] : 1;
+    int64_t hq = q->dim[r - 3], hkv = k->dim[r - 3], sk = k->dim[r - 2];
+    if (r == 4 && (k->dim[0] != batch || val->dim[0] != batch))
+        return tn__fail(TN_STATUS_INVALID, "attention.batch", k->dim[0] != batch ? "k" : "v",
+                        "q has batch %lld, k %lld, v %lld; they have to be equal", (long long)batch,
+                        (long long)k->dim[0], (long long)val->dim[0]);
+    if (val->dim[r - 3] != hkv || val->dim[r - 2] != sk)
+        return tn__fail(TN_STATUS_INVALID, "attention.v_shape", "v",
+                        "v has %lld heads and %lld tokens, k has %lld and %lld; they have to agree",
+                        (long long)val->dim[r - 3], (long long)val->dim[r - 2], (long long)hkv,
+                        (long long)sk);
+    if (k->dim[r - 1] != q->dim[r - 1])
+        return tn__fail(TN_STATUS_INVALID, "attention.d_mismatch", "k",
+                        "q has d = %lld, k has d = %lld; they have to be equal",
+                        (long long)q->dim[r - 1], (long long)k->dim[r - 1]);
+    if (hkv == 0 ? hq != 0 : hq % hkv != 0)
+        return tn__fail(TN_STATUS_INVALID, "attention.heads", "k",
+                        "%lld query heads over %lld key heads; a multiple is needed", (long long)hq,
+                        (long long)hkv);
+    memset(out, 0, sizeof *out);
+    out->rank = (uint16_t)r;
+    memcpy(out->dim, q->dim, (size_t)r * sizeof out->dim[0]);
+    if (mask != NULL) {
+        tn_tensor scores = *out;
+        scores.dim[r - 1] = sk;
+        if (!tn__shape_fits(mask, &scores)) {
+            char have[96], want[96];
+            tn__shape_text(mask, have, sizeof have);
+            tn__shape_text(&scores, want, sizeof want);
+            return tn__fail(TN_STATUS_INVALID, "attention.mask_shape", "mask",
+                            "mask is %s, which does not broadcast to %s", have, want);
+        }
+        if (mask->dtype != TN_BOOL && mask->dtype != TN_F32)
+            return tn__fail(TN_STATUS_INVALID, "attention.mask_dtype", "mask",
+                            "mask is %s; bool (true takes part) or f32 (added) is allowed",
+                            tn_dtype_name((tn_dtype)mask->dtype));
+    }
+    st = check_vector(v, TN_ARG_SINKS, "sinks", hq, 0);
+    if (st == TN_OK)
+        st = check_vector(v, TN_ARG_SLOPES, "slopes", hq, TN_F32);
+    if (st == TN_OK)
+        st = check_vector(v, TN_ARG_LENGTHS, "lengths", batch, TN_S32);
+    if (st != TN_OK)
+        return st;
+    tn_tensor stats = *out;
+    stats.dim[r - 1] = 2;
+    stats.dtype = TN_F32;
+    st = tn__op_expect(v, TN_ARG_STATS, &stats, "q without d, then 2");
+    if (st != TN_OK)
+        return st;
+    const tn_tensor *given = tn__op_tensor(v, TN_ARG_STATS);
+    if (given != NULL && given->dtype != TN_F32)
+        return tn__fail(TN_STATUS_INVALID, "attention.dtype", "stats", "stats has to be f32");
+    out->dim[r - 1] = val->dim[r - 1];
+    out->dtype = q->dtype;
+    st = tn__op_expect(v, TN_ARG_OUT, out, "batch, heads and tokens of q, last dim of v");
+    if (st != TN_OK)
+        return st;
+    given = tn__op_tensor(v, TN_ARG_OUT);
+    if (given != NULL && !tn__dtype_float(given->dtype))
+        return tn__fail(TN_STATUS_INVALID, "attention.dtype", "out", "out has to be a float");
+    if (role == TN_ARG_STATS)
+        *out = stats;
+    return TN_OK;
+}

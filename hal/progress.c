@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The runtime's one progress thread: hands over items whose waits were met, runs host items, polls
+ * devices that do not report, and destroys queues whose last item has just completed. */
+/* path: api > placement > [queue] > backend > kernel > device */
+#include "queue.h"
+
+#include <time.h>
+
+enum { POLL_NS = 1000000 };
+
+struct tn__progress {
+    tn_allocator allocator; /* outlives the runtime when this thread is the one that ends it */
+    pthread_mutex_t lock;   /* guards: everything below and the todo fields of the queues */
+    pthread_cond_t cond;
+    pthread_t thread;
+    bool started, stop, orphan;
+    tn_queue *first, **end;
+};
+
+static void destroy_memory(tn__progress *p)
+{
+    tn_allocator allocator = p->allocator;
+    pthread_cond_destroy(&p->cond);
+    pthread_mutex_destroy(&p->lock);
+    allocator.free(allocator.self, p, sizeof *p);
+}
+
+/* Takes one queue off the list and does what was asked. Entered and left with the lock; on the way
+ * out the runtime may be gone if the queue was the last thing that held it. */
+static void turn(tn__progress *p)
+{
+    tn_queue *q = p->first;
+    p->first = q->todo_next;
+    if (p->first == NULL)
+        p->end = &p->first;
+    uint32_t todo = q->todo;
+    q->todo = 0;
+    q->listed = false;
+    pthread_mutex_unlock(&p->lock);
+    if ((todo & TN__TODO_REAP) != 0) {
+        tn__queue_destroy(q);
+    } else {
+        if ((todo & TN__TODO_HOST) != 0)
+            tn__queue_host_run(q);
+        if ((todo & (TN__TODO_DISPATCH | TN__TODO_HOST)) != 0) {
+            pthread_mutex_lock(&q->lock);
+            tn__queue_dispatch(q, false);
+        }
+        if ((todo & TN__TODO_POLL) != 0 && tn__queue_flying(q)) {
+            (void)q->ops->poll(q->object, POLL_NS);
+            if (tn__queue_flying(q))
+                tn__progress_post(q, TN__TODO_POLL);
+        }
+        tn_queue_release(q);
+    }
+    pthread_mutex_lock(&p->lock);
+}
+
+static void *run(void *arg)
+{
+    tn__progress *p = arg;
+    pthread_mutex_lock(&p->lock);
+    for (;;) {
+        while (p->first == NULL && !p->stop)
+            pthread_cond_wait(&p->cond, &p->lock);
+        if (p->first == NULL)
+            break;
+        turn(p);
+    }
+    bool orphan = p->orphan;
+    pthread_mutex_unlock(&p->lock);
+    if (orphan)
+        destroy_memory(p);
+    return NULL;
+}
+
+/* The list, made at first need. */
+static tn__progress *get(tn_runtime *rt)
+{
+    pthread_mutex_lock(&rt->lock);
+    tn__progress *p = rt->progress;
+    if (p == NULL) {
+        p = tn__alloc(rt, sizeof *p);
+        if (p != NULL) {
+            p->allocator = rt->allocator;
+            pthread_mutex_init(&p->lock, NULL);
+            tn__cond_init(&p->cond);
+            p->end = &p->first;
+            rt->progress = p;
+        }
+    }
+    pthread_mutex_unlock(&rt->lock);
+    return p;
+}
+
+static bool start(tn__progress *p) /* with the lock */
+{
+    if (!p->started)
+        p->started = pthread_create(&p->thread, NULL, run, p) == 0;
+    return p->started;
+}
+
+tn_status tn__progress_start(tn_runtime *rt)
+{
+    tn__progress *p = get(rt);
+    if (p == NULL)
+        return TN_STATUS_NO_MEMORY;
+    if ((rt->flags & TN_RUNTIME_NO_THREADS) != 0)
+        return TN_OK;
+    pthread_mutex_lock(&p->lock);
+    bool ok = start(p);
+    pthread_mutex_unlock(&p->lock);
+    return ok ? TN_OK
+              : tn__fail(TN_STATUS_NO_MEMORY, "progress.thread", NULL,
+                         "the progress thread could not be made");
+}
+
+void tn__progress_post(tn_queue *q, uint32_t todo)
+{
+    tn_runtime *rt = q->runtime;
+    tn__progress *p = get(rt); /* made when the queue was */
+    pthread_mutex_lock(&p->lock);
+    q->todo |= todo;
+    if (!q->listed) {
+        if ((todo & TN__TODO_REAP) == 0)
+            tn__ref_retain(&q->ref);
+        q->listed = true;
+        q->todo_next = NULL;
+        *p->end = q;
+        p->end = &q->todo_next;
+    }
+    /* A thread that cannot be made now is tried again at the next post; the list keeps the work. */
+    if ((rt->flags & TN_RUNTIME_NO_THREADS) == 0 && start(p))
+        pthread_cond_signal(&p->cond);
+    pthread_mutex_unlock(&p->lock);
+}
+
+bool tn__progress_turn(tn_runtime *rt)
+{
+    tn__progress *p = get(rt);
+    if (p == NULL)
+        return false;
+    pthread_mutex_lock(&p->lock);
+    bool some = p->first != NULL;
+    if (some)
+        turn(p);
+    pthread_mutex_unlock(&p->lock);
+    return some;
+}
+
+void tn__progress_destroy(tn__progress *p)
+{
+    if (p == NULL)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->stop = true;
+    bool started = p->started;
+    bool self = started && pthread_equal(p->thread, pthread_self());
+    p->orphan = self;
+    pthread_cond_signal(&p->cond);
+    pthread_mutex_unlock(&p->lock);
+    if (self) {
+        /* The last queue was this thread's to destroy and took the runtime along: it ends by
+         * itself and frees the list then. */
+        pthread_detach(p->thread);
+    } else {
+        if (started)
+            pthread_join(p->thread, NULL);
+        destroy_memory(p);
+    }
+}

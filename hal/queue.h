@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The insides of queues, items, fences and the progress thread, shared by the files of the queue
+ * crossing alone. */
+#ifndef TN_HAL_QUEUE_H
+#define TN_HAL_QUEUE_H
+
+#include "hal.h"
+
+#include <time.h>
+
+enum { TN__INLINE_WAITS = 2, TN__INLINE_SIGNALS = 2, TN__INLINE_SLOTS = 8, TN__INLINE_KEEP = 10 };
+
+/* ---- fence.c ---- */
+/* One thing that waits for a fence; the memory belongs to whoever waits. */
+typedef struct tn__fence_node {
+    struct tn__fence_node *next, *previous;
+    uint64_t value;
+    tn__fence_fn fn; /* called with no lock held, unless `inside` */
+    void *self;
+    tn_fence *fence;
+    bool inside; /* fn is ours, takes only leaf locks, and is called under the fence's lock */
+    bool owned;  /* freed by the fence after the call */
+    bool listed;
+} tn__fence_node;
+/* False when the fence is already settled for node->value: *out_error is then NULL (reached) or the
+ * fence's error, valid as long as the fence is. */
+bool tn__fence_add(tn_fence *f, tn__fence_node *node, const tn_error **out_error);
+void tn__fence_remove(tn_fence *f, tn__fence_node *node);
+
+/* ---- items ---- */
+struct tn__item {
+    tn__item *next;
+    tn_queue *queue;
+    uint64_t id, submitted_ns;
+    tn_work work; /* kind 0: nothing to do, an empty group */
+    tn_tensor tensor;
+    bool host;                  /* done by the progress thread, alone on its queue */
+    uint32_t waits_left;        /* guarded by queue.lock */
+    const tn_error *wait_error; /* of a retained fence, or queue.submit_error */
+    uint32_t wait_count, wait_capacity, signal_count, signal_capacity;
+    uint32_t slot_capacity, keep_count, keep_capacity;
+    tn__fence_node *waits;
+    tn_point *signals;
+    tn_slot *slots;
+    tn_buffer **keep; /* COPY: [0] to, [1] from */
+    tn_plan *plan;
+    tn_commands *commands;
+    tn__fence_node inline_waits[TN__INLINE_WAITS];
+    tn_point inline_signals[TN__INLINE_SIGNALS];
+    tn_slot inline_slots[TN__INLINE_SLOTS];
+    tn_buffer *inline_keep[TN__INLINE_KEEP];
+};
+
+enum { TN__TODO_DISPATCH = 1, TN__TODO_HOST = 2, TN__TODO_POLL = 4, TN__TODO_REAP = 8 };
+
+struct tn_queue {
+    tn__ref ref;       /* the user's, one while items are pending, one while listed for progress */
+    tn_device *device; /* retained */
+    tn_runtime *runtime;
+    const tn_queue_ops *ops; /* NULL: a recorder */
+    void *object;
+    uint32_t kind, flags;
+    bool polled;               /* the device does not report completion by itself */
+    tn_buffer *arena;          /* submitter alone */
+    tn_queue *base;            /* of a recorder, retained */
+    bool ended;                /* recorder: commands_end was called */
+    uint32_t recorded;         /* recorder: items in `waiting` */
+    tn_queue *reader, *writer; /* progress thread alone: internal queues of emulated copies */
+    pthread_mutex_t lock;      /* guards: everything below, and waits_left of its items */
+    pthread_cond_t changed;
+    uint32_t sleepers; /* on `changed` */
+    bool dispatching;  /* a thread is inside a backend entry of this queue, or about to be */
+    bool failed;       /* error is set and never changes again */
+    uint64_t next_id;
+    tn__item *waiting, **waiting_end; /* not yet handed over, in order */
+    tn__item *flying, **flying_end;   /* handed over, in order */
+    tn__item *spare;
+    tn__item *host_item;
+    uint32_t inflight, pending;
+    tn_commands *dead; /* their backend objects wait for a quiet moment to be destroyed */
+    tn__error_copy error, submit_error;
+    /* guarded by the progress lock */
+    tn_queue *todo_next;
+    uint32_t todo;
+    bool listed;
+};
+
+struct tn_commands {
+    tn__ref ref;
+    tn_queue *queue; /* retained */
+    tn__item *items;
+    uint32_t count;
+    void *object; /* the backend's, or NULL: replayed item by item */
+    tn_commands *next_dead;
+};
+
+/* Checks queue and sync and hands out an item with room for so many slots and kept buffers. */
+tn_status tn__item_begin(tn_queue *q, tn_work_kind kind, const tn_sync *sync, uint32_t slots,
+                         uint32_t keep, tn__item **out);
+void tn__item_keep(tn__item *item, tn_buffer *buffer);
+/* Takes the item over, also when it fails. */
+tn_status tn__item_submit(tn__item *item, const tn_sync *sync);
+void tn__item_free(tn_queue *q, tn__item *item); /* drops what it holds and its memory */
+void tn__item_cancel(tn__item *item);            /* an item that was begun and not submitted */
+
+/* Hands over what is ready. Entered with queue.lock held, left without it. */
+void tn__queue_dispatch(tn_queue *q, bool submitter);
+void tn__queue_host_run(tn_queue *q); /* progress thread: the host item of this queue */
+void tn__queue_destroy(tn_queue *q);
+bool tn__queue_flying(tn_queue *q);
+/* Waits until no other thread is inside a backend entry of the queue, and keeps others out until
+ * the next tn__queue_dispatch. */
+void tn__queue_enter(tn_queue *q);
+/* A queue of hal's own, inline where the device can. */
+tn_status tn__queue_internal(tn_device *device, tn_queue **out);
+/* transfer.c: the host's version of COPY, FILL and CALL. */
+tn_status tn__transfer_emulate(tn_queue *q, tn__item *item);
+/* One blocking transfer over an internal queue. */
+tn_status tn__transfer_now(tn_queue *internal, tn_buffer *buffer, uint64_t offset, void *host,
+                           uint64_t bytes, bool write);
+/* commands.c: destroys one whose last reference is gone; called with the queue entered. */
+void tn__commands_destroy(tn_commands *c);
+
+/* ---- progress.c: the one thread of a runtime ---- */
+/* Makes the thread if there is none yet; under TN_RUNTIME_NO_THREADS only the list. */
+tn_status tn__progress_start(tn_runtime *rt);
+void tn__progress_post(tn_queue *q, uint32_t todo);
+/* TN_RUNTIME_NO_THREADS: does what is posted in the calling thread; false when it did nothing. */
+bool tn__progress_turn(tn_runtime *rt);
+
+/* An absolute CLOCK_MONOTONIC time; false when timeout_ns means for ever. */
+bool tn__deadline(uint64_t timeout_ns, struct timespec *out);
+bool tn__passed(const struct timespec *deadline);
+void tn__cond_init(pthread_cond_t *cond); /* on CLOCK_MONOTONIC */
+
+#endif

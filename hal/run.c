@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Running a plan: operands bound to buffers, checked, handed to the queue; packing. */
+/* path: [api] > placement > queue > backend > kernel > device */
+#include "hal/plan.h"
+
+static const char *role_text(uint32_t role, char *text, size_t bytes)
+{
+    return tn__role_name(role, text, bytes) ? text : "binds";
+}
+
+static const tn_buffer *root_of(const tn_buffer *b)
+{
+    while (b->parent != NULL)
+        b = b->parent;
+    return b;
+}
+
+/* The rare paths, out of line: each returns the error. */
+static tn_status bad_bind(const tn_plan *p, const tn_bind *bind, uint32_t arg)
+{
+    char name[32];
+    role_text(bind->role, name, sizeof name);
+    if (arg == p->arg_count)
+        return tn__fail(TN_STATUS_INVALID, "run.role", "binds",
+                        "role %u (%s) is no operand of this plan", bind->role,
+                        role_text(bind->role, name, sizeof name));
+    if ((bind->flags & ~p->arg[arg].flags) != 0)
+        return tn__fail(TN_STATUS_INVALID, "run.flags", name,
+                        "bind %s has flags 0x%x that the op does not give it", name, bind->flags);
+    if (bind->offset_bytes % p->arg[arg].elem_bytes != 0)
+        return tn__fail(TN_STATUS_INVALID, "run.offset", name,
+                        "offset %llu of %s is no multiple of its element, %u bytes",
+                        (unsigned long long)bind->offset_bytes, name, p->arg[arg].elem_bytes);
+    tn_status st = tn__buffer_check(bind->buffer, p->device, bind->offset_bytes,
+                                    p->arg[arg].extent, name);
+    if (st != TN_OK)
+        return st;
+    return tn__fail(TN_STATUS_INVALID, "run.mapped", name, "the buffer of %s is mapped; unmap it",
+                    name);
+}
+
+static bool bind_ok(const tn_plan *p, const tn_bind *bind, uint32_t arg)
+{
+    const tn_buffer *b = bind->buffer;
+    return b != NULL && b->device == p->device && (bind->flags & ~p->arg[arg].flags) == 0 &&
+           (bind->offset_bytes & (p->arg[arg].elem_bytes - 1)) == 0 &&
+           bind->offset_bytes <= b->bytes && p->arg[arg].extent <= b->bytes - bind->offset_bytes &&
+           atomic_load_explicit(&root_of(b)->mapped, memory_order_relaxed) == 0;
+}
+
+static bool same_view(const tn_tensor *a, const tn_tensor *b)
+{
+    return a->dtype == b->dtype && a->rank == b->rank &&
+           memcmp(a->dim, b->dim, a->rank * sizeof a->dim[0]) == 0 &&
+           memcmp(a->stride, b->stride, a->rank * sizeof a->stride[0]) == 0;
+}
+
+static tn_status check_overlap(const tn_plan *p, const tn_slot *slot, uint32_t out)
+{
+    uint64_t begin = slot[out].offset, end = begin + p->arg[out].extent;
+    for (uint32_t i = 0; i < p->arg_count; ++i) {
+        if (i == out || slot[i].buffer != slot[out].buffer || p->arg[i].extent == 0 ||
+            begin == end || slot[i].offset >= end ||
+            slot[i].offset + p->arg[i].extent <= begin)
+            continue;
+        if (!p->arg[i].output && (p->arg[out].flags & TN_ARG_MAY_ALIAS) != 0 &&
+            slot[i].offset == begin && (p->arg[i].flags & TN_ARG_PACKED) == 0 &&
+            same_view(&p->op->args[i].tensor, &p->op->args[out].tensor))
+            continue;
+        char a[32], b[32];
+        return tn__fail(TN_STATUS_INVALID, "run.overlap",
+                        role_text(p->arg[out].role, a, sizeof a),
+                        "output %s overlaps %s; only an input that is the very same tensor may, "
+                        "and only with MAY_ALIAS on the output",
+                        role_text(p->arg[out].role, a, sizeof a),
+                        role_text(p->arg[i].role, b, sizeof b));
+    }
+    return TN_OK;
+}
+
+static tn_status check_front(tn_queue *q, const tn_plan *plan, tn_buffer *workspace)
+{
+    if (q == NULL || plan == NULL)
+        return tn__fail(TN_STATUS_INVALID, "run.null", q == NULL ? "queue" : "plan", "%s is NULL",
+                        q == NULL ? "queue" : "plan");
+    if (tn__queue_device(q) != plan->device)
+        return tn__fail(TN_STATUS_INVALID, "run.device", "plan",
+                        "the plan is for %s, the queue belongs to another device",
+                        plan->device->uri);
+    if (workspace == NULL)
+        return TN_OK;
+    return tn__buffer_check(workspace, plan->device, 0, plan->info.workspace_bytes, "workspace");
+}
+
+/** Runs a plan on a queue of its device.
+ *  memory    every role of the op is bound exactly once; the buffers and the plan are kept until
+ *            the work is done; workspace NULL: the queue's own. An output overlaps no other
+ *            operand, but may be the very input tensor where it has TN_ARG_MAY_ALIAS
+ *  returns   INVALID naming the bind (run.role, run.overlap, run.mapped, ...); what fails later
+ *            fails the signal points
+ *  threads   thread-safe
+ *  since     0.1 */
+tn_status tn_queue_run(tn_queue *q, tn_plan *plan, const tn_bind *binds, uint32_t count,
+                       tn_buffer *workspace, const tn_sync *sync)
+{
+    tn_slot slot[TN__OP_ARGS];
+    tn_buffer *buffer[TN__OP_ARGS];
+    uint64_t offset[TN__OP_ARGS];
+    tn_status st = check_front(q, plan, workspace);
+    if (st != TN_OK)
+        return st;
+    if (count != plan->arg_count || binds == NULL)
+        return tn__fail(TN_STATUS_INVALID, "run.count", "binds",
+                        "%u binds for %u operands; each operand is bound once", count,
+                        plan->arg_count);
+    uint32_t seen = 0;
+    for (uint32_t i = 0; i < count; ++i) {
+        uint32_t arg = i; /* binds mostly come in the order of the op */
+        if (plan->arg[arg].role != binds[i].role)
+            for (arg = 0; arg < count && plan->arg[arg].role != binds[i].role;)
+                ++arg;
+        if (arg == count || !bind_ok(plan, &binds[i], arg))
+            return bad_bind(plan, &binds[i], arg);
+        if ((seen >> arg & 1u) != 0)
+            return tn__fail(TN_STATUS_INVALID, "run.role", "binds", "role %u is bound twice",
+                            binds[i].role);
+        seen |= 1u << arg;
+        buffer[arg] = binds[i].buffer;
+        offset[arg] = binds[i].offset_bytes;
+        slot[arg] = (tn_slot){.role = binds[i].role,
+                              .flags = plan->arg[arg].flags,
+                              .buffer = binds[i].buffer->object,
+                              .offset = binds[i].buffer->offset + binds[i].offset_bytes};
+    }
+    for (uint32_t i = 0; i < count; ++i)
+        if (plan->arg[i].output && (st = check_overlap(plan, slot, i)) != TN_OK)
+            return st;
+    if (plan->inner != NULL)
+        return tn__fallback_run(q, plan, buffer, offset, sync);
+    return tn__queue_run_plan(q, plan, plan->object, slot, count, buffer, count, workspace,
+                              plan->info.workspace_bytes, sync);
+}
+
+/** Packs an operand into the layout that a plan names.
+ *  memory    `to` needs the bytes that tn_plan_layout gave, from to_offset on; `from` has the
+ *            operand's shape and dtype and its own buffer
+ *  returns   INVALID; UNSUPPORTED where the plan packs nothing for this role
+ *  threads   thread-safe
+ *  since     0.1 */
+tn_status tn_queue_pack(tn_queue *q, const tn_plan *plan, tn_role role, const tn_tensor *from,
+                        tn_buffer *to, uint64_t to_offset, const tn_sync *sync)
+{
+    uint64_t layout, bytes, extent;
+    tn_status st = check_front(q, plan, NULL);
+    if (st == TN_OK)
+        st = tn_plan_layout(plan, role, &layout, &bytes);
+    if (st != TN_OK)
+        return st;
+    const tn_tensor *operand = NULL;
+    for (uint32_t i = 0; i < plan->op->arg_count; ++i)
+        if (plan->op->args[i].role == (uint32_t)role)
+            operand = &plan->op->args[i].tensor;
+    if (from == NULL || operand == NULL)
+        return tn__fail(TN_STATUS_INVALID, "pack.from", from == NULL ? "from" : "role", "%s",
+                        from == NULL ? "from is NULL" : "the plan has no such operand");
+    if (from->dtype != operand->dtype || from->rank > TN_MAX_RANK ||
+        !tn__shape_equal(from, operand) || !tn__tensor_extent(from, &extent))
+        return tn__fail(TN_STATUS_INVALID, "pack.shape", "from",
+                        "from has to have the shape and dtype of the plan's operand, and strides "
+                        "of 0 or more");
+    st = tn__buffer_check(from->buffer, plan->device, from->offset_bytes, extent, "from");
+    if (st == TN_OK)
+        st = tn__buffer_check(to, plan->device, to_offset, bytes, "to");
+    if (st != TN_OK)
+        return st;
+    if (atomic_load(&root_of(from->buffer)->mapped) != 0 || atomic_load(&root_of(to)->mapped) != 0)
+        return tn__fail(TN_STATUS_INVALID, "run.mapped", "from", "a mapped buffer; unmap it");
+    uint64_t src = from->buffer->offset + from->offset_bytes, dst = to->offset + to_offset;
+    if (from->buffer->object == to->object && src < dst + bytes && dst < src + extent)
+        return tn__fail(TN_STATUS_INVALID, "run.overlap", "to", "to overlaps from");
+    /* The queue keeps the plan, which is immutable: it counts references and reads. */
+    return tn__queue_pack_plan(q, (tn_plan *)(uintptr_t)plan, plan->object, role, from, to,
+                               to_offset, sync);
+}

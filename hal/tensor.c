@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tensors in and out of DLPack, without a copy. */
+/* path: [api] > placement > queue > backend > kernel > device */
+#include "dlpack.h"
+#include "hal.h"
+
+/* ---- tensor from DLPack ---- */
+static uint16_t dtype_from(uint8_t code, uint8_t bits)
+{
+    switch (code) {
+    case TN__DL_INT:
+        return bits == 64 ? TN_S64 : bits == 32 ? TN_S32 : bits == 8 ? TN_S8 : 0;
+    case TN__DL_UINT:
+        return bits == 8 ? TN_U8 : 0;
+    case TN__DL_FLOAT:
+        return bits == 64 ? TN_F64 : bits == 32 ? TN_F32 : bits == 16 ? TN_F16 : 0;
+    case TN__DL_BFLOAT:
+        return bits == 16 ? TN_BF16 : 0;
+    case TN__DL_BOOL:
+        return bits == 8 ? TN_BOOL : 0;
+    case TN__DL_FLOAT8_E4M3FN:
+        return bits == 8 ? TN_F8E4M3 : 0;
+    case TN__DL_FLOAT8_E5M2:
+        return bits == 8 ? TN_F8E5M2 : 0;
+    case TN__DL_FLOAT8_E8M0FNU:
+        return bits == 8 ? TN_E8M0 : 0;
+    default:
+        return 0;
+    }
+}
+
+static void release_managed(void *self)
+{
+    tn__dl_managed *m = self;
+    if (m->deleter != NULL)
+        m->deleter(m);
+}
+
+static tn_status shape_from(const tn__dl_tensor *t, tn_tensor *out)
+{
+    if (t->ndim < 0 || t->ndim > TN_MAX_RANK)
+        return tn__fail(TN_STATUS_UNSUPPORTED, "dlpack.rank", "managed_versioned",
+                        "rank %d; at most %d", (int)t->ndim, TN_MAX_RANK);
+    out->rank = (uint16_t)t->ndim;
+    int64_t stride = 1;
+    for (int32_t i = t->ndim - 1; i >= 0; --i) {
+        out->dim[i] = t->shape[i];
+        if (out->dim[i] < 0)
+            return tn__fail(TN_STATUS_INVALID, "dlpack.shape", "managed_versioned",
+                            "dimension %d is negative", (int)i);
+        out->stride[i] = t->strides != NULL ? t->strides[i] : stride;
+        if (out->stride[i] < 0)
+            return tn__fail(TN_STATUS_UNSUPPORTED, "dlpack.stride", "managed_versioned",
+                            "stride %d is negative; copy the tensor first", (int)i);
+        if (__builtin_mul_overflow(stride, out->dim[i] != 0 ? out->dim[i] : 1, &stride))
+            return tn__fail(TN_STATUS_INVALID, "dlpack.shape", "managed_versioned",
+                            "the shape overflows 64 bits");
+    }
+    return TN_OK;
+}
+
+tn_status tn_tensor_from_dlpack(tn_device *device, void *managed_versioned, tn_tensor *out)
+{
+    tn__dl_managed *m = managed_versioned;
+    if (m == NULL || out == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null", m == NULL ? "managed_versioned" : "out",
+                        "the argument is NULL");
+    tn_status st = tn__device_usable(device, "device");
+    if (st != TN_OK)
+        return st;
+    if (m->version.major != 1)
+        return tn__fail(TN_STATUS_INCOMPATIBLE, "dlpack.version", "managed_versioned",
+                        "DLPack %u.%u; this library reads version 1", m->version.major,
+                        m->version.minor);
+    const tn__dl_tensor *t = &m->tensor;
+    if (t->device.type != TN__DL_CPU)
+        return tn__fail(TN_STATUS_UNSUPPORTED, "dlpack.device", "managed_versioned",
+                        "memory of DLPack device type %d; only host memory (1) can be taken over",
+                        (int)t->device.type);
+    if ((m->flags & TN__DL_FLAG_READ_ONLY) != 0)
+        return tn__fail(TN_STATUS_UNSUPPORTED, "dlpack.read_only", "managed_versioned",
+                        "the tensor is read-only and a buffer is not; copy it with tn_queue_write");
+    tn_tensor local = {.dtype = dtype_from(t->dtype.code, t->dtype.bits)};
+    if (local.dtype == 0 || t->dtype.lanes != 1)
+        return tn__fail(TN_STATUS_UNSUPPORTED, "dlpack.dtype", "managed_versioned",
+                        "no dtype for DLPack code %u with %u bits and %u lanes", t->dtype.code,
+                        t->dtype.bits, t->dtype.lanes);
+    st = shape_from(t, &local);
+    if (st != TN_OK)
+        return st;
+    uint64_t bytes;
+    if (!tn__tensor_extent(&local, &bytes))
+        return tn__fail(TN_STATUS_INVALID, "dlpack.shape", "managed_versioned",
+                        "the tensor's extent overflows 64 bits");
+    tn_external external = {.head = TN_INIT(tn_external),
+                            .kind = TN_EXTERNAL_HOST,
+                            .pointer = t->data != NULL ? (char *)t->data + t->byte_offset : NULL,
+                            .bytes = bytes,
+                            .release = release_managed,
+                            .self = m};
+    if (bytes == 0) { /* nothing to take over: an empty buffer, and the producer may go */
+        tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc)};
+        st = tn_buffer_create(device, &desc, &local.buffer);
+        if (st == TN_OK)
+            release_managed(m);
+    } else {
+        /* UNSUPPORTED where it would need a copy: the caller copies, knowingly. */
+        st = tn_buffer_import(device, &external, &local.buffer);
+    }
+    if (st == TN_OK)
+        *out = local;
+    return st;
+}
+
+/* ---- tensor to DLPack ---- */
+typedef struct held {
+    tn__dl_managed managed;
+    tn_runtime *runtime;
+    tn_buffer *buffer;
+    int64_t shape[TN_MAX_RANK], strides[TN_MAX_RANK];
+} held;
+
+static void drop_held(tn__dl_managed *m)
+{
+    held *h = m->manager_ctx;
+    tn_runtime *rt = h->runtime;
+    tn_buffer_release(h->buffer);
+    tn__free(rt, h, sizeof *h);
+    tn_runtime_release(rt);
+}
+
+static bool dtype_to(uint16_t dtype, uint8_t *code, uint8_t *bits)
+{
+    static const uint8_t codes[] = {TN__DL_FLOAT,       TN__DL_BFLOAT,        TN__DL_INT,
+                                    TN__DL_UINT,        TN__DL_BOOL,          TN__DL_FLOAT8_E4M3FN,
+                                    TN__DL_FLOAT8_E5M2, TN__DL_FLOAT8_E8M0FNU};
+    uint32_t width = tn_dtype_bits((tn_dtype)dtype);
+    for (size_t i = 0; i < sizeof codes; ++i)
+        if (width != 0 && dtype_from(codes[i], (uint8_t)width) == dtype) {
+            *code = codes[i];
+            *bits = (uint8_t)width;
+            return true;
+        }
+    return false;
+}
+
+tn_status tn_tensor_to_dlpack(const tn_tensor *tensor, void **out_managed_versioned)
+{
+    if (tensor == NULL || out_managed_versioned == NULL)
+        return tn__fail(TN_STATUS_INVALID, "argument.null",
+                        tensor == NULL ? "tensor" : "out_managed_versioned",
+                        "the argument is NULL");
+    *out_managed_versioned = NULL;
+    uint8_t code = 0, bits = 0;
+    if (tensor->rank > TN_MAX_RANK)
+        return tn__fail(TN_STATUS_INVALID, "tensor.rank", "tensor", "rank %u; at most %d",
+                        tensor->rank, TN_MAX_RANK);
+    if (tensor->layout != TN_LAYOUT_STRIDED || tensor->quant_group != 0 ||
+        !dtype_to(tensor->dtype, &code, &bits))
+        return tn__fail(TN_STATUS_UNSUPPORTED, "dlpack.dtype", "tensor",
+                        "DLPack has no word for dtype %s in layout %llu",
+                        tn_dtype_name((tn_dtype)tensor->dtype), (unsigned long long)tensor->layout);
+    uint64_t bytes;
+    if (!tn__tensor_extent(tensor, &bytes))
+        return tn__fail(TN_STATUS_INVALID, "tensor.extent", "tensor",
+                        "the tensor's extent overflows 64 bits");
+    tn_buffer *b = tensor->buffer;
+    if (b == NULL)
+        return tn__fail(TN_STATUS_INVALID, "buffer.null", "tensor", "the tensor has no buffer");
+    tn_status st = tn__buffer_check(b, b->device, tensor->offset_bytes, bytes, "tensor");
+    if (st != TN_OK)
+        return st;
+    tn_external external = {.head = TN_INIT(tn_external)};
+    st = tn_buffer_export(b, TN_EXTERNAL_HOST, &external);
+    if (st != TN_OK)
+        return st;
+    tn_runtime *rt = b->device->runtime;
+    held *h = tn__alloc(rt, sizeof *h);
+    if (h == NULL)
+        return TN_STATUS_NO_MEMORY;
+    h->runtime = tn_runtime_retain(rt);
+    h->buffer = tn_buffer_retain(b);
+    for (uint32_t i = 0; i < tensor->rank; ++i) {
+        h->shape[i] = tensor->dim[i];
+        h->strides[i] = tensor->stride[i];
+    }
+    tn__dl_managed *m = &h->managed;
+    m->version.major = 1;
+    m->manager_ctx = h;
+    m->deleter = drop_held;
+    m->tensor.data = external.pointer;
+    m->tensor.device.type = TN__DL_CPU;
+    m->tensor.ndim = tensor->rank;
+    m->tensor.dtype.code = code;
+    m->tensor.dtype.bits = bits;
+    m->tensor.dtype.lanes = 1;
+    m->tensor.shape = h->shape;
+    m->tensor.strides = h->strides;
+    m->tensor.byte_offset = tensor->offset_bytes;
+    *out_managed_versioned = m;
+    return TN_OK;
+}

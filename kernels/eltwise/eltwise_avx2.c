@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Elementwise kinds with AVX2 flags. */
+#include "eltwise_simd.inc"
+
+extern const tn_k_variant tn_k_eltwise_f32_avx2, tn_k_eltwise_s32_avx2;
+const tn_k_variant tn_k_eltwise_f32_avx2 = {
+    .name = "eltwise_f32_avx2",
+    .isa = TN_K_ISA_AVX2,
+    .cls = TN_CLASS_CANONICAL,
+    .accepts = accepts_f32,
+    .plan = plan,
+    .run = run,
+};
+const tn_k_variant tn_k_eltwise_s32_avx2 = {
+    .name = "eltwise_s32_avx2",
+    .isa = TN_K_ISA_AVX2,
+    .cls = TN_CLASS_EXACT,
+    .accepts = accepts_s32,
+    .plan = plan,
+    .run = run,
+};

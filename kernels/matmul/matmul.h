@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Matmul's params as plain data, and what all of its variants share. */
+#ifndef TN_KERNELS_MATMUL_H
+#define TN_KERNELS_MATMUL_H
+
+#include <kernels/common/kernel.h>
+
+enum { TN_K_MATMUL_BATCH = 6, TN_K_MATMUL_POSTS = 12 };
+
+/* An operand seen with the output's indices: strides in elements, 0 where it is broadcast. */
+typedef struct tn_k_matmul_view {
+    int64_t row, col; /* a: m, k; b: k, n; the others: m, n */
+    int64_t batch[TN_K_MATMUL_BATCH];
+} tn_k_matmul_view;
+
+typedef struct tn_k_matmul_post {
+    uint32_t kind; /* tn_post_kind */
+    int32_t operand;
+    float a, b;
+    tn_k_matmul_view view;
+} tn_k_matmul_post;
+
+typedef struct tn_k_matmul {
+    tn_k_operands operands;
+    int32_t c, out; /* operand index; c -1: no C; a is 0, b is 1 */
+    uint32_t batch_rank, post_count, b_packed, b_transposed;
+    float alpha, beta;
+    int64_t m, n, k, batch_count, b_matrices;
+    int64_t batch[TN_K_MATMUL_BATCH];
+    int64_t b_pack[TN_K_MATMUL_BATCH]; /* matrices to step over in a packed B */
+    tn_k_matmul_view a_view, b_view, c_view, out_view;
+    tn_k_matmul_post post[TN_K_MATMUL_POSTS];
+} tn_k_matmul;
+
+/* Where one batch item starts, elements from each operand's pointer. */
+typedef struct tn_k_matmul_item {
+    int64_t a, b, b_matrix, c, out, post[TN_K_MATMUL_POSTS];
+} tn_k_matmul_item;
+
+static inline void tn_k_matmul_locate(const tn_k_matmul *p, int64_t index, tn_k_matmul_item *at)
+{
+    *at = (tn_k_matmul_item){0};
+    for (uint32_t d = p->batch_rank; d-- > 0;) {
+        int64_t i = index % p->batch[d];
+        index /= p->batch[d];
+        at->a += i * p->a_view.batch[d];
+        at->b += i * p->b_view.batch[d];
+        at->b_matrix += i * p->b_pack[d];
+        at->c += i * p->c_view.batch[d];
+        at->out += i * p->out_view.batch[d];
+        for (uint32_t j = 0; j < p->post_count; j++)
+            at->post[j] += i * p->post[j].view.batch[d];
+    }
+}
+
+/* The truth for bounds: dot and sum |a||b| of each output in float64, without alpha, beta and
+ * epilogue; both dense [batch, M, N]. */
+void tn_k_matmul_ref(const tn_k_matmul *p, const float *a, const float *b, double *out_dot,
+                     double *out_magnitude);
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Matmul: params from a validated op, and the rows of the cpu target. */
+#include <kernels/matmul/matmul.h>
+#include <string.h>
+
+_Static_assert(sizeof(tn_k_matmul) <= TN_K_PARAMS_BYTES, "matmul params do not fit");
+
+static bool refuse(tn_k_why *why, const char *reason, const char *argument, const char *text)
+{
+    *why = (tn_k_why){reason, argument, text};
+    return false;
+}
+
+static const tn_tensor *find(const tn_op *op, uint32_t role, uint32_t *out_flags)
+{
+    for (uint32_t i = 0; i < op->arg_count; i++) {
+        if (op->args[i].role == role) {
+            *out_flags = op->args[i].flags;
+            return &op->args[i].tensor;
+        }
+    }
+    return NULL;
+}
+
+static int32_t add_operand(tn_k_operands *operands, uint32_t role, uint32_t flags)
+{
+    for (uint32_t i = 0; i < operands->count; i++)
+        if (operands->item[i].role == role)
+            return (int32_t)i;
+    operands->item[operands->count].role = role;
+    operands->item[operands->count].flags = flags;
+    return (int32_t)operands->count++;
+}
+
+/* Stride of t along dimension d of an output of rank `rank`; 0 where t is broadcast. */
+static int64_t stride_at(const tn_tensor *t, int d, int rank)
+{
+    int at = d - (rank - (int)t->rank);
+    return at < 0 || t->dim[at] == 1 ? 0 : t->stride[at];
+}
+
+static void batch_view(const tn_tensor *t, int rank, tn_k_matmul_view *view)
+{
+    for (int d = 0; d + 2 < rank; d++)
+        view->batch[d] = stride_at(t, d, rank);
+}
+
+static void full_view(const tn_tensor *t, int rank, tn_k_matmul_view *view)
+{
+    view->row = stride_at(t, rank - 2, rank);
+    view->col = stride_at(t, rank - 1, rank);
+    batch_view(t, rank, view);
+}
+
+static void drop_batch(tn_k_matmul_view *view, uint32_t d, uint32_t rank)
+{
+    for (uint32_t i = d; i + 1 < rank; i++)
+        view->batch[i] = view->batch[i + 1];
+}
+
+static void remove_batch(tn_k_matmul *p, uint32_t d)
+{
+    for (uint32_t i = d; i + 1 < p->batch_rank; i++) {
+        p->batch[i] = p->batch[i + 1];
+        p->b_pack[i] = p->b_pack[i + 1];
+    }
+    drop_batch(&p->a_view, d, p->batch_rank);
+    drop_batch(&p->b_view, d, p->batch_rank);
+    drop_batch(&p->c_view, d, p->batch_rank);
+    drop_batch(&p->out_view, d, p->batch_rank);
+    for (uint32_t j = 0; j < p->post_count; j++)
+        drop_batch(&p->post[j].view, d, p->batch_rank);
+    p->batch_rank--;
+}
+
+static bool joins(const tn_k_matmul_view *view, uint32_t d, int64_t m)
+{
+    return view->batch[d] == m * view->row;
+}
+
+/* A batch that shares one B and continues its rows is only a taller matrix. */
+static bool fold_last_batch(tn_k_matmul *p)
+{
+    uint32_t d = p->batch_rank - 1;
+    bool shared = p->b_packed ? p->b_pack[d] == 0 : p->b_view.batch[d] == 0;
+    if (!shared || !joins(&p->a_view, d, p->m) || !joins(&p->out_view, d, p->m))
+        return false;
+    if (p->c >= 0 && !joins(&p->c_view, d, p->m))
+        return false;
+    for (uint32_t j = 0; j < p->post_count; j++)
+        if (p->post[j].operand >= 0 && !joins(&p->post[j].view, d, p->m))
+            return false;
+    p->m *= p->batch[d];
+    remove_batch(p, d);
+    return true;
+}
+
+static void simplify_batch(tn_k_matmul *p)
+{
+    for (uint32_t d = p->batch_rank; d-- > 0;)
+        if (p->batch[d] == 1)
+            remove_batch(p, d);
+    /* A one-row matrix has no row stride of its own: take the batch's. */
+    while (p->batch_rank > 0) {
+        if (p->m == 1) {
+            uint32_t d = p->batch_rank - 1;
+            p->a_view.row = p->a_view.batch[d];
+            p->c_view.row = p->c_view.batch[d];
+            p->out_view.row = p->out_view.batch[d];
+            for (uint32_t j = 0; j < p->post_count; j++)
+                p->post[j].view.row = p->post[j].view.batch[d];
+        }
+        if (!fold_last_batch(p))
+            break;
+    }
+    p->batch_count = 1;
+    for (uint32_t d = 0; d < p->batch_rank; d++)
+        p->batch_count *= p->batch[d];
+}
+
+static bool take_posts(const tn_op *op, tn_k_matmul *p, int rank, tn_k_why *why)
+{
+    if (op->post_count > TN_K_MATMUL_POSTS)
+        return refuse(why, "matmul.posts", "posts", "at most 12 epilogue steps");
+    p->post_count = op->post_count;
+    for (uint32_t i = 0; i < op->post_count; i++) {
+        const tn_post *from = &op->posts[i];
+        tn_k_matmul_post *to = &p->post[i];
+        *to = (tn_k_matmul_post){.kind = from->kind, .operand = -1, .a = from->a, .b = from->b};
+        if (from->kind < TN_POST_BIAS || from->kind > TN_POST_SILU)
+            return refuse(why, "matmul.post", "posts", "an epilogue step that matmul lacks");
+        if (from->kind > TN_POST_MUL)
+            continue;
+        uint32_t flags = 0;
+        const tn_tensor *t = find(op, from->role, &flags);
+        if (t == NULL || t->dtype != TN_F32 || t->rank > rank)
+            return refuse(why, "matmul.post_operand", "posts", "needs an f32 operand");
+        to->operand = add_operand(&p->operands, from->role, flags);
+        full_view(t, rank, &to->view);
+    }
+    return true;
+}
+
+static bool matmul_params(const tn_op *op, void *out_params, tn_k_why *why)
+{
+    tn_k_matmul *p = out_params;
+    const tn_matmul *attr = op->attr;
+    uint32_t flags = attr != NULL ? attr->flags : 0, a_flags = 0, b_flags = 0, c_flags = 0;
+    uint32_t out_flags = 0;
+    const tn_tensor *a = find(op, TN_ARG_A, &a_flags), *b = find(op, TN_ARG_B, &b_flags);
+    const tn_tensor *c = find(op, TN_ARG_C, &c_flags), *out = find(op, TN_ARG_OUT, &out_flags);
+    memset(p, 0, sizeof *p);
+    if (a == NULL || b == NULL || out == NULL)
+        return refuse(why, "matmul.operand", "args", "a, b and out are needed");
+    if (a->dtype != TN_F32 || b->dtype != TN_F32 || out->dtype != TN_F32 ||
+        (c != NULL && c->dtype != TN_F32))
+        return refuse(why, "matmul.dtype", "a", "only f32");
+    if (a->rank < 2 || b->rank < 2 || out->rank < 2 || out->rank > TN_MAX_RANK ||
+        a->rank > out->rank || b->rank > out->rank || (c != NULL && c->rank > out->rank))
+        return refuse(why, "matmul.rank", "a", "ranks 2 to 8, none above the output's");
+    if ((a_flags | c_flags | out_flags) & TN_ARG_PACKED)
+        return refuse(why, "matmul.packed", "a", "only b can be packed");
+    int rank = out->rank, ar = a->rank, br = b->rank;
+    bool ta = flags & TN_MATMUL_TRANSPOSE_A, tb = flags & TN_MATMUL_TRANSPOSE_B;
+    add_operand(&p->operands, TN_ARG_A, a_flags);
+    add_operand(&p->operands, TN_ARG_B, b_flags);
+    p->c = -1;
+    p->alpha = flags & TN_MATMUL_ALPHA ? attr->alpha : 1.0f;
+    p->beta = flags & TN_MATMUL_BETA ? attr->beta : 1.0f;
+    if (c != NULL) {
+        int32_t index = add_operand(&p->operands, TN_ARG_C, c_flags);
+        if (p->beta != 0.0f) {
+            p->c = index;
+            full_view(c, rank, &p->c_view);
+        }
+    }
+    p->out = add_operand(&p->operands, TN_ARG_OUT, out_flags);
+    p->m = out->dim[rank - 2];
+    p->n = out->dim[rank - 1];
+    p->k = a->dim[ta ? ar - 2 : ar - 1];
+    p->a_view.row = a->stride[ta ? ar - 1 : ar - 2];
+    p->a_view.col = a->stride[ta ? ar - 2 : ar - 1];
+    p->b_view.row = b->stride[tb ? br - 1 : br - 2];
+    p->b_view.col = b->stride[tb ? br - 2 : br - 1];
+    p->b_packed = (b_flags & TN_ARG_PACKED) != 0;
+    p->b_transposed = tb;
+    batch_view(a, rank, &p->a_view);
+    batch_view(b, rank, &p->b_view);
+    full_view(out, rank, &p->out_view);
+    p->batch_rank = (uint32_t)rank - 2;
+    p->b_matrices = 1;
+    for (int d = rank - 2; d-- > 0;) {
+        int at = d - (rank - br);
+        p->batch[d] = out->dim[d];
+        if (at >= 0 && b->dim[at] != 1) {
+            p->b_pack[d] = p->b_matrices;
+            p->b_matrices *= b->dim[at];
+        }
+    }
+    if (!take_posts(op, p, rank, why))
+        return false;
+    simplify_batch(p);
+    return true;
+}
+
+extern const tn_k_variant tn_k_matmul_canonical;
+#if defined(__x86_64__)
+extern const tn_k_variant tn_k_matmul_f32_avx2_direct_6x16,
+    tn_k_matmul_f32_avx2_direct_6x16_canonical, tn_k_matmul_f32_avx2_6x16_canonical,
+    tn_k_matmul_f32_avx2_6x16, tn_k_matmul_f32_avx2_gemv,
+    tn_k_matmul_f32_avx512_direct_14x32_canonical, tn_k_matmul_f32_avx512_14x32_canonical,
+    tn_k_matmul_f32_avx512_14x32;
+#endif
+
+static const tn_k_variant *const variants[] = {
+    &tn_k_matmul_canonical,
+#if defined(__x86_64__)
+    &tn_k_matmul_f32_avx2_direct_6x16_canonical,
+    &tn_k_matmul_f32_avx2_direct_6x16,
+    &tn_k_matmul_f32_avx2_6x16_canonical,
+    &tn_k_matmul_f32_avx2_6x16,
+    &tn_k_matmul_f32_avx2_gemv,
+    &tn_k_matmul_f32_avx512_direct_14x32_canonical,
+    &tn_k_matmul_f32_avx512_14x32_canonical,
+    &tn_k_matmul_f32_avx512_14x32,
+#endif
+};
+
+extern const tn_k_op tn_k_op_matmul;
+const tn_k_op tn_k_op_matmul = {
+    .kind = TN_OP_MATMUL,
+    .name = "matmul",
+    .params_bytes = sizeof(tn_k_matmul),
+    .params = matmul_params,
+    .variants = variants,
+    .variant_count = sizeof variants / sizeof variants[0],
+};

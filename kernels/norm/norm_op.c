@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* norm: params from an op, and the rows. */
+#include <kernels/norm/norm.h>
+
+static bool params(const tn_op *op, void *out_params, tn_k_why *why)
+{
+    tn_k_norm_params *p = out_params;
+    const tn_norm *attr = op->attr;
+    const tn_arg *a = tn_k_find(op, TN_ARG_A), *out = tn_k_find(op, TN_ARG_OUT);
+    const tn_arg *gamma = tn_k_find(op, TN_ARG_GAMMA), *beta = tn_k_find(op, TN_ARG_BETA);
+    uint32_t given = 2u + (gamma != NULL) + (beta != NULL);
+    if (op->post_count != 0)
+        return tn_k_refuse(why, "norm.posts", "posts", "takes no posts");
+    if (attr->pass != TN_PASS_FORWARD)
+        return tn_k_refuse(why, "norm.pass", "pass", "computes the forward pass only");
+    if (attr->kind != TN_NORM_LAYER && attr->kind != TN_NORM_RMS)
+        return tn_k_refuse(why, "norm.kind", "kind", "computes LAYER and RMS only");
+    if (a == NULL || out == NULL || op->arg_count != given ||
+        (attr->kind == TN_NORM_RMS && beta != NULL))
+        return tn_k_refuse(why, "norm.operand", "args", "takes A, OUT, GAMMA and (LAYER) BETA");
+    uint32_t rank = a->tensor.rank, axes = attr->axes == 0 ? 1 : attr->axes;
+    if (axes > rank || (gamma != NULL && gamma->tensor.rank > axes) ||
+        (beta != NULL && beta->tensor.rank > axes))
+        return tn_k_refuse(why, "norm.axes", "axes", "has more normalised axes than dims");
+    if (a->tensor.dtype != TN_F32 || out->tensor.dtype != TN_F32 ||
+        (gamma != NULL && gamma->tensor.dtype != TN_F32) ||
+        (beta != NULL && beta->tensor.dtype != TN_F32))
+        return tn_k_refuse(why, "norm.dtype", "a", "computes f32 only");
+    memset(p, 0, sizeof *p);
+    p->kind = attr->kind;
+    p->epsilon = attr->epsilon;
+    tn_k_add_operand(&p->operands, a);
+    tn_k_add_operand(&p->operands, out);
+    p->gamma_at = p->beta_at = -1;
+    if (gamma != NULL) {
+        p->gamma_at = (int32_t)p->operands.count;
+        tn_k_add_operand(&p->operands, gamma);
+    }
+    if (beta != NULL) {
+        p->beta_at = (int32_t)p->operands.count;
+        tn_k_add_operand(&p->operands, beta);
+    }
+    p->rows.rank = rank - axes;
+    for (uint32_t d = 0; d < p->rows.rank; d++) {
+        p->rows.dim[d] = a->tensor.dim[d];
+        p->rows.stride[0][d] = a->tensor.stride[d];
+        p->rows.stride[1][d] = out->tensor.stride[d];
+    }
+    p->inner.rank = axes;
+    p->count = 1;
+    for (uint32_t i = 0; i < axes; i++) {
+        uint32_t d = rank - axes + i;
+        int64_t dim = a->tensor.dim[d];
+        p->inner.dim[i] = dim;
+        p->inner.stride[0][i] = a->tensor.stride[d];
+        p->inner.stride[1][i] = out->tensor.stride[d];
+        if (gamma != NULL)
+            p->inner.stride[2][i] = tn_k_broadcast_stride(&gamma->tensor, axes, i, dim);
+        if (beta != NULL)
+            p->inner.stride[3][i] = tn_k_broadcast_stride(&beta->tensor, axes, i, dim);
+        /* An operand that is not there must not keep dims apart. */
+        if (gamma == NULL)
+            p->inner.stride[2][i] = p->inner.stride[0][i];
+        if (beta == NULL)
+            p->inner.stride[3][i] = p->inner.stride[0][i];
+        p->count *= dim;
+    }
+    tn_k_grid_collapse(&p->rows, 2);
+    tn_k_grid_collapse(&p->inner, 4);
+    return true;
+}
+
+#define TN_ROW(name) extern const tn_k_variant name;
+#include <kernels/norm/norm_variants.inc>
+#undef TN_ROW
+static const tn_k_variant *const variants[] = {
+#define TN_ROW(name) &name,
+#include <kernels/norm/norm_variants.inc>
+#undef TN_ROW
+};
+
+extern const tn_k_op tn_k_op_norm;
+const tn_k_op tn_k_op_norm = {
+    TN_OP_NORM, "norm", sizeof(tn_k_norm_params),
+    params,     variants, sizeof variants / sizeof variants[0],
+};

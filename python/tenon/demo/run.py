@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The main job: the sentence encoder on every default device, checked and compared.
+
+Exit status 0 only if every device present was right: within 1e-5 of the float64 reference and with
+the CANONICAL bits of cpu.
+"""
+import argparse
+import hashlib
+import os
+import pathlib
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+import numpy as np
+
+import tenon
+
+from . import report, weights
+from .encoder import Encoder
+from .reference import Reference
+
+HERE = pathlib.Path(__file__).resolve().parent
+LIMIT = 1e-5  # promised for f32 in the normalised embeddings
+CANONICAL_VERSION = 1
+QUERY = "Where can I go skiing?"
+
+
+def arguments(argv):
+    p = argparse.ArgumentParser(prog="run", description="sentence encoder on every device")
+    p.add_argument("--device", nargs="+", action="extend", metavar="URI", help="instead of the default devices")
+    p.add_argument("--seconds", type=float, default=20.0, help="for each device (20)")
+    p.add_argument("--sentences", metavar="FILE", help="one sentence a line, instead of the shipped ones")
+    p.add_argument("--query", default=QUERY, help="whose nearest neighbours are shown")
+    p.add_argument("--out", default="build/run", help="folder of report.json and report.html")
+    return p.parse_args(argv)
+
+
+def read_sentences(path):
+    file = pathlib.Path(path) if path else HERE / "sentences.txt"
+    try:
+        lines = [s.strip() for s in file.read_text(encoding="utf-8").splitlines()]
+    except OSError as e:
+        raise SystemExit(f"run: cannot read {file}: {e.strerror}") from None
+    lines = [s for s in lines if s]
+    if not lines:
+        raise SystemExit(f"run: {file} has no sentence")
+    return lines
+
+
+class Job:
+    """What all devices share: the sentences as tokens and the truth about each."""
+
+    def __init__(self, sentences):
+        config, self.weights = weights.load()
+        self.config, self.sentences = config, sentences
+        tokenizer = weights.Tokenizer()
+        self.tokens = [tokenizer([s]) for s in sentences]
+        self.tokenizer, self.reference = tokenizer, Reference(config, self.weights)
+        self.truth = [None] * len(sentences)
+
+    def expected(self, i):
+        if self.truth[i] is None:
+            self.truth[i] = self.reference(self.tokens[i][0][0])
+        return self.truth[i]
+
+
+def absent(uri, error):
+    return {"uri": uri, "name": None, "present": False, "class": None, "dtype": "f32", "ms_per_item": None,
+            "items": 0, "max_abs_diff": None, "digest": None, "digests": {"f32": None, "bf16": None},
+            "ops_on_device": 0, "ops_fallen_back": 0, "reason": str(error)}
+
+
+def measure(job, device, seconds, tick):
+    """One device: the first sentence, then as many as fit. Returns (row, embeddings by sentence)."""
+    encoder = Encoder(device, job.config, job.weights)
+    encoder(*job.tokens[0])  # plans, packed weights
+    times, found, worst = [], {}, 0.0
+    start = time.perf_counter()
+    while not times or time.perf_counter() - start < seconds:
+        i = len(times) % len(job.sentences)
+        t = time.perf_counter()
+        y = encoder(*job.tokens[i])[0]
+        times.append(time.perf_counter() - t)
+        if i not in found:
+            found[i] = y
+        elif found[i].tobytes() != y.tobytes():
+            raise tenon.Error("corrupt", "run.unrepeatable", None, f"sentence {i} gave other bits the second time")
+        tick(min(seconds, time.perf_counter() - start), len(times))
+    for i, y in found.items():
+        difference = np.abs(y.astype(np.float64) - job.expected(i))
+        worst = max(worst, float(difference.max()) if np.isfinite(y).all() else float("inf"))
+    digest = hashlib.sha256(found[0].astype("<f4").tobytes()).hexdigest()
+    row = {"uri": device.uri, "name": device.info["name"], "present": True, "class": "canonical", "dtype": "f32",
+           "ms_per_item": float(np.median(times)) * 1e3, "items": len(times),
+           "max_abs_diff": worst if np.isfinite(worst) else None,
+           "digest": digest, "digests": {"f32": digest, "bf16": None}, "ops_on_device": device.ops_on_device,
+           "ops_fallen_back": device.ops_fallen_back, "reason": None}
+    return row, found, encoder
+
+
+def judge(row, cpu_digest):
+    """Fills row's reason with what is wrong; True if nothing is."""
+    wrong = []
+    if not row["max_abs_diff"] or not row["max_abs_diff"] <= LIMIT:
+        wrong.append(f"differs from the float64 reference by {row['max_abs_diff']}, more than {LIMIT:g}")
+    if cpu_digest and row["digest"] != cpu_digest:
+        wrong.append("its CANONICAL bits are not those of cpu")
+    row["reason"] = "; ".join(wrong) or None
+    return not wrong
+
+
+def show(console, rows, first):
+    table = Table(title=f"{weights.MODEL}, one sentence at a time")
+    for name in ("device", "ms/sentence", "sentences", "max difference", "bits of the first", "ops on it", "fallen back"):
+        table.add_column(name, justify="left" if name == "device" else "right")
+    for r in rows:
+        if r["present"] and r["digest"]:
+            equal = "equal" if r["digest"] == first else "[red]differ[/red]"
+            table.add_row(r["uri"].replace("[", "\\["), f"{r['ms_per_item']:.2f}", str(r["items"]),
+                          f"{r['max_abs_diff'] if r['max_abs_diff'] is not None else float('inf'):.2e}",
+                          equal, str(r["ops_on_device"]), str(r["ops_fallen_back"]))
+        else:
+            table.add_row(r["uri"].replace("[", "\\["), "-", "-", "-", "-", "-", "-")
+    console.print(table)
+    for r in rows:
+        if r["reason"]:
+            console.print(f"{r['uri']}: {r['reason']}", style="red", markup=False)
+
+
+def neighbours(console, job, encoder, query, count=3):
+    """The sentences nearest to the query, all embedded in one batch."""
+    y = encoder(*job.tokenizer([query] + job.sentences))
+    similarity = (y[1:] @ y[0]).tolist()
+    best = sorted(range(len(similarity)), key=lambda i: -similarity[i])[:count]
+    console.print(f"nearest to “{query}”:", markup=False)
+    for i in best:
+        console.print(f"  {similarity[i]:.3f}  {job.sentences[i]}", markup=False)
+    return {"text": query, "nearest": [{"sentence": job.sentences[i], "similarity": similarity[i]} for i in best]}, y[1:]
+
+
+def check_pairs(console, y):
+    """The shipped sentences come in pairs that mean the same: each one's nearest is its other half."""
+    similarity = y @ y.T
+    np.fill_diagonal(similarity, -1)
+    strange = [i for i in range(len(y)) if int(similarity[i].argmax()) != i ^ 1]
+    console.print(f"{len(y) - len(strange)} of {len(y)} sentences have the other half of their pair as the nearest")
+    return not strange
+
+
+def main(argv=None):
+    a = arguments(argv)
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    job = Job(read_sentences(a.sentences))
+    runtime = tenon.Runtime()
+    uris = a.device or [d["uri"] for d in runtime.devices() if d["default"]]
+    if not uris:
+        raise SystemExit("run: no default device found; name one with --device")
+    rows, right, last, first_found = [], True, None, None
+    with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]} sentences"),
+                  TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+        for uri in uris:
+            task = progress.add_task(uri.replace("[", "\\["), total=a.seconds, done=0)
+            try:
+                device = runtime.open(uri)
+            except tenon.Error as e:
+                rows.append(absent(uri, e))
+                # A device that was asked for by name has to be there.
+                right = right and a.device is None
+                continue
+            try:
+                row, found, encoder = measure(job, device, a.seconds, lambda s, n: progress.update(task, completed=s, done=n))
+                first_found = first_found or found
+                different = [i for i in found if i in first_found and found[i].tobytes() != first_found[i].tobytes()]
+                last = last or encoder
+            except tenon.Error as e:
+                row, different = absent(uri, e), []
+                row.update(present=True, name=device.info["name"], ops_on_device=device.ops_on_device,
+                           ops_fallen_back=device.ops_fallen_back)
+                right = False
+            rows.append(row)
+            if row["digest"]:
+                cpu = next((r["digest"] for r in rows if r["uri"] == "cpu" and r["digest"]), None)
+                right = judge(row, cpu or rows[0]["digest"]) and right
+                if different:
+                    text = f"other bits than the first device in {len(different)} of its sentences"
+                    row["reason"], right = f"{row['reason']}; {text}" if row["reason"] else text, False
+    show(console, rows, next((r["digest"] for r in rows if r["digest"]), None))
+    query, similarity = None, []
+    if last is not None:
+        query, y = neighbours(console, job, last, a.query)
+        similarity = (y @ y.T).tolist()
+        if a.sentences is None:
+            right = check_pairs(console, y) and right
+    out = {"schema": 1, "version": tenon.version(), "canonical_version": CANONICAL_VERSION, "cpu": report.cpu(),
+           "model": weights.MODEL, "devices": rows, "models": [{"model": weights.MODEL, "devices": rows}]}
+    os.makedirs(a.out, exist_ok=True)
+    report.write(a.out, out, {"limit": LIMIT, "sentences": job.sentences, "similarity": similarity, "query": query})
+    console.print(f"{'right' if right else 'NOT RIGHT'}: {a.out}/report.html", style="green" if right else "red")
+    return 0 if right and last is not None else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

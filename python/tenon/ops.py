@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations on tensors. Shapes come from the library's own inference; a plan is made once a shape.
+
+numerics is "bounded" (the default), "fast", "canonical" or "exact". A device that lacks an op has
+it run on the cpu device; Device.ops_fallen_back counts those, Device.ops_on_device the others.
+"""
+from ._library import Error, check, ffi, handle, lib, struct
+from .tensor import DTYPES, NAMES, Tensor
+
+_CLASSES = {name: getattr(lib, "TN_CLASS_" + name.upper()) for name in ("bounded", "fast", "canonical", "exact")}
+_POSTS = {name: getattr(lib, "TN_POST_" + name.upper()) for name in ("relu", "gelu", "gelu_tanh", "silu")}
+
+
+class Plan:
+    """One op prepared for one device: what it binds and what the output looks like."""
+
+    __slots__ = ("handle", "binds", "roles", "out_dtype", "out_shape", "fallback", "kernel", "layout")
+
+
+def _run(kind, attr, args, posts=(), numerics=None, out=None, pack=None):
+    """attr: (struct name, fields); args: [(role, tensor)]; posts: [(kind, role, a, b)]; pack: the role
+    of a constant that the device may keep in a layout of its own."""
+    device = args[0][1].device
+    key = (kind, attr[0], tuple(attr[1].items()), tuple((r, t.key) for r, t in args), posts, numerics,
+           out.key if out else None, pack)
+    plan = device.plans.get(key)
+    if plan is None:
+        plan = device.plans[key] = _plan(device, kind, attr, args, posts, numerics, out, pack)
+    if out is None:
+        out = Tensor.empty(device, plan.out_shape, plan.out_dtype)
+    binds = plan.binds
+    i = 0
+    for role, t in args:
+        if t.device is not device:
+            raise Error("invalid", "op.device", None, f"operands on {device.uri} and {t.device.uri}")
+        b = binds[i]
+        if plan.layout is not None and role == pack:
+            b.buffer, b.offset_bytes = _packed(device, plan, role, t), 0
+        else:
+            b.buffer, b.offset_bytes = t.buffer, t.offset_bytes
+        i += 1
+    binds[i].buffer, binds[i].offset_bytes = out.buffer, out.offset_bytes
+    check(lib.tn_queue_run(device.queue, plan.handle, binds, i + 1, ffi.NULL, ffi.NULL))
+    if plan.fallback:
+        device.ops_fallen_back += 1
+    else:
+        device.ops_on_device += 1
+    return out
+
+
+def _plan(device, kind, attr, args, posts, numerics, out, pack):
+    head = struct(attr[0], **attr[1]) if attr[0] else ffi.NULL
+    c_args = ffi.new("tn_arg[]", len(args) + 1)
+    for a, (role, t) in zip(c_args, args):
+        a.role = role
+        t.fill_view(a.tensor, buffer=False)
+    c_posts = ffi.new("tn_post[]", max(1, len(posts)))
+    for p, (post, role, x, y) in zip(c_posts, posts):
+        p.kind, p.role, p.a, p.b = post, role, x, y
+    op = struct("tn_op", kind=kind, arg_count=len(args), post_count=len(posts), attr=ffi.cast("void *", head),
+                args=c_args, posts=c_posts)
+    try:
+        op.numerics.cls = _CLASSES[numerics or "bounded"]
+    except KeyError:
+        raise Error("invalid", "op.class", "numerics", f"no class {numerics!r}: {', '.join(_CLASSES)}") from None
+    plan = Plan()
+    if out is None:
+        shape = ffi.new("tn_tensor *")
+        check(lib.tn_op_infer(op, lib.TN_ARG_OUT, shape))
+        plan.out_shape, plan.out_dtype = tuple(shape.dim[0:shape.rank]), NAMES[shape.dtype]
+        out = Tensor(device, None, plan.out_dtype, plan.out_shape)
+    else:
+        plan.out_shape, plan.out_dtype = out.shape, out.dtype
+    c_args[len(args)].role = lib.TN_ARG_OUT
+    out.fill_view(c_args[len(args)].tensor, buffer=False)
+    op.arg_count = len(args) + 1
+    desc = struct("tn_plan_desc", flags=lib.TN_PLAN_ALLOW_FALLBACK)
+    plan.layout = None
+    packable = [a for a in c_args if pack is not None and a.role == pack]
+    if packable:
+        _prepare_packed(device, op, packable[0], plan, struct("tn_plan_desc"))
+    if plan.layout is None:
+        plan.handle = handle("plan", lib.tn_plan_create, device.handle, op, desc)
+    info = struct("tn_plan_info")
+    check(lib.tn_plan_get_info(plan.handle, info))
+    plan.fallback, plan.kernel = bool(info.fallback), ffi.string(info.kernel).decode()
+    plan.binds = ffi.new("tn_bind[]", len(args) + 1)
+    for b, a in zip(plan.binds, c_args):
+        b.role = a.role
+    return plan
+
+
+def _prepare_packed(device, op, arg, plan, desc):
+    """Asks for a plan that takes the constant packed; leaves plan.layout None where there is none."""
+    arg.flags = lib.TN_ARG_PACKED | lib.TN_ARG_CONSTANT
+    try:
+        plan.handle = handle("plan", lib.tn_plan_create, device.handle, op, desc)
+        layout, nbytes = ffi.new("uint64_t *"), ffi.new("uint64_t *")
+        check(lib.tn_plan_layout(plan.handle, arg.role, layout, nbytes))
+        plan.layout = (layout[0], nbytes[0])
+    except Error as e:
+        if e.status.lower() != "unsupported":
+            raise
+        arg.flags = lib.TN_ARG_CONSTANT
+
+
+def _packed(device, plan, role, t):
+    if t.packed is None:
+        t.packed = {}
+    buffer = t.packed.get(plan.layout)
+    if buffer is None:
+        buffer = t.packed[plan.layout] = device.buffer(plan.layout[1])
+        view = t.fill_view(ffi.new("tn_tensor *"))
+        check(lib.tn_queue_pack(device.queue, plan.handle, role, view, buffer, 0, ffi.NULL))
+        device.wait()  # view is borrowed until then
+    return buffer
+
+
+def matmul(a, b, transpose_a=False, transpose_b=False, bias=None, act=None, residual=None, alpha=None,
+           constant_b=False, numerics=None):
+    """act(a b + bias) + residual. constant_b: b never changes, so the device may pack it once."""
+    fields = {"flags": transpose_a * lib.TN_MATMUL_TRANSPOSE_A | transpose_b * lib.TN_MATMUL_TRANSPOSE_B}
+    if alpha is not None:
+        fields["flags"] |= lib.TN_MATMUL_ALPHA
+        fields["alpha"] = alpha
+    args, posts = [(lib.TN_ARG_A, a), (lib.TN_ARG_B, b)], []
+
+    def post(kind, tensor=None):
+        role = 0
+        if tensor is not None:
+            role = lib.TN_ARG_POST0 + len(posts)
+            args.append((role, tensor))
+        posts.append((kind, role, 0.0, 0.0))
+
+    if bias is not None:
+        post(lib.TN_POST_BIAS, bias)
+    if act is not None:
+        if act not in _POSTS:
+            raise Error("invalid", "matmul.act", "act", f"no activation {act!r}: {', '.join(_POSTS)}")
+        post(_POSTS[act])
+    if residual is not None:
+        post(lib.TN_POST_ADD, residual)
+    return _run(lib.TN_OP_MATMUL, ("tn_matmul", fields), args, tuple(posts), numerics,
+                pack=lib.TN_ARG_B if constant_b else None)
+
+
+def attention(q, k, v, mask=None, causal=False, scale=0.0, out=None, numerics=None):
+    """softmax(scale q k') v over [batch, heads, tokens, d]; a boolean mask is true where a key takes
+    part, an f32 one is added; scale 0 is 1/sqrt(d). out: a tensor to write, with strides of its own."""
+    args = [(lib.TN_ARG_Q, q), (lib.TN_ARG_K, k), (lib.TN_ARG_V, v)]
+    if mask is not None:
+        args.append((lib.TN_ARG_MASK, mask))
+    fields = {"flags": lib.TN_ATTENTION_CAUSAL if causal else 0, "scale": scale}
+    return _run(lib.TN_OP_ATTENTION, ("tn_attention", fields), args, (), numerics, out)
+
+
+def softmax(a, axis=-1, log=False, numerics=None):
+    return _run(lib.TN_OP_SOFTMAX, ("tn_softmax", {"axis": axis, "log": int(log)}), [(lib.TN_ARG_A, a)], (), numerics)
+
+
+def layernorm(a, gamma=None, beta=None, epsilon=1e-5, axes=1, numerics=None):
+    """Over the last `axes` axes."""
+    args = [(lib.TN_ARG_A, a)]
+    if gamma is not None:
+        args.append((lib.TN_ARG_GAMMA, gamma))
+    if beta is not None:
+        args.append((lib.TN_ARG_BETA, beta))
+    fields = {"kind": lib.TN_NORM_LAYER, "axes": axes, "epsilon": epsilon}
+    return _run(lib.TN_OP_NORM, ("tn_norm", fields), args, (), numerics)
+
+
+def eltwise(kind, a, b=None, c=None, alpha=0.0, beta=0.0, numerics=None):
+    """kind as in the header, "add" or "rsqrt"; operands broadcast; alpha and beta for scale and clamp."""
+    number = getattr(lib, "TN_ELTWISE_" + kind.upper(), None)
+    if number is None:
+        raise Error("invalid", "eltwise.kind", "kind", f"no element-wise function {kind!r}")
+    args = [(r, t) for r, t in ((lib.TN_ARG_A, a), (lib.TN_ARG_B, b), (lib.TN_ARG_C, c)) if t is not None]
+    return _run(lib.TN_OP_ELTWISE, ("tn_eltwise", {"kind": number, "a": alpha, "b": beta}), args, (), numerics)
+
+
+def reduce(kind, a, axes, numerics=None):
+    """sum, mean, max, min or sumsq over axes; the shape is the library's."""
+    number = getattr(lib, "TN_REDUCE_" + kind.upper(), None)
+    if number is None:
+        raise Error("invalid", "reduce.kind", "kind", f"no reduction {kind!r}")
+    axes = (axes,) if isinstance(axes, int) else axes
+    mask = 0
+    for axis in axes:
+        mask |= 1 << axis % a.ndim
+    return _run(lib.TN_OP_REDUCE, ("tn_reduce", {"kind": number, "axes_mask": mask}), [(lib.TN_ARG_A, a)], (), numerics)
+
+
+def gather(a, index, axis=0):
+    """a[index] along an axis; index is s32 or s64."""
+    return _run(lib.TN_OP_GATHER, ("tn_axis", {"axis": axis}), [(lib.TN_ARG_A, a), (lib.TN_ARG_INDEX, index)])
+
+
+def copy(a, out=None):
+    """A contiguous copy, or one into out."""
+    return _copy(a, out if out is not None else Tensor.empty(a.device, a.shape, a.dtype))
+
+
+def cast(a, dtype):
+    if dtype not in DTYPES:
+        raise Error("invalid", "op.dtype", "dtype", f"no dtype {dtype!r}: {', '.join(DTYPES)}")
+    return _copy(a, Tensor.empty(a.device, a.shape, dtype))
+
+
+def _copy(a, out):
+    return _run(lib.TN_OP_COPY, (None, {}), [(lib.TN_ARG_A, a)], (), None, out)

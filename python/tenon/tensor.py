@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tensors: a view of a buffer on a device; numpy and DLPack in and out."""
+from . import _library
+from ._library import Error, check, ffi, handle, hold, lib, struct
+
+# name: (dtype, bytes, name in numpy or None where numpy has no such type)
+DTYPES = {
+    name: (getattr(lib, "TN_" + name.upper()), size, np_name)
+    for name, size, np_name in (
+        ("f64", 8, "float64"), ("f32", 4, "float32"), ("f16", 2, "float16"), ("bf16", 2, None),
+        ("s64", 8, "int64"), ("s32", 4, "int32"), ("s8", 1, "int8"), ("u8", 1, "uint8"),
+        ("bool", 1, "bool"))
+}
+NAMES = {d: name for name, (d, _, _) in DTYPES.items()}
+_FROM_NUMPY = {np_name: name for name, (_, _, np_name) in DTYPES.items() if np_name}
+_DL_CPU = 1
+
+
+def row_major(shape):
+    strides, step = [], 1
+    for n in reversed(shape):
+        strides.append(step)
+        step *= n
+    return tuple(reversed(strides))
+
+
+def _product(shape):
+    n = 1
+    for d in shape:
+        n *= d
+    return n
+
+
+class Tensor:
+    """Immutable in what it views: .device .dtype .shape .strides (elements) .offset_bytes."""
+
+    __slots__ = ("device", "buffer", "dtype", "shape", "strides", "offset_bytes", "packed", "key", "_keep")
+
+    def __init__(self, device, buffer, dtype, shape, strides=None, offset_bytes=0):
+        self.device, self.buffer, self.dtype = device, buffer, dtype
+        self.shape = tuple(shape)
+        self.strides = tuple(strides) if strides is not None else row_major(self.shape)
+        self.offset_bytes = offset_bytes
+        self.packed = None  # of a constant: {layout id: buffer}
+        self.key = (dtype, self.shape, self.strides)
+        self._keep = None
+
+    def __repr__(self):
+        return f"<tenon.Tensor {self.dtype} {self.shape} on {self.device.uri}>"
+
+    @property
+    def ndim(self):
+        return len(self.shape)
+
+    @property
+    def nbytes(self):
+        return _product(self.shape) * DTYPES[self.dtype][1]
+
+    def fill_view(self, t, buffer=True):
+        """Writes this view into a tn_tensor."""
+        t.dtype, t.rank = DTYPES[self.dtype][0], len(self.shape)
+        for i, (n, s) in enumerate(zip(self.shape, self.strides)):
+            t.dim[i], t.stride[i] = n, s
+        if buffer:
+            t.buffer, t.offset_bytes = self.buffer, self.offset_bytes
+        return t
+
+    # ---- in ----
+    @classmethod
+    def empty(cls, device, shape, dtype="f32"):
+        shape = tuple(shape)
+        return cls(device, device.buffer(_product(shape) * DTYPES[dtype][1]), dtype, shape)
+
+    @classmethod
+    def from_numpy(cls, device, array, copy=False):
+        import numpy as np
+
+        array = np.asarray(array)
+        name = _FROM_NUMPY.get(array.dtype.name)
+        if name is None:
+            raise Error("invalid", "tensor.dtype", "array", f"no tensor of numpy's {array.dtype.name}")
+        if not array.flags.c_contiguous or not array.dtype.isnative:
+            array, copy = np.ascontiguousarray(array, array.dtype.newbyteorder("=")), False
+        pointer = array.ctypes.data
+        if not copy and array.nbytes and device.info["host_visible"] and pointer % device.info["import_align"] == 0:
+            release, self = hold(array)
+            external = struct("tn_external", kind=lib.TN_EXTERNAL_HOST, pointer=ffi.cast("void *", pointer),
+                              bytes=array.nbytes, release=release, self=self)
+            try:
+                return cls(device, handle("buffer", lib.tn_buffer_import, device.handle, external), name, array.shape)
+            except Error as e:
+                _library.unhold(self)
+                if e.status.lower() != "unsupported":
+                    raise
+        t = cls.empty(device, array.shape, name)
+        if array.nbytes:
+            check(lib.tn_queue_write(device.queue, t.buffer, 0, ffi.cast("void *", pointer), array.nbytes, ffi.NULL))
+            device.wait()  # the array is borrowed until the write is done
+        return t
+
+    # ---- views ----
+    def reshape(self, *shape):
+        if self.strides != row_major(self.shape):
+            raise Error("invalid", "tensor.strides", "self", "only a contiguous tensor can be reshaped without a copy")
+        if len(shape) == 1 and not isinstance(shape[0], int):
+            shape = tuple(shape[0])
+        if -1 in shape:
+            rest = -_product(shape)
+            shape = tuple(_product(self.shape) // rest if n == -1 else n for n in shape)
+        if _product(shape) != _product(self.shape):
+            raise Error("invalid", "tensor.shape", "shape", f"{self.shape} does not have the elements of {shape}")
+        return self._view(shape, row_major(shape))
+
+    def transpose(self, *axes):
+        return self._view([self.shape[i] for i in axes], [self.strides[i] for i in axes])
+
+    def broadcast(self, shape):
+        """A view of a larger shape with stride 0 where this one has length 1 or no axis."""
+        lead = len(shape) - len(self.shape)
+        strides = [0] * lead + [0 if n == 1 else s for n, s in zip(self.shape, self.strides)]
+        return self._view(shape, strides)
+
+    def slice(self, axis, start, stop):
+        shape = list(self.shape)
+        if not 0 <= start <= stop <= shape[axis]:
+            raise Error("invalid", "tensor.slice", "start", f"{start}:{stop} is outside 0:{shape[axis]}")
+        shape[axis] = stop - start
+        return self._view(shape, self.strides, start * self.strides[axis] * DTYPES[self.dtype][1])
+
+    def pick(self, axis, index):
+        """One index of an axis, without that axis."""
+        t = self.slice(axis, index, index + 1)
+        return t._view(t.shape[:axis] + t.shape[axis + 1:], t.strides[:axis] + t.strides[axis + 1:])
+
+    def _view(self, shape, strides, skip_bytes=0):
+        return Tensor(self.device, self.buffer, self.dtype, shape, strides, self.offset_bytes + skip_bytes)
+
+    # ---- out ----
+    def numpy(self, copy=None):
+        """The values. copy=None: a view of the device's memory where the host sees it, else a copy."""
+        import numpy as np
+
+        if not copy and self.device.info["host_visible"] and _product(self.shape):
+            try:
+                return np.from_dlpack(self)
+            except (Error, BufferError):
+                if copy is False:
+                    raise
+        elif copy is False:
+            raise Error("unsupported", "tensor.copy", "copy", "the host does not see this device's memory")
+        np_name = DTYPES[self.dtype][2]
+        if np_name is None:
+            raise Error("unsupported", "tensor.dtype", None, f"numpy has no {self.dtype}; cast to f32 first")
+        item = DTYPES[self.dtype][1]
+        count = 1 + sum((n - 1) * s for n, s in zip(self.shape, self.strides)) if _product(self.shape) else 0
+        flat = np.empty(count, np_name)
+        if count:
+            check(lib.tn_queue_read(self.device.queue, ffi.cast("void *", flat.ctypes.data), self.buffer,
+                                    self.offset_bytes, flat.nbytes, ffi.NULL))
+        self.device.wait()
+        if not count:
+            return np.empty(self.shape, np_name)
+        view = np.lib.stride_tricks.as_strided(flat, self.shape, [s * item for s in self.strides])
+        return view if self.strides == row_major(self.shape) else np.ascontiguousarray(view)
+
+    def __dlpack_device__(self):
+        return (_DL_CPU, 0)
+
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        from . import _dlpack
+
+        if not max_version or max_version[0] < 1:
+            raise BufferError("only DLPack 1.0 and newer: ask with max_version=(1, 0)")
+        if dl_device is not None and tuple(dl_device) != (_DL_CPU, 0):
+            raise BufferError("only host memory can be lent")
+        self.device.wait()
+        source = self
+        if copy:
+            source = Tensor.from_numpy(self.device, self.numpy(copy=True), copy=True)
+            self.device.wait()
+        out = ffi.new("void **")
+        check(lib.tn_tensor_to_dlpack(source.fill_view(ffi.new("tn_tensor *")), out))
+        return _dlpack.capsule(int(ffi.cast("uintptr_t", out[0])))
+
+
+def from_dlpack(obj, device):
+    """A tensor on `device` that shares memory with any DLPack producer, or a copy where it cannot."""
+    from . import _dlpack
+
+    try:
+        managed = obj.__dlpack__(max_version=(1, 0))
+    except TypeError:
+        managed = None
+    pointer = managed is not None and _dlpack.take(managed)
+    if pointer:
+        t = ffi.new("tn_tensor *")
+        status = lib.tn_tensor_from_dlpack(device.handle, ffi.cast("void *", pointer), t)
+        if not status:
+            rank = t.rank
+            return Tensor(device, ffi.gc(t.buffer, lib.tn_buffer_release), NAMES[t.dtype], list(t.dim)[:rank],
+                          list(t.stride)[:rank], t.offset_bytes)
+        error = _library.last_error()
+        if error.status.lower() != "unsupported":
+            raise error
+    import numpy as np
+
+    return Tensor.from_numpy(device, np.from_dlpack(obj), copy=True)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sentence encoder: right, and the same bits on every device and in every batch."""
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+import tenon
+from tenon.demo import run, weights
+from tenon.demo.encoder import Encoder
+from tenon.demo.reference import Reference
+
+SENTENCES = (pathlib.Path(run.__file__).parent / "sentences.txt").read_text().splitlines()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return weights.load()
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return weights.Tokenizer()
+
+
+def encoder(uri, model):
+    device = tenon.Runtime().open(uri)
+    return Encoder(device, *model)
+
+
+@pytest.fixture(scope="module")
+def cpu(model):
+    return encoder("cpu", model)
+
+
+def test_reference_finds_the_pairs(model, tokenizer):
+    reference = Reference(*model)
+    y = np.stack([reference(tokenizer([s])[0][0]) for s in SENTENCES[:12]])
+    similarity = y @ y.T - 2 * np.eye(12)
+    assert list(similarity.argmax(1)) == [i ^ 1 for i in range(12)]
+    assert np.allclose(np.linalg.norm(y, axis=1), 1, atol=1e-14)
+
+
+def test_encoder_is_the_reference(cpu, model, tokenizer):
+    reference = Reference(*model)
+    for s in SENTENCES[:4]:
+        ids, mask = tokenizer([s])
+        assert np.abs(cpu(ids, mask)[0] - reference(ids[0])).max() <= run.LIMIT
+    assert cpu.device.ops_fallen_back == 0
+
+
+def test_private_memory_gives_the_same_bits(cpu, model, tokenizer):
+    private = encoder("cpu?private=1", model)
+    for s in SENTENCES[:3]:
+        assert private(*tokenizer([s])).tobytes() == cpu(*tokenizer([s])).tobytes()
+    assert private.device.ops_fallen_back == 0
+
+
+def test_batch_1_and_batch_32_have_the_same_bits(cpu, tokenizer):
+    together = cpu(*tokenizer(SENTENCES[:32]))
+    for i, s in enumerate(SENTENCES[:32]):
+        assert cpu(*tokenizer([s]))[0].tobytes() == together[i].tobytes(), s
+
+
+def test_the_report_has_its_schema(tmp_path):
+    assert run.main(["--device", "cpu", "cpu?private=1", "--seconds", "0.2", "--out", str(tmp_path)]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["schema"], report["canonical_version"], report["model"]) == (1, 1, "all-MiniLM-L6-v2")
+    assert [d["uri"] for d in report["devices"]] == ["cpu", "cpu?private=1"]
+    for d in report["devices"]:
+        assert set(d) == {"uri", "name", "present", "class", "dtype", "ms_per_item", "items", "max_abs_diff", "digest",
+                          "digests", "ops_on_device", "ops_fallen_back", "reason"}
+        assert d["digest"] == d["digests"]["f32"] == report["devices"][0]["digest"]
+    assert report["models"] == [{"model": report["model"], "devices": report["devices"]}]
+    assert "@DATA@" not in (tmp_path / "report.html").read_text()
+
+
+def test_a_device_that_is_not_there_fails_the_run(tmp_path):
+    assert run.main(["--device", "cpu", "no-such-device", "--seconds", "0.1", "--out", str(tmp_path)]) == 1
+    assert json.loads((tmp_path / "report.json").read_text())["devices"][1]["present"] is False

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every matmul variant against its class: random shapes, strides, batches, epilogues and splits. */
+#include "support/test.h"
+#include <kernels/common/simd_emulated512.h>
+#include <kernels/matmul/matmul.h>
+#include <math.h>
+
+extern const tn_k_op tn_k_op_matmul;
+extern const tn_k_variant tn_k_matmul_canonical;
+
+/* The 512-bit core over plain C: its tile logic is checked where the CPU lacks AVX-512. */
+#define MATMUL_ROWS         14
+#define MATMUL_CANONICAL    1
+#define MATMUL_DIRECT       0
+#define MATMUL_VARIANT      emulated_14x32_canonical
+#define MATMUL_NAME         "emulated_14x32_canonical"
+#define MATMUL_ISA          TN_K_ISA_BASELINE
+#define MATMUL_FLOPS_PER_NS 180.0
+#include <kernels/matmul/matmul_core.inc>
+
+enum { GUARD = 64, OPERANDS = 9 };
+static const float poison_pattern = NAN;
+
+typedef struct operand {
+    tn_tensor tensor;
+    float *memory; /* GUARD floats, span floats, GUARD floats */
+    int64_t span, start;
+} operand;
+
+typedef struct call {
+    operand arg[OPERANDS]; /* a, b, c, out, then posts */
+    tn_arg args[OPERANDS];
+    tn_post posts[5];
+    tn_matmul attr;
+    tn_op op;
+    int64_t m, n, k;
+} call;
+
+static uint32_t cpu_isa(void)
+{
+    uint32_t isa = TN_K_ISA_BASELINE;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        isa |= TN_K_ISA_AVX2;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        isa |= TN_K_ISA_AVX512;
+#endif
+    return isa;
+}
+
+static float random_float(uint64_t *state)
+{
+    uint64_t r = tn_test_random(state);
+    return ((float)(r & 0xffffff) - 8388608.0f) * 0x1p-23f * (r >> 60 == 0 ? 64.0f : 1.0f);
+}
+
+/* Element i (row-major) of a tensor, as an index into its memory. */
+static int64_t place(const operand *o, int64_t i)
+{
+    int64_t at = o->start;
+    for (int d = o->tensor.rank; d-- > 0;) {
+        at += i % o->tensor.dim[d] * o->tensor.stride[d];
+        i /= o->tensor.dim[d];
+    }
+    return at;
+}
+
+static int64_t elements(const tn_tensor *t)
+{
+    int64_t n = 1;
+    for (int d = 0; d < t->rank; d++)
+        n *= t->dim[d];
+    return n;
+}
+
+/* Random order of dimensions and random gaps; NaN wherever no element lies. */
+static void make(operand *o, int rank, const int64_t *dim, bool dense, uint64_t *state)
+{
+    memset(o, 0, sizeof *o);
+    o->tensor.dtype = TN_F32;
+    o->tensor.rank = (uint16_t)rank;
+    int order[TN_MAX_RANK];
+    for (int d = 0; d < rank; d++)
+        order[d] = rank - 1 - d;
+    for (int d = rank; !dense && d-- > 1;) {
+        int e = (int)(tn_test_random(state) % (uint64_t)(d + 1)), x = order[d];
+        order[d] = order[e];
+        order[e] = x;
+    }
+    int64_t pitch = !dense && tn_test_random(state) % 4 == 0 ? 2 : 1;
+    for (int i = 0; i < rank; i++) {
+        int d = order[i];
+        o->tensor.dim[d] = dim[d];
+        o->tensor.stride[d] = pitch;
+        pitch *= dim[d] > 0 ? dim[d] : 1;
+        if (!dense)
+            pitch += (int64_t)(tn_test_random(state) % 4);
+    }
+    o->span = pitch;
+    o->memory = malloc((size_t)(o->span + 2 * GUARD) * sizeof(float));
+    o->start = GUARD;
+    for (int64_t i = 0; i < o->span + 2 * GUARD; i++)
+        o->memory[i] = poison_pattern;
+    for (int64_t i = 0, n = elements(&o->tensor); i < n; i++)
+        o->memory[place(o, i)] = random_float(state);
+}
+
+static void poison(operand *o)
+{
+    for (int64_t i = 0; i < o->span + 2 * GUARD; i++)
+        o->memory[i] = poison_pattern;
+}
+
+static void free_call(call *c)
+{
+    for (int i = 0; i < OPERANDS; i++)
+        free(c->arg[i].memory);
+}
+
+static void add_arg(call *c, uint32_t role, int index)
+{
+    tn_arg *arg = &c->args[c->op.arg_count++];
+    *arg = (tn_arg){.role = role, .tensor = c->arg[index].tensor};
+}
+
+static void make_call(call *c, int64_t m, int64_t n, int64_t k, bool plain, uint64_t *state)
+{
+    memset(c, 0, sizeof *c);
+    c->m = m, c->n = n, c->k = k;
+    c->attr.head = (tn_head){sizeof(tn_matmul), TN_TYPE_tn_matmul, NULL};
+    c->op = (tn_op){.head = {sizeof(tn_op), TN_TYPE_tn_op, NULL},
+                    .kind = TN_OP_MATMUL,
+                    .attr = &c->attr,
+                    .args = c->args,
+                    .posts = c->posts};
+    int rank = plain ? 2 : 2 + (int)(tn_test_random(state) % 3);
+    int64_t out[TN_MAX_RANK], a[TN_MAX_RANK], b[TN_MAX_RANK], other[TN_MAX_RANK];
+    bool small = m * n * k < 40000;
+    for (int d = 0; d < rank - 2; d++) {
+        out[d] = 1 + (int64_t)(tn_test_random(state) % (small ? 4 : 2));
+        a[d] = tn_test_random(state) % 4 ? out[d] : 1;
+        b[d] = a[d] == 1 || tn_test_random(state) % 2 ? out[d] : 1;
+    }
+    c->attr.flags = plain ? 0 : (uint32_t)(tn_test_random(state) % 4);
+    bool ta = c->attr.flags & TN_MATMUL_TRANSPOSE_A, tb = c->attr.flags & TN_MATMUL_TRANSPOSE_B;
+    a[rank - 2] = ta ? k : m, a[rank - 1] = ta ? m : k;
+    b[rank - 2] = tb ? n : k, b[rank - 1] = tb ? k : n;
+    out[rank - 2] = m, out[rank - 1] = n;
+    bool dense = plain || tn_test_random(state) % 2;
+    make(&c->arg[0], rank, a, dense, state);
+    make(&c->arg[1], rank, b, plain || tn_test_random(state) % 2, state);
+    make(&c->arg[3], rank, out, plain || tn_test_random(state) % 2, state);
+    add_arg(c, TN_ARG_A, 0);
+    add_arg(c, TN_ARG_B, 1);
+    static const float factors[] = {1.0f, -0.5f, 3.0f, 0.0f, -0.0f};
+    if (!plain && tn_test_random(state) % 3 == 0) {
+        for (int d = 0; d < rank; d++)
+            other[d] = tn_test_random(state) % 3 ? out[d] : 1;
+        make(&c->arg[2], rank, other, false, state);
+        c->attr.flags |= TN_MATMUL_BETA;
+        c->attr.beta = factors[tn_test_random(state) % 5];
+        if (c->attr.beta == 0.0f)
+            poison(&c->arg[2]);
+        add_arg(c, TN_ARG_C, 2);
+    }
+    if (!plain && tn_test_random(state) % 3 == 0) {
+        c->attr.flags |= TN_MATMUL_ALPHA;
+        c->attr.alpha = factors[tn_test_random(state) % 5];
+    }
+    add_arg(c, TN_ARG_OUT, 3);
+    uint32_t posts = plain ? 0 : (uint32_t)(tn_test_random(state) % 5);
+    for (uint32_t i = 0; i < posts; i++) {
+        tn_post *q = &c->posts[c->op.post_count++];
+        q->kind = (tn_post_kind)(1 + tn_test_random(state) % 9);
+        q->a = random_float(state);
+        q->b = q->a + 1.5f;
+        if (q->kind > TN_POST_MUL)
+            continue;
+        int post_rank = rank;
+        for (int d = 0; d < rank; d++)
+            other[d] = tn_test_random(state) % 3 ? out[d] : 1;
+        if (q->kind == TN_POST_BIAS) {
+            post_rank = 1;
+            other[0] = n;
+        }
+        make(&c->arg[4 + i], post_rank, other, false, state);
+        q->role = TN_ARG_POST0 + i;
+        add_arg(c, q->role, (int)(4 + i));
+    }
+}
+
+static void *aligned(size_t bytes)
+{
+    void *p = aligned_alloc(64, (bytes + 127) / 64 * 64);
+    memset(p, 0xff, (bytes + 127) / 64 * 64);
+    return p;
+}
+
+static void bind(const call *c, const tn_k_matmul *p, void **pointers, float *b)
+{
+    for (uint32_t i = 0; i < p->operands.count; i++) {
+        uint32_t role = p->operands.item[i].role;
+        int index = role == TN_ARG_A     ? 0
+                    : role == TN_ARG_B   ? 1
+                    : role == TN_ARG_C   ? 2
+                    : role == TN_ARG_OUT ? 3
+                                         : 4 + (int)(role - TN_ARG_POST0);
+        pointers[i] = c->arg[index].memory + c->arg[index].start;
+    }
+    if (b != NULL)
+        pointers[1] = b;
+}
+
+/* Runs a variant with its tasks in random order on random workers. false: it refuses. */
+static bool run_variant(const tn_k_variant *v, const call *c, const tn_k_matmul *p,
+                        uint32_t workers, float *packed, uint64_t *state)
+{
+    tn_k_caps caps = {cpu_isa(), workers, 32 << 10, 512 << 10, 8 << 20, 64};
+    tn_k_launch launch;
+    tn_k_why why;
+    void *pointers[TN_K_OPERANDS];
+    if (!v->accepts(p, &caps, &why))
+        return false;
+    v->plan(p, &caps, &launch);
+    bind(c, p, pointers, packed);
+    char *shared = aligned(launch.shared_bytes);
+    char *scratch = aligned((launch.worker_bytes + 64) * workers);
+    for (uint32_t phase = 0; phase < launch.phases; phase++) {
+        uint32_t n = launch.tasks[phase];
+        uint32_t *order = malloc((n + 1) * sizeof *order);
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t j = (uint32_t)(tn_test_random(state) % (i + 1));
+            order[i] = order[j];
+            order[j] = i;
+        }
+        for (uint32_t i = 0; i < n; i++)
+            v->run(&launch, p, pointers, shared,
+                   scratch + launch.worker_bytes * (tn_test_random(state) % workers), phase,
+                   order[i], order[i] + 1);
+        free(order);
+    }
+    free(shared);
+    free(scratch);
+    return true;
+}
+
+static uint32_t bits_of(float x)
+{
+    uint32_t u;
+    memcpy(&u, &x, sizeof u);
+    return x != x ? 0x7fc00000u : u;
+}
+
+/* Same bits everywhere, padding and guards included (they hold the poison in both). */
+static bool same_bits(const call *c, const float *expected)
+{
+    for (int64_t i = 0; i < c->arg[3].span + 2 * GUARD; i++)
+        if (bits_of(c->arg[3].memory[i]) != bits_of(expected[i]))
+            return false;
+    return true;
+}
+
+/* |y - ref| <= gamma_K sum|a||b| + K subnormal units, gamma_K = K u / (1 - K u), u = 2^-24 (Higham,
+ * Accuracy and Stability, 3.1); only for calls without alpha, beta and epilogue. */
+static bool inside_bound(const call *c, const tn_k_matmul *p)
+{
+    size_t n = (size_t)(p->batch_count * p->m * p->n);
+    double *dot = malloc((n + 1) * sizeof *dot), *magnitude = malloc((n + 1) * sizeof *magnitude);
+    tn_k_matmul_ref(p, c->arg[0].memory + c->arg[0].start, c->arg[1].memory + c->arg[1].start, dot,
+                    magnitude);
+    double ku = (double)(p->k + 1) * 0x1p-24, gamma = ku / (1 - ku);
+    bool inside = true;
+    for (size_t i = 0; i < n; i++) {
+        double y = c->arg[3].memory[place(&c->arg[3], (int64_t)i)];
+        inside = inside && fabs(y - dot[i]) <= gamma * magnitude[i] + (double)p->k * 0x1p-149;
+    }
+    free(dot);
+    free(magnitude);
+    return inside;
+}
+
+static float *pack_b(const tn_k_variant *v, call *c, tn_k_matmul *p, uint64_t *state)
+{
+    tn_k_caps caps = {cpu_isa(), 3, 32 << 10, 512 << 10, 8 << 20, 64};
+    tn_k_launch launch;
+    tn_k_why why;
+    v->plan(p, &caps, &launch);
+    if (launch.pack_role == 0)
+        return NULL;
+    TN_EXPECT(launch.pack_role == TN_ARG_B && launch.pack_layout >= UINT64_C(1) << 32, " layout");
+    float *packed = aligned(launch.pack_bytes);
+    uint32_t cut = launch.pack_tasks ? (uint32_t)(tn_test_random(state) % launch.pack_tasks) : 0;
+    const operand *b = &c->arg[1];
+    v->pack(&launch, p, &b->tensor, b->memory + b->start, packed, cut, launch.pack_tasks);
+    v->pack(&launch, p, &b->tensor, b->memory + b->start, packed, 0, cut);
+    c->args[1].flags = TN_ARG_PACKED;
+    TN_EXPECT(tn_k_op_matmul.params(&c->op, p, &why), " packed params");
+    c->args[1].flags = 0;
+    return packed;
+}
+
+static void check_variant(const tn_k_variant *v, call *c, const float *expected, uint64_t *state)
+{
+    tn_k_matmul p;
+    tn_k_why why;
+    bool bare = c->op.post_count == 0 && !(c->attr.flags & (TN_MATMUL_ALPHA | TN_MATMUL_BETA));
+    for (int packed = 0; packed < 2; packed++) {
+        TN_EXPECT(tn_k_op_matmul.params(&c->op, &p, &why), " params");
+        tn_k_matmul unpacked = p;
+        float *b = NULL;
+        if (packed && (v->pack == NULL || (b = pack_b(v, c, &p, state)) == NULL))
+            continue;
+        uint32_t workers = 1 + (uint32_t)(tn_test_random(state) % 5);
+        poison(&c->arg[3]);
+        if (run_variant(v, c, &p, workers, b, state)) {
+            if (v->cls == TN_CLASS_CANONICAL)
+                TN_EXPECT(same_bits(c, expected),
+                          " %s %" PRId64 "x%" PRId64 "x%" PRId64 " flags %u posts %u packed %d",
+                          v->name, c->m, c->n, c->k, c->attr.flags, c->op.post_count, packed);
+            else if (bare)
+                TN_EXPECT(inside_bound(c, &unpacked),
+                          " %s %" PRId64 "x%" PRId64 "x%" PRId64 " flags %u packed %d", v->name,
+                          c->m, c->n, c->k, c->attr.flags, packed);
+        }
+        free(b);
+    }
+}
+
+static void check_call(call *c, uint64_t *state)
+{
+    tn_k_matmul p;
+    tn_k_why why;
+    TN_REQUIRE(tn_k_op_matmul.params(&c->op, &p, &why), " params");
+    poison(&c->arg[3]);
+    run_variant(&tn_k_matmul_canonical, c, &p, 1, NULL, state);
+    size_t bytes = (size_t)(c->arg[3].span + 2 * GUARD) * sizeof(float);
+    float *expected = malloc(bytes);
+    memcpy(expected, c->arg[3].memory, bytes);
+    for (uint32_t i = 0; i < tn_k_op_matmul.variant_count; i++) {
+        const tn_k_variant *v = tn_k_op_matmul.variants[i];
+        if ((v->isa & ~cpu_isa()) == 0)
+            check_variant(v, c, expected, state);
+    }
+    check_variant(&emulated_14x32_canonical, c, expected, state);
+    free(expected);
+}
+
+TN_TEST(matmul, random_calls_match_their_class)
+{
+    uint64_t state = tn_test_seed();
+    for (int round = 0; round < 400; round++) {
+        static const int64_t most[] = {1, 4, 7, 20, 40, 130};
+        int64_t dim[3];
+        for (int d = 0; d < 3; d++)
+            dim[d] = (int64_t)(tn_test_random(&state) %
+                               (uint64_t)(most[tn_test_random(&state) % 6] + 1));
+        call c;
+        make_call(&c, dim[0], dim[1], dim[2], false, &state);
+        check_call(&c, &state);
+        free_call(&c);
+    }
+}
+
+TN_TEST(matmul, depths_around_chunk_borders)
+{
+    uint64_t state = tn_test_seed() + 1;
+    static const int64_t depths[] = {0, 1, 127, 128, 129, 255, 256, 257, 319, 321, 641, 4097};
+    for (size_t i = 0; i < sizeof depths / sizeof depths[0]; i++) {
+        for (int plain = 0; plain < 2; plain++) {
+            int64_t m = 1 + (int64_t)(tn_test_random(&state) % 30);
+            int64_t n = 1 + (int64_t)(tn_test_random(&state) % 70);
+            call c;
+            make_call(&c, plain ? 1 + (int64_t)i % 4 : m, n, depths[i], plain, &state);
+            check_call(&c, &state);
+            free_call(&c);
+        }
+    }
+}
+
+TN_TEST(matmul, whole_shapes)
+{
+    uint64_t state = tn_test_seed() + 2;
+    static const int64_t shapes[][3] = {{16, 16, 16},   {64, 64, 64},   {31, 513, 257},
+                                        {1, 1100, 300}, {200, 70, 700}, {7, 2100, 40}};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        call c;
+        make_call(&c, shapes[i][0], shapes[i][1], shapes[i][2], true, &state);
+        check_call(&c, &state);
+        free_call(&c);
+    }
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The thread pool: every task once, unique workers, several callers, nesting. */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <hal/hal.h>
+#include <tests/support/test.h>
+
+enum { WORKERS = 4, TASKS = 97 };
+
+typedef struct job {
+    atomic_uint seen[TASKS], inside[WORKERS];
+    atomic_uint bad;
+    tn_executor executor;
+} job;
+
+static void task(void *arg, uint32_t index, uint32_t worker)
+{
+    job *j = arg;
+    if (index >= TASKS || worker >= WORKERS || atomic_fetch_add(&j->inside[worker], 1u) != 0) {
+        atomic_fetch_add(&j->bad, 1u);
+        return;
+    }
+    atomic_fetch_add(&j->seen[index], 1u);
+    for (volatile int i = 0; i < 50; i++)
+        ;
+    atomic_fetch_sub(&j->inside[worker], 1u);
+}
+
+static bool run_and_check(const tn_executor *e, uint32_t tasks)
+{
+    job j;
+    memset(&j, 0, sizeof(j));
+    e->parallel(e->self, tasks, task, &j);
+    bool ok = atomic_load(&j.bad) == 0;
+    for (uint32_t i = 0; i < TASKS; i++)
+        ok = ok && atomic_load(&j.seen[i]) == (i < tasks ? 1u : 0u);
+    return ok;
+}
+
+static tn_runtime *make(uint32_t flags)
+{
+    tn_runtime_desc d = {.head = TN_INIT(tn_runtime_desc), .threads = WORKERS};
+    tn_runtime *rt = NULL;
+    d.flags = TN_RUNTIME_NO_ENV | flags;
+    TN_REQUIRE(tn_runtime_create(&d, &rt) == TN_OK);
+    return rt;
+}
+
+TN_TEST(pool, runs_every_task_once)
+{
+    tn_runtime *rt = make(0);
+    tn_executor e;
+    TN_REQUIRE(tn__runtime_executor(rt, &e) == TN_OK);
+    TN_EXPECT(e.workers == WORKERS);
+    TN_EXPECT(atomic_load(&rt->pool) == NULL, "a pool before its first need");
+    TN_EXPECT(run_and_check(&e, 0) && run_and_check(&e, 1));
+    TN_EXPECT(atomic_load(&rt->pool) == NULL, "a pool for a single task");
+    for (uint32_t i = 0; i < 2000; i++) {
+        uint32_t tasks = 2 + i % (TASKS - 1);
+        TN_REQUIRE(run_and_check(&e, tasks));
+    }
+    TN_EXPECT(atomic_load(&rt->pool) != NULL);
+    tn_runtime_release(rt);
+}
+
+TN_TEST(pool, sleeps_and_wakes)
+{
+    tn_runtime *rt = make(0);
+    struct timespec pause = {.tv_nsec = 1000000};
+    for (uint32_t i = 0; i < 20; i++) {
+        TN_REQUIRE(run_and_check(&rt->host.executor, TASKS));
+        (void)nanosleep(&pause, NULL);
+    }
+    tn_runtime_release(rt);
+}
+
+static void *caller(void *arg)
+{
+    tn_runtime *rt = arg;
+    for (uint32_t i = 0; i < 500; i++)
+        if (!run_and_check(&rt->host.executor, TASKS))
+            return arg;
+    return NULL;
+}
+
+TN_TEST(pool, serves_several_callers)
+{
+    tn_runtime *rt = make(0);
+    pthread_t t[3];
+    for (int i = 0; i < 3; i++)
+        TN_REQUIRE(pthread_create(&t[i], NULL, caller, rt) == 0);
+    for (int i = 0; i < 3; i++) {
+        void *bad = NULL;
+        (void)pthread_join(t[i], &bad);
+        TN_EXPECT(bad == NULL);
+    }
+    tn_runtime_release(rt);
+}
+
+static void nested(void *arg, uint32_t index, uint32_t worker)
+{
+    job *j = arg;
+    (void)index;
+    (void)worker;
+    if (!run_and_check(&j->executor, TASKS))
+        atomic_fetch_add(&j->bad, 1u);
+}
+
+TN_TEST(pool, may_be_called_from_a_task)
+{
+    tn_runtime *rt = make(0);
+    job j;
+    memset(&j, 0, sizeof(j));
+    j.executor = rt->host.executor;
+    j.executor.parallel(j.executor.self, 8, nested, &j);
+    TN_EXPECT(atomic_load(&j.bad) == 0);
+    tn_runtime_release(rt);
+}
+
+TN_TEST(pool, no_threads_runs_on_the_caller)
+{
+    tn_runtime *rt = make(TN_RUNTIME_NO_THREADS);
+    TN_EXPECT(rt->host.executor.workers == 1);
+    TN_EXPECT(run_and_check(&rt->host.executor, TASKS));
+    TN_EXPECT(atomic_load(&rt->pool) == NULL);
+    tn_runtime_release(rt);
+}
