@@ -43,8 +43,9 @@ static void resolve(tn__op_view *v)
     tn_numerics *n = &v->op.numerics;
     if (n->canonical_version == 0)
         n->canonical_version = TN__CANONICAL_NEWEST;
-    if (n->accumulate == 0 && v->op.arg_count > 0) {
-        uint16_t dtype = v->op.args[0].tensor.dtype;
+    const tn_tensor *a = tn__op_tensor(v, v->op.kind == TN_OP_ATTENTION ? TN_ARG_Q : TN_ARG_A);
+    if (n->accumulate == 0 && a != NULL) {
+        uint16_t dtype = a->dtype;
         n->accumulate = TN_F32;
         if (dtype == TN_F64)
             n->accumulate = TN_F64;
@@ -52,7 +53,6 @@ static void resolve(tn__op_view *v)
             n->accumulate = TN_S32;
     }
     /* A negative axis becomes the one it means: kernels see 0 and up. */
-    const tn_tensor *a = tn__op_tensor(v, TN_ARG_A);
     if (v->op.kind == TN_OP_SOFTMAX && a != NULL && v->attr.softmax.axis < 0)
         v->attr.softmax.axis += a->rank;
     if (v->op.kind == TN_OP_GATHER && a != NULL && v->attr.axis.axis < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CANONICAL means the same bits whatever computes them: thread counts, tiers, the private device
  * with many delay seeds, and work split along its independent dimensions. */
-#include "support/compute.h"
+#include "support/run_op.h"
 #include "support/test.h"
 
 enum { OPERANDS = 6, CASES = 40, DELAY_SEEDS = 100 };

@@ -20,7 +20,7 @@ static void fill_info(const cpu_device *d, tn_device_info *out)
              tn__cpu_tier_name(d->caps.isa), d->caps.workers, d->caps.workers == 1 ? "" : "s");
     snprintf(out->group, sizeof out->group, "host-cpu");
     out->kind = TN_KIND_CPU;
-    out->flags = d->hidden ? TN_DEVICE_ASYNC : TN_DEVICE_HOST_VISIBLE | TN_DEVICE_DEFAULT;
+    out->flags = TN_DEVICE_ASYNC | (d->hidden ? 0u : TN_DEVICE_HOST_VISIBLE | TN_DEVICE_DEFAULT);
     out->memory_bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
     out->largest_buffer_bytes = out->memory_bytes;
     out->buffer_align = 64;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs an op on a device from host arrays and back. */
-#include "compute.h"
+#include "run_op.h"
 
 #include <string.h>
 

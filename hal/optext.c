@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writes the text form of an op, and knows what a text leaves unsaid.
+ *
+ *   text     = op [" " word] " " dims ":" dtypes [":" key {"+" key}]
+ *   op       = matmul attention softmax norm eltwise reduce gather copy
+ *   word     = norm: layer rms; eltwise: neg ... where; reduce: sum mean max min sumsq
+ *   dims     = matmul: [batch "x" ...] M "x" N "x" K; attention: b1h12g4q1024k1024d64e64 (no b: no
+ *              batch dim; g, the heads of k and v, is h unless given; e, the d of v, is d);
+ *              others: 4x1x33, the dims of a (eltwise: of out), "-" for rank 0
+ *   dtypes   = one name for all, or one each: matmul a,b,out; attention q,k,v,out; eltwise
+ *              a[,b[,c]],out; others a,out. One name: comparisons give bool, where reads bool
+ *   key      = nn nt tn tt  alpha=F beta=F          matmul; the letters: a, b transposed
+ *              bias add mul relu gelu gelu_tanh silu scale=F/F clamp=F/F    posts, in order
+ *              causal causal_end window=LxR scale=F softcap=F first=QxK      attention
+ *              axis=N log | axes=N eps=F | axes=0x2 | pa=F pb=F    softmax, gather | norm | reduce |
+ *              eltwise
+ *              exact canonical bounded fast  tf32 bf16 f16acc winograd  acc=DTYPE v=N saturate
+ *              packed layout=HEX (b)  alias (out)  const=ROLE
+ *              ROLE or ROLE=dims["/"dtype]["@"strides]   an optional operand, or one whose shape,
+ *              dtype or strides are not what the rest of the text implies: a=2x1x3x4@12x0x4x1
+ *   F        = decimal, no "+" in the exponent; nan inf -inf
+ */
+/* path: [api] > placement > queue > backend > kernel > device */
+#include "hal/optext.h"
+
+#include <math.h>
+#include <stdio.h>
+
+const char tn__letters[TN__LETTERS + 1] = "bhgqkde";
+
+static const char *const eltwise_words[] = {
+    [TN_ELTWISE_NEG] = "neg",         [TN_ELTWISE_ABS] = "abs",
+    [TN_ELTWISE_SQUARE] = "square",   [TN_ELTWISE_RELU] = "relu",
+    [TN_ELTWISE_RINT] = "rint",       [TN_ELTWISE_RECIP] = "recip",
+    [TN_ELTWISE_SQRT] = "sqrt",       [TN_ELTWISE_RSQRT] = "rsqrt",
+    [TN_ELTWISE_EXP] = "exp",         [TN_ELTWISE_EXP2] = "exp2",
+    [TN_ELTWISE_LOG] = "log",         [TN_ELTWISE_TANH] = "tanh",
+    [TN_ELTWISE_SIGMOID] = "sigmoid", [TN_ELTWISE_SILU] = "silu",
+    [TN_ELTWISE_GELU] = "gelu",       [TN_ELTWISE_GELU_TANH] = "gelu_tanh",
+    [TN_ELTWISE_ERF] = "erf",         [TN_ELTWISE_SIN] = "sin",
+    [TN_ELTWISE_COS] = "cos",         [TN_ELTWISE_SCALE] = "scale",
+    [TN_ELTWISE_CLAMP] = "clamp",     [TN_ELTWISE_ADD] = "add",
+    [TN_ELTWISE_SUB] = "sub",         [TN_ELTWISE_MUL] = "mul",
+    [TN_ELTWISE_DIV] = "div",         [TN_ELTWISE_MAX] = "max",
+    [TN_ELTWISE_MIN] = "min",         [TN_ELTWISE_EQUAL] = "equal",
+    [TN_ELTWISE_LESS] = "less",       [TN_ELTWISE_LESS_EQUAL] = "less_equal",
+    [TN_ELTWISE_FMA] = "fma",         [TN_ELTWISE_WHERE] = "where",
+};
+static const char *const norm_words[] = {"layer", "rms"};
+static const char *const reduce_words[] = {"sum", "mean", "max", "min", "sumsq"};
+static const char *const post_words[] = {NULL,    "bias", "add",  "mul",       "scale",
+                                         "clamp", "relu", "gelu", "gelu_tanh", "silu"};
+
+static uint32_t words_of(tn_op_kind kind, const char *const **out)
+{
+    switch (kind) {
+    case TN_OP_ELTWISE:
+        *out = eltwise_words;
+        return sizeof eltwise_words / sizeof eltwise_words[0];
+    case TN_OP_NORM:
+        *out = norm_words;
+        return sizeof norm_words / sizeof norm_words[0];
+    case TN_OP_REDUCE:
+        *out = reduce_words;
+        return sizeof reduce_words / sizeof reduce_words[0];
+    default:
+        *out = NULL;
+        return 0;
+    }
+}
+
+const char *tn__optext_sub_name(tn_op_kind kind, uint32_t sub)
+{
+    const char *const *words;
+    uint32_t count = words_of(kind, &words);
+    return sub < count ? words[sub] : NULL;
+}
+
+bool tn__optext_sub_find(tn_op_kind kind, const char *word, size_t n, uint32_t *out)
+{
+    const char *const *words;
+    uint32_t count = words_of(kind, &words);
+    for (uint32_t i = 0; i < count; ++i)
+        if (words[i] != NULL && strlen(words[i]) == n && memcmp(words[i], word, n) == 0) {
+            *out = i;
+            return true;
+        }
+    return false;
+}
+
+const char *tn__optext_post_name(tn_post_kind kind)
+{
+    uint32_t k = (uint32_t)kind;
+    return k < sizeof post_words / sizeof post_words[0] ? post_words[k] : NULL;
+}
+
+/* ---- what a headline implies ---- */
+
+uint32_t tn__headline_roles(const tn__headline *h, uint32_t roles[5])
+{
+    uint32_t n = 0;
+    if (h->kind == TN_OP_ATTENTION) {
+        roles[n++] = TN_ARG_Q;
+        roles[n++] = TN_ARG_K;
+        roles[n++] = TN_ARG_V;
+    } else {
+        uint32_t inputs = 1;
+        if (h->kind == TN_OP_MATMUL)
+            inputs = 2;
+        else if (h->kind == TN_OP_ELTWISE)
+            inputs = tn__eltwise_arity(h->sub);
+        for (; n < inputs; ++n)
+            roles[n] = TN_ARG_A + n;
+    }
+    roles[n++] = TN_ARG_OUT;
+    return n;
+}
+
+void tn__headline_dtypes(tn__headline *h, uint16_t dtype)
+{
+    uint32_t roles[5], n = tn__headline_roles(h, roles);
+    for (uint32_t i = 0; i < n; ++i)
+        h->dtype[i] = dtype;
+    if (h->kind == TN_OP_ELTWISE && tn__eltwise_compares(h->sub))
+        h->dtype[n - 1] = TN_BOOL;
+    if (h->kind == TN_OP_ELTWISE && h->sub == TN_ELTWISE_WHERE)
+        h->dtype[0] = TN_BOOL;
+}
+
+static void append(tn_tensor *t, int64_t dim)
+{
+    t->dim[t->rank++] = dim;
+}
+
+static bool matmul_tensor(const tn__headline *h, const tn__op_view *v, uint32_t role, tn_tensor *t)
+{
+    if (h->rank < 3)
+        return false;
+    int64_t m = h->dim[h->rank - 3], n = h->dim[h->rank - 2], k = h->dim[h->rank - 1];
+    uint32_t flags = v->attr.matmul.flags;
+    for (uint32_t p = 0; p < v->op.post_count; ++p)
+        if (v->op.posts[p].role == role && v->op.posts[p].kind == TN_POST_BIAS) {
+            append(t, n);
+            return true;
+        }
+    for (uint32_t i = 0; i + 3 < h->rank; ++i)
+        append(t, h->dim[i]);
+    if (role == TN_ARG_A) {
+        append(t, (flags & TN_MATMUL_TRANSPOSE_A) != 0 ? k : m);
+        append(t, (flags & TN_MATMUL_TRANSPOSE_A) != 0 ? m : k);
+    } else if (role == TN_ARG_B) {
+        append(t, (flags & TN_MATMUL_TRANSPOSE_B) != 0 ? n : k);
+        append(t, (flags & TN_MATMUL_TRANSPOSE_B) != 0 ? k : n);
+    } else {
+        append(t, m);
+        append(t, n);
+    }
+    return true;
+}
+
+static bool attention_tensor(const tn__headline *h, uint32_t role, tn_tensor *t)
+{
+    enum { B, H, G, Q, K, D, E };
+    const int64_t *dim = h->dim;
+    bool keys = role == TN_ARG_K || role == TN_ARG_V;
+    switch (role) {
+    case TN_ARG_MASK:
+        t->dtype = TN_BOOL;
+        append(t, dim[Q]);
+        append(t, dim[K]);
+        return true;
+    case TN_ARG_SINKS:
+    case TN_ARG_SLOPES:
+        t->dtype = TN_F32;
+        append(t, dim[H]);
+        return true;
+    case TN_ARG_LENGTHS:
+        t->dtype = TN_S32;
+        append(t, h->batch ? dim[B] : 1);
+        return true;
+    default:
+        if (h->batch)
+            append(t, dim[B]);
+        append(t, keys ? dim[G] : dim[H]);
+        append(t, keys ? dim[K] : dim[Q]);
+        if (role == TN_ARG_STATS) {
+            t->dtype = TN_F32;
+            append(t, 2);
+        } else {
+            append(t, role == TN_ARG_Q || role == TN_ARG_K ? dim[D] : dim[E]);
+        }
+        return true;
+    }
+}
+
+static bool row_tensor(const tn__headline *h, const tn__op_view *v, uint32_t role, tn_tensor *t)
+{
+    uint32_t axes = v->attr.norm.axes == 0 ? 1 : v->attr.norm.axes;
+    if (role == TN_ARG_INDEX) {
+        t->dtype = TN_S32;
+        append(t, 1);
+        return true;
+    }
+    t->rank = (uint16_t)h->rank;
+    memcpy(t->dim, h->dim, h->rank * sizeof t->dim[0]);
+    if (role == TN_ARG_GAMMA || role == TN_ARG_BETA) {
+        if (axes > h->rank)
+            return false;
+        t->dtype = h->dtype[0];
+        t->rank = (uint16_t)axes;
+        memcpy(t->dim, h->dim + h->rank - axes, axes * sizeof t->dim[0]);
+    } else if (role == TN_ARG_OUT && h->kind == TN_OP_REDUCE) {
+        for (uint32_t i = 0; i < h->rank; ++i)
+            if ((v->attr.reduce.axes_mask >> i & 1u) != 0)
+                t->dim[i] = 1;
+    } else if (role == TN_ARG_OUT && h->kind == TN_OP_GATHER) {
+        const tn_tensor *index = tn__op_tensor(v, TN_ARG_INDEX);
+        int32_t axis = v->attr.axis.axis < 0 ? v->attr.axis.axis + (int32_t)h->rank
+                                             : v->attr.axis.axis;
+        if (index == NULL || axis < 0 || axis >= (int32_t)h->rank ||
+            h->rank - 1 + index->rank > TN_MAX_RANK)
+            return false;
+        t->rank = (uint16_t)axis;
+        for (int i = 0; i < index->rank; ++i)
+            append(t, index->dim[i]);
+        for (uint32_t i = (uint32_t)axis + 1; i < h->rank; ++i)
+            append(t, h->dim[i]);
+    }
+    return true;
+}
+
+bool tn__headline_tensor(const tn__headline *h, const tn__op_view *v, uint32_t role, tn_tensor *out)
+{
+    uint32_t roles[5], n = tn__headline_roles(h, roles);
+    memset(out, 0, sizeof *out);
+    if (h->kind != TN_OP_ATTENTION && h->rank > TN_MAX_RANK + (h->kind == TN_OP_MATMUL ? 1u : 0u))
+        return false;
+    out->dtype = h->dtype[n - 1]; /* c and posts are like out */
+    for (uint32_t i = 0; i < n; ++i)
+        if (roles[i] == role)
+            out->dtype = h->dtype[i];
+    bool ok;
+    if (h->kind == TN_OP_MATMUL)
+        ok = matmul_tensor(h, v, role, out);
+    else if (h->kind == TN_OP_ATTENTION)
+        ok = attention_tensor(h, role, out);
+    else
+        ok = row_tensor(h, v, role, out);
+    tn__strides_contiguous(out);
+    return ok;
+}
+
+/* ---- writing ---- */
+
+typedef struct sink {
+    char *text;
+    size_t capacity, used; /* used counts what did not fit, too */
+    bool keys;             /* a key was written */
+} sink;
+
+static void put(sink *s, const char *text)
+{
+    for (; *text != '\0'; ++text) {
+        if (s->used + 1 < s->capacity)
+            s->text[s->used] = *text;
+        ++s->used;
+    }
+}
+
+static void put_int(sink *s, int64_t n)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%lld", (long long)n);
+    put(s, text);
+}
+
+/* Nine digits name every f32. Other locales' decimal comma becomes a point. */
+static void put_float(sink *s, float f)
+{
+    char text[32], clean[32];
+    size_t n = 0;
+    if (isnan(f)) {
+        put(s, "nan");
+        return;
+    }
+    (void)snprintf(text, sizeof text, "%.9g", (double)f);
+    for (const char *p = text; *p != '\0'; ++p)
+        if (*p != '+')
+            clean[n++] = *p == ',' ? '.' : *p;
+    clean[n] = '\0';
+    put(s, clean);
+}
+
+static void key(sink *s, const char *name)
+{
+    put(s, s->keys ? "+" : ":");
+    s->keys = true;
+    put(s, name);
+}
+
+static void key_float(sink *s, const char *name, float f)
+{
+    key(s, name);
+    put_float(s, f);
+}
+
+static void put_dims(sink *s, const int64_t *dim, uint32_t rank)
+{
+    if (rank == 0)
+        put(s, "-");
+    for (uint32_t i = 0; i < rank; ++i) {
+        if (i > 0)
+            put(s, "x");
+        put_int(s, dim[i]);
+    }
+}
+
+static void headline_of(const tn__op_view *v, tn__headline *h)
+{
+    const tn_tensor *a = tn__op_tensor(v, TN_ARG_A), *out = tn__op_tensor(v, TN_ARG_OUT);
+    memset(h, 0, sizeof *h);
+    h->kind = v->op.kind;
+    if (h->kind == TN_OP_ELTWISE)
+        h->sub = v->attr.eltwise.kind;
+    else if (h->kind == TN_OP_NORM)
+        h->sub = v->attr.norm.kind;
+    else if (h->kind == TN_OP_REDUCE)
+        h->sub = v->attr.reduce.kind;
+    if (h->kind == TN_OP_MATMUL) {
+        bool ta = (v->attr.matmul.flags & TN_MATMUL_TRANSPOSE_A) != 0;
+        h->rank = out->rank + 1u;
+        memcpy(h->dim, out->dim, out->rank * sizeof h->dim[0]);
+        h->dim[out->rank] = a->dim[a->rank - (ta ? 2 : 1)];
+    } else if (h->kind == TN_OP_ATTENTION) {
+        const tn_tensor *q = tn__op_tensor(v, TN_ARG_Q), *k = tn__op_tensor(v, TN_ARG_K);
+        int r = q->rank;
+        h->batch = r == 4;
+        h->rank = TN__LETTERS;
+        const int64_t dims[TN__LETTERS] = {h->batch ? q->dim[0] : 1, q->dim[r - 3], k->dim[r - 3],
+                                           q->dim[r - 2],            k->dim[r - 2], q->dim[r - 1],
+                                           out->dim[r - 1]};
+        memcpy(h->dim, dims, sizeof dims);
+    } else {
+        const tn_tensor *of = h->kind == TN_OP_ELTWISE ? out : a;
+        h->rank = of->rank;
+        memcpy(h->dim, of->dim, of->rank * sizeof h->dim[0]);
+    }
+}
+
+static void put_headline(sink *s, tn__headline *h, const tn__op_view *v)
+{
+    put(s, v->row->name);
+    const char *sub = tn__optext_sub_name(h->kind, h->sub);
+    if (sub != NULL) {
+        put(s, " ");
+        put(s, sub);
+    }
+    put(s, " ");
+    if (h->kind == TN_OP_ATTENTION) {
+        for (int i = 0; i < TN__LETTERS; ++i) {
+            char letter[2] = {tn__letters[i], '\0'};
+            if ((i == 0 && !h->batch) || (i == 2 && h->dim[2] == h->dim[1]) ||
+                (i == 6 && h->dim[6] == h->dim[5]))
+                continue;
+            put(s, letter);
+            put_int(s, h->dim[i]);
+        }
+    } else {
+        put_dims(s, h->dim, h->rank);
+    }
+    uint32_t roles[5], n = tn__headline_roles(h, roles), given = 0;
+    uint16_t actual[5];
+    /* one name, if some operand's name gives them all */
+    for (uint32_t i = 0; i < n; ++i)
+        actual[i] = tn__op_tensor(v, roles[i])->dtype;
+    for (uint32_t i = 0; i < n && given == 0; ++i) {
+        tn__headline_dtypes(h, actual[i]);
+        if (memcmp(h->dtype, actual, n * sizeof actual[0]) == 0)
+            given = actual[i];
+    }
+    put(s, ":");
+    if (given != 0)
+        put(s, tn_dtype_name((tn_dtype)given));
+    for (uint32_t i = 0; given == 0 && i < n; ++i) {
+        if (i > 0)
+            put(s, ",");
+        put(s, tn_dtype_name((tn_dtype)actual[i]));
+        h->dtype[i] = actual[i];
+    }
+}
+
+static void put_attr(sink *s, const tn__op_view *v)
+{
+    static const char *const layouts[] = {"nn", "tn", "nt", "tt"};
+    switch (v->op.kind) {
+    case TN_OP_MATMUL: {
+        const tn_matmul *t = &v->attr.matmul;
+        if ((t->flags & 3u) != 0)
+            key(s, layouts[t->flags & 3u]);
+        if ((t->flags & TN_MATMUL_ALPHA) != 0)
+            key_float(s, "alpha=", t->alpha);
+        if ((t->flags & TN_MATMUL_BETA) != 0)
+            key_float(s, "beta=", t->beta);
+        break;
+    }
+    case TN_OP_ATTENTION: {
+        const tn_attention *t = &v->attr.attention;
+        if ((t->flags & TN_ATTENTION_CAUSAL) != 0)
+            key(s, "causal");
+        if ((t->flags & TN_ATTENTION_CAUSAL_FROM_END) != 0)
+            key(s, "causal_end");
+        if ((t->flags & TN_ATTENTION_WINDOW) != 0) {
+            key(s, "window=");
+            put_dims(s, (const int64_t[]){t->window_left, t->window_right}, 2);
+        }
+        if (t->scale != 0.0f)
+            key_float(s, "scale=", t->scale);
+        if (t->softcap != 0.0f)
+            key_float(s, "softcap=", t->softcap);
+        if (t->first_query != 0 || t->first_key != 0) {
+            key(s, "first=");
+            put_dims(s, (const int64_t[]){t->first_query, t->first_key}, 2);
+        }
+        break;
+    }
+    case TN_OP_SOFTMAX:
+        key(s, "axis=");
+        put_int(s, v->attr.softmax.axis);
+        if (v->attr.softmax.log != 0)
+            key(s, "log");
+        break;
+    case TN_OP_GATHER:
+        key(s, "axis=");
+        put_int(s, v->attr.axis.axis);
+        break;
+    case TN_OP_NORM:
+        if (v->attr.norm.axes > 1) {
+            key(s, "axes=");
+            put_int(s, v->attr.norm.axes);
+        }
+        key_float(s, "eps=", v->attr.norm.epsilon);
+        break;
+    case TN_OP_REDUCE: {
+        const char *between = "";
+        key(s, "axes=");
+        for (int i = 0; i < TN_MAX_RANK; ++i)
+            if ((v->attr.reduce.axes_mask >> i & 1u) != 0) {
+                put(s, between);
+                put_int(s, i);
+                between = "x";
+            }
+        break;
+    }
+    case TN_OP_ELTWISE:
+        if (v->attr.eltwise.a != 0.0f)
+            key_float(s, "pa=", v->attr.eltwise.a);
+        if (v->attr.eltwise.b != 0.0f)
+            key_float(s, "pb=", v->attr.eltwise.b);
+        break;
+    default:
+        break;
+    }
+}
+
+static void put_numerics(sink *s, const tn_numerics *n)
+{
+    static const char *const classes[] = {"bounded", "fast", "canonical", "exact"};
+    static const char *const allows[] = {"tf32", "bf16", "f16acc", "winograd"};
+    if (n->cls != TN_CLASS_BOUNDED)
+        key(s, classes[n->cls]);
+    for (int i = 0; i < 4; ++i)
+        if ((n->allow >> i & 1u) != 0)
+            key(s, allows[i]);
+    if (n->accumulate != 0) {
+        key(s, "acc=");
+        put(s, tn_dtype_name((tn_dtype)n->accumulate));
+    }
+    if (n->canonical_version != 0) {
+        key(s, "v=");
+        put_int(s, n->canonical_version);
+    }
+    if ((n->flags & TN_NUMERICS_SATURATE) != 0)
+        key(s, "saturate");
+}
+
+static void put_posts(sink *s, const tn__op_view *v)
+{
+    for (uint32_t i = 0; i < v->op.post_count; ++i) {
+        const tn_post *p = &v->op.posts[i];
+        key(s, tn__optext_post_name(p->kind));
+        if (p->kind == TN_POST_SCALE || p->kind == TN_POST_CLAMP) {
+            put(s, "=");
+            put_float(s, p->a);
+            put(s, "/");
+            put_float(s, p->b);
+        }
+    }
+}
+
+static void put_operand(sink *s, const tn__headline *h, const tn__op_view *v, const tn_arg *a)
+{
+    tn_tensor implied, row_major = a->tensor;
+    uint32_t roles[5], n = tn__headline_roles(h, roles);
+    char name[16];
+    const tn_tensor *t = &a->tensor;
+    bool known = tn__headline_tensor(h, v, a->role, &implied);
+    bool optional = a->role < TN_ARG_POST0 && a->role != TN_ARG_INDEX;
+    for (uint32_t i = 0; i < n; ++i)
+        optional = optional && roles[i] != a->role;
+    (void)tn__role_name(a->role, name, sizeof name);
+    tn__strides_contiguous(&row_major);
+    bool strided = memcmp(t->stride, row_major.stride, t->rank * sizeof t->stride[0]) != 0;
+    if (!known || !tn__shape_equal(t, &implied) || t->dtype != implied.dtype || strided) {
+        key(s, name);
+        put(s, "=");
+        put_dims(s, t->dim, t->rank);
+        if (t->dtype != implied.dtype) {
+            put(s, "/");
+            put(s, tn_dtype_name((tn_dtype)t->dtype));
+        }
+        if (strided) {
+            put(s, "@");
+            put_dims(s, t->stride, t->rank);
+        }
+    } else if (optional) {
+        key(s, name);
+    }
+    if ((a->flags & TN_ARG_PACKED) != 0)
+        key(s, "packed");
+    if (t->layout != 0) {
+        char hex[24];
+        (void)snprintf(hex, sizeof hex, "%llx", (unsigned long long)t->layout);
+        key(s, "layout=");
+        put(s, hex);
+    }
+    if ((a->flags & TN_ARG_MAY_ALIAS) != 0 && a->role == TN_ARG_OUT)
+        key(s, "alias");
+    if ((a->flags & TN_ARG_CONSTANT) != 0) {
+        key(s, "const=");
+        put(s, name);
+    }
+}
+
+/* The text numbers its posts by their place; an op may name operands in another order. */
+static bool posts_in_place(const tn__op_view *v)
+{
+    for (uint32_t i = 0; i < v->op.post_count; ++i)
+        if (v->op.posts[i].role != 0 && v->op.posts[i].role != TN_ARG_POST0 + i)
+            return false;
+    return true;
+}
+
+/** Writes the text form of an op.
+ *  memory    *bytes: in, the room at `text`; out, what is needed with the closing 0. NULL text asks
+ *            for the size alone
+ *  returns   INVALID for a wrong op or too little room; UNSUPPORTED for posts whose operands are
+ *            not numbered by their place
+ *  threads   thread-safe
+ *  since     0.1 */
+tn_status tn_op_format(const tn_op *op, char *text, size_t *bytes)
+{
+    tn__op_view v;
+    tn__headline h;
+    tn_status st = tn__op_open(op, &v);
+    if (st == TN_OK)
+        st = tn__op_check_view(&v);
+    if (st != TN_OK)
+        return st;
+    if (bytes == NULL)
+        return tn__fail(TN_STATUS_INVALID, "optext.bytes", "bytes", "bytes is NULL");
+    if (!posts_in_place(&v))
+        return tn__fail(TN_STATUS_UNSUPPORTED, "optext.posts", "posts",
+                        "post i has to read TN_ARG_POST0 + i to have a text");
+    sink s = {.text = text, .capacity = text != NULL ? *bytes : 0};
+    headline_of(&v, &h);
+    put_headline(&s, &h, &v);
+    put_attr(&s, &v);
+    put_posts(&s, &v);
+    put_numerics(&s, &v.op.numerics);
+    for (uint32_t i = 0; i < v.op.arg_count; ++i)
+        put_operand(&s, &h, &v, &v.op.args[i]);
+    size_t room = s.capacity;
+    *bytes = s.used + 1;
+    if (text == NULL)
+        return TN_OK;
+    if (room > 0)
+        text[s.used < room ? s.used : room - 1] = '\0';
+    if (s.used >= room)
+        return tn__fail(TN_STATUS_INVALID, "optext.bytes", "bytes",
+                        "the text needs %zu bytes, there are %zu", s.used + 1, room);
+    return TN_OK;
+}

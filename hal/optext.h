@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The text form of an op: what its writer and its reader share. */
+#ifndef TN_HAL_OPTEXT_H
+#define TN_HAL_OPTEXT_H
+
+#include "hal/op.h"
+
+/* The dims of the text. matmul: batch..., M, N, K; attention: the letters below; others: the dims
+ * of a (eltwise: of out). */
+enum { TN__LETTERS = 7 };
+extern const char tn__letters[TN__LETTERS + 1]; /* "bhgqkde": batch, heads, key heads, queries,
+                                                    keys, d of q and k, d of v */
+typedef struct tn__headline {
+    tn_op_kind kind;
+    uint32_t sub; /* kind of eltwise, norm, reduce */
+    uint32_t rank;
+    int64_t dim[TN_MAX_RANK + 1];
+    bool batch; /* attention: letter b was given */
+    uint16_t dtype[5];
+} tn__headline;
+
+/* The roles that the dtype list names, in its order; returns how many. */
+uint32_t tn__headline_roles(const tn__headline *h, uint32_t roles[5]);
+/* Fills the dtype list from one name. */
+void tn__headline_dtypes(tn__headline *h, uint16_t dtype);
+/* The tensor that a role has unless the text says otherwise. `op` gives attr and posts, and for
+ * gather the index. False: the headline has no place for the role. */
+bool tn__headline_tensor(const tn__headline *h, const tn__op_view *op, uint32_t role,
+                         tn_tensor *out);
+/* NULL or 0 where there is no such word. */
+const char *tn__optext_sub_name(tn_op_kind kind, uint32_t sub);
+bool tn__optext_sub_find(tn_op_kind kind, const char *word, size_t n, uint32_t *out);
+const char *tn__optext_post_name(tn_post_kind kind);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* attention: params from an op, and the rows. */
+#include <kernels/attention/attention.h>
+#include <kernels/common/canonmath.h>
+
+/* Strides of the four dims, batch first; 0 along a dim that is broadcast or missing. */
+static void strides(const tn_tensor *t, const int64_t extent[4], int64_t out[4])
+{
+    for (uint32_t d = 0; d < 4; ++d)
+        out[d] = tn_k_broadcast_stride(t, 4, d, extent[d]);
+}
+
+static bool params(const tn_op *op, void *out_params, tn_k_why *why)
+{
+    static const uint32_t roles[] = {TN_ARG_Q, TN_ARG_K, TN_ARG_V, TN_ARG_OUT, TN_ARG_MASK};
+    tn_k_attention_params *p = out_params;
+    const tn_attention *attr = op->attr;
+    const tn_arg *arg[TN_K_ATT_OPERANDS];
+    memset(p, 0, sizeof *p);
+    for (uint32_t i = 0; i < TN_K_ATT_OPERANDS; ++i) {
+        arg[i] = tn_k_find(op, roles[i]);
+        if (arg[i] == NULL && i != TN_K_ATT_MASK)
+            return tn_k_refuse(why, "attention.operand", "args", "takes Q, K, V, OUT and MASK");
+        if (arg[i] != NULL)
+            tn_k_add_operand(&p->operands, arg[i]);
+        if (arg[i] != NULL && i != TN_K_ATT_MASK && arg[i]->tensor.dtype != TN_F32)
+            return tn_k_refuse(why, "attention.dtype", "q", "computes f32 only");
+    }
+    const tn_arg *mask = arg[TN_K_ATT_MASK];
+    if (op->arg_count != 4u + (mask != NULL))
+        return tn_k_refuse(why, "attention.operand", "args",
+                           "has no kernel for sinks, statistics, slopes, lengths or pages");
+    if (op->post_count != 0)
+        return tn_k_refuse(why, "attention.posts", "posts", "takes no posts");
+    if (attr->pass != TN_PASS_FORWARD)
+        return tn_k_refuse(why, "attention.pass", "pass", "computes the forward pass only");
+    if (attr->page_tokens != 0)
+        return tn_k_refuse(why, "attention.pages", "page_tokens", "has no paged kernel");
+    if (mask != NULL && mask->tensor.dtype != TN_BOOL && mask->tensor.dtype != TN_F32)
+        return tn_k_refuse(why, "attention.mask", "mask", "takes a mask of bool or f32");
+    p->mask = mask == NULL                    ? TN_K_ATT_NO_MASK
+              : mask->tensor.dtype == TN_BOOL ? TN_K_ATT_BOOL_MASK
+                                              : TN_K_ATT_ADD_MASK;
+    const tn_tensor *q = &arg[TN_K_ATT_Q]->tensor, *k = &arg[TN_K_ATT_K]->tensor,
+                    *v = &arg[TN_K_ATT_V]->tensor;
+    uint32_t r = q->rank;
+    if (r < 3 || r > 4)
+        return tn_k_refuse(why, "attention.rank", "q", "takes rank 3 or 4");
+    p->batch = r == 4 ? q->dim[0] : 1;
+    p->heads = q->dim[r - 3];
+    p->kv_heads = k->dim[k->rank - 3];
+    p->queries = q->dim[r - 2];
+    p->keys = k->dim[k->rank - 2];
+    p->d = q->dim[r - 1];
+    p->dv = v->dim[v->rank - 1];
+    strides(q, (int64_t[]){p->batch, p->heads, p->queries, p->d}, p->stride[TN_K_ATT_Q]);
+    strides(k, (int64_t[]){p->batch, p->kv_heads, p->keys, p->d}, p->stride[TN_K_ATT_K]);
+    strides(v, (int64_t[]){p->batch, p->kv_heads, p->keys, p->dv}, p->stride[TN_K_ATT_V]);
+    strides(&arg[TN_K_ATT_OUT]->tensor, (int64_t[]){p->batch, p->heads, p->queries, p->dv},
+            p->stride[TN_K_ATT_OUT]);
+    if (mask != NULL)
+        strides(&mask->tensor, (int64_t[]){p->batch, p->heads, p->queries, p->keys},
+                p->stride[TN_K_ATT_MASK]);
+    p->first_key = attr->first_key;
+    p->position = attr->first_query;
+    p->left = p->right = INT64_MAX;
+    if ((attr->flags & TN_ATTENTION_CAUSAL_FROM_END) != 0)
+        p->position = attr->first_key + p->keys - p->queries;
+    if ((attr->flags & TN_ATTENTION_WINDOW) != 0) {
+        p->left = attr->window_left < 0 ? INT64_MAX : attr->window_left;
+        p->right = attr->window_right < 0 ? INT64_MAX : attr->window_right;
+    }
+    if ((attr->flags & (TN_ATTENTION_CAUSAL | TN_ATTENTION_CAUSAL_FROM_END)) != 0)
+        p->right = 0;
+    float scale = attr->scale == 0.0f ? c_rsqrt((float)p->d) : attr->scale;
+    p->c = scale * 0x1.715476p+0f;
+    if (attr->softcap != 0.0f) {
+        p->inner = scale * c_recip(attr->softcap);
+        p->c = attr->softcap * 0x1.715476p+0f;
+    }
+    return true;
+}
+
+#define TN_ROW(name) extern const tn_k_variant name;
+#include <kernels/attention/attention_variants.inc>
+#undef TN_ROW
+static const tn_k_variant *const variants[] = {
+#define TN_ROW(name) &name,
+#include <kernels/attention/attention_variants.inc>
+#undef TN_ROW
+};
+
+extern const tn_k_op tn_k_op_attention;
+const tn_k_op tn_k_op_attention = {
+    TN_OP_ATTENTION, "attention", sizeof(tn_k_attention_params),
+    params,          variants,    sizeof variants / sizeof variants[0],
+};
