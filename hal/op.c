@@ -583,12 +583,19 @@ static size_t round_up(size_t n)
     return (n + 15u) & ~(size_t)15u;
 }
 
+size_t tn__op_copy_bytes(const tn_op *op)
+{
+    return round_up(sizeof(tn_op)) + round_up(op->arg_count * sizeof(tn_arg)) +
+           round_up(op->post_count * sizeof(tn_post)) +
+           round_up(tn__op_find((uint32_t)op->kind)->attr_bytes);
+}
+
 tn_status tn__op_copy_view(tn_runtime *rt, const tn__op_view *v, tn_op **out, size_t *out_bytes)
 {
     size_t args_at = round_up(sizeof(tn_op));
     size_t posts_at = args_at + round_up(v->op.arg_count * sizeof(tn_arg));
     size_t attr_at = posts_at + round_up(v->op.post_count * sizeof(tn_post));
-    size_t bytes = attr_at + round_up(v->row->attr_bytes);
+    size_t bytes = tn__op_copy_bytes(&v->op);
     unsigned char *base = tn__alloc(rt, bytes);
     if (base == NULL)
         return TN_STATUS_NO_MEMORY;

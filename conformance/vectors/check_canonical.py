@@ -88,7 +88,7 @@ def log(x):
     f = sub(val(bits(y) - (e << 23)), 1.0)
     n = sub(float(e), 24.0 if tiny else 0.0)
     q = poly(f, "0x1.ea92cap-4", "-0x1.fd1b86p-4", "0x1.b92aa6p-4", "-0x1.f74aaap-4", "0x1.24e842p-3", "-0x1.55788ep-3",
-             "0x1.999816p-3", "-0x1.ffffb4p-3", "0x1.555556p-2", "-0.5")
+             "0x1.999816p-3", "-0x1.ffffb4p-3", "0x1.555556p-2", "-0x1p-1")
     q = fma(q, mul(f, f), mul(n, LN2_L))
     return fma(n, LN2, add(f, q))
 def sigmoid(x):

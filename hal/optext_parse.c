@@ -1,0 +1,673 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads the text form of an op; the grammar stands in optext.c. */
+/* path: [api] > placement > queue > backend > kernel > device */
+#include <math.h>
+
+#include "hal/optext.h"
+
+/* The op while it grows, and where the reader is. */
+typedef struct reader {
+    const char *text, *at;
+    tn__headline head;
+    tn__op_view v; /* v.op.args and posts point to the arrays below */
+    tn_arg args[TN__OP_ARGS];
+    tn_post posts[TN__OP_POSTS];
+} reader;
+
+static tn_status bad(const reader *r, const char *reason, const char *want)
+{
+    return tn__fail(TN_STATUS_INVALID, reason, "text", "at character %u (\"%.24s\"): %s",
+                    (unsigned)(r->at - r->text) + 1, r->at, want);
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || c == '_' || is_digit(c);
+}
+
+/* Consumes `c` if it comes next. */
+static bool take(reader *r, char c)
+{
+    if (*r->at != c)
+        return false;
+    ++r->at;
+    return true;
+}
+
+static size_t word_length(const reader *r)
+{
+    size_t n = 0;
+    while (is_word(r->at[n]))
+        ++n;
+    return n;
+}
+
+static bool word_is(const char *word, size_t n, const char *name)
+{
+    return name != NULL && strlen(name) == n && memcmp(word, name, n) == 0;
+}
+
+static tn_status read_int(reader *r, int64_t *out)
+{
+    const char *start = r->at;
+    bool minus = take(r, '-');
+    int64_t n = 0;
+    if (!is_digit(*r->at)) {
+        r->at = start;
+        return bad(r, "optext.number", "a whole number is expected");
+    }
+    for (; is_digit(*r->at); ++r->at)
+        if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *r->at - '0', &n)) {
+            r->at = start;
+            return bad(r, "optext.number", "the number does not fit 64 bits");
+        }
+    *out = minus ? -n : n;
+    return TN_OK;
+}
+
+/* A whole number in [low, high]. */
+static tn_status read_range(reader *r, int64_t low, int64_t high, int64_t *out)
+{
+    const char *start = r->at;
+    tn_status st = read_int(r, out);
+    if (st == TN_OK && (*out < low || *out > high)) {
+        r->at = start;
+        st = bad(r, "optext.range", "the number is out of range here");
+    }
+    return st;
+}
+
+/* Nine digits in double, scaled by a power of ten, name an f32 surely; no locale is asked. */
+static tn_status read_float(reader *r, float *out)
+{
+    bool minus = take(r, '-');
+    size_t n = word_length(r);
+    if (word_is(r->at, n, "inf") || word_is(r->at, n, "nan")) {
+        *out = *r->at == 'n' ? NAN : INFINITY;
+        r->at += n;
+    } else {
+        double value = 0.0;
+        int64_t exponent = 0, digits = 0;
+        for (; is_digit(*r->at); ++r->at, ++digits)
+            value = value * 10.0 + (*r->at - '0');
+        if (take(r, '.'))
+            for (; is_digit(*r->at); ++r->at, ++digits, --exponent)
+                value = value * 10.0 + (*r->at - '0');
+        if (digits == 0 || digits > 40)
+            return bad(r, "optext.float", "a decimal number is expected");
+        int64_t e = 0;
+        if (take(r, 'e')) {
+            tn_status st = read_range(r, -60, 60, &e);
+            if (st != TN_OK)
+                return st;
+        }
+        exponent += e;
+        double scale = 1.0;
+        for (int64_t i = exponent < 0 ? -exponent : exponent; i > 0; --i)
+            scale *= 10.0;
+        *out = (float)(exponent < 0 ? value / scale : value * scale);
+    }
+    if (minus)
+        *out = -*out;
+    return TN_OK;
+}
+
+static tn_status read_dtype(reader *r, uint16_t *out)
+{
+    size_t n = word_length(r);
+    for (int d = TN_F64; d <= TN_BOOL; ++d)
+        if (word_is(r->at, n, tn_dtype_name((tn_dtype)d))) {
+            r->at += n;
+            *out = (uint16_t)d;
+            return TN_OK;
+        }
+    return bad(r, "optext.dtype", "a dtype is expected: f32, bf16, s8, bool, ...");
+}
+
+static tn_status read_dims(reader *r, int64_t *dim, uint32_t most, uint32_t *out_rank)
+{
+    *out_rank = 0;
+    if (*r->at == '-' && !is_digit(r->at[1])) {
+        ++r->at;
+        return TN_OK;
+    }
+    do {
+        if (*out_rank == most)
+            return bad(r, "optext.rank", "too many dims");
+        tn_status st = read_int(r, &dim[*out_rank]);
+        if (st != TN_OK)
+            return st;
+        ++*out_rank;
+    } while (take(r, 'x'));
+    return TN_OK;
+}
+
+static tn_status read_letters(reader *r)
+{
+    tn__headline *h = &r->head;
+    uint32_t seen = 0;
+    h->rank = TN__LETTERS;
+    while (*r->at >= 'a' && *r->at <= 'z') {
+        const char *letter = strchr(tn__letters, *r->at);
+        if (letter == NULL || (seen >> (letter - tn__letters) & 1u) != 0)
+            return bad(r, "optext.letter", "one each of b h g q k d e is expected");
+        uint32_t i = (uint32_t)(letter - tn__letters);
+        ++r->at;
+        tn_status st = read_int(r, &h->dim[i]);
+        if (st != TN_OK)
+            return st;
+        seen |= 1u << i;
+    }
+    if ((seen & 0x3au) != 0x3au) /* h q k d */
+        return bad(r, "optext.letter", "attention needs the letters h, q, k and d");
+    h->batch = (seen & 1u) != 0;
+    if ((seen & 4u) == 0)
+        h->dim[2] = h->dim[1];
+    if ((seen & 64u) == 0)
+        h->dim[6] = h->dim[5];
+    return TN_OK;
+}
+
+static tn_status read_headline(reader *r)
+{
+    tn__headline *h = &r->head;
+    tn_status st;
+    size_t n = word_length(r);
+    for (uint32_t kind = TN_OP_MATMUL; kind <= TN_OP_SCAN; ++kind)
+        if (word_is(r->at, n, tn__op_name((tn_op_kind)kind)))
+            h->kind = (tn_op_kind)kind;
+    if (h->kind == 0)
+        return bad(r, "optext.op", "an op is expected: matmul, attention, softmax, norm, ...");
+    r->v.row = tn__op_find((uint32_t)h->kind);
+    if (r->v.row == NULL)
+        return tn__fail(TN_STATUS_UNSUPPORTED, "op.kind", "text", "op %s is not built",
+                        tn__op_name(h->kind));
+    r->at += n;
+    if (!take(r, ' '))
+        return bad(r, "optext.space", "one space is expected");
+    if (h->kind == TN_OP_ELTWISE || h->kind == TN_OP_NORM || h->kind == TN_OP_REDUCE) {
+        n = word_length(r);
+        if (!tn__optext_sub_find(h->kind, r->at, n, &h->sub))
+            return bad(r, "optext.word", "the kind of this op is expected: add, layer, sum, ...");
+        r->at += n;
+        if (!take(r, ' '))
+            return bad(r, "optext.space", "one space is expected");
+    }
+    if (h->kind == TN_OP_ATTENTION)
+        return read_letters(r);
+    bool matmul = h->kind == TN_OP_MATMUL;
+    st = read_dims(r, h->dim, matmul ? TN_MAX_RANK + 1 : TN_MAX_RANK, &h->rank);
+    if (st == TN_OK && matmul && h->rank < 3)
+        return bad(r, "optext.rank", "matmul needs MxNxK");
+    return st;
+}
+
+/* The dtypes may be left out: f32. */
+static tn_status read_dtypes(reader *r)
+{
+    tn__headline *h = &r->head;
+    uint32_t roles[5], want = tn__headline_roles(h, roles), count = 0;
+    uint16_t list[5] = {TN_F32};
+    const char *before = r->at;
+    if (take(r, ':')) {
+        tn_status st = read_dtype(r, &list[0]);
+        if (st != TN_OK) {
+            r->at = before; /* then these are the keys, which complain for themselves */
+        } else {
+            for (count = 1; take(r, ',');) {
+                if (count == want)
+                    return bad(r, "optext.dtypes", "more dtypes than operands");
+                st = read_dtype(r, &list[count]);
+                if (st != TN_OK)
+                    return st;
+                ++count;
+            }
+        }
+    }
+    if (count > 1 && count != want)
+        return bad(r, "optext.dtypes", "one dtype, or one for each operand and the output");
+    if (count > 1)
+        memcpy(h->dtype, list, sizeof list);
+    else
+        tn__headline_dtypes(h, list[0]);
+    return TN_OK;
+}
+
+/* ---- keys ---- */
+
+static uint32_t find_role(const tn__op_row *row, const char *word, size_t n)
+{
+    char name[16];
+    for (uint32_t role = 1; role < TN_ARG_POST0 + TN__OP_POSTS; ++role) {
+        bool post = role >= TN_ARG_POST0;
+        bool known = post && row->posts;
+        for (int i = 0; i < 4; ++i)
+            known = known || row->required[i] == role;
+        for (int i = 0; i < 6; ++i)
+            known = known || row->optional[i] == role;
+        known = known || row->outputs[0] == role || row->outputs[1] == role;
+        if (known && tn__role_name(role, name, sizeof name) && word_is(word, n, name))
+            return role;
+    }
+    return 0;
+}
+
+static tn_arg *find_arg(reader *r, uint32_t role)
+{
+    for (uint32_t i = 0; i < r->v.op.arg_count; ++i)
+        if (r->args[i].role == role)
+            return &r->args[i];
+    return NULL;
+}
+
+static tn_status read_pair(reader *r, int64_t *a, int64_t *b)
+{
+    tn_status st = read_int(r, a);
+    if (st == TN_OK && !take(r, 'x'))
+        st = bad(r, "optext.pair", "an x and a second number are expected");
+    return st == TN_OK ? read_int(r, b) : st;
+}
+
+/* What to do with a word of an op; NULL name ends a list. */
+enum { FLAG, FLOAT, INT, PAIR, AXES };
+typedef struct word_row {
+    const char *name;
+    uint32_t what, flag; /* flag: bits to set in the op's flags */
+    size_t at;           /* offset in tn__attr of a float, int32_t or pair of int64_t */
+} word_row;
+
+#define AT(field) offsetof(tn__attr, field)
+static const word_row matmul_rows[] = {
+    {"nn", FLAG, 0, 0},
+    {"tn", FLAG, TN_MATMUL_TRANSPOSE_A, 0},
+    {"nt", FLAG, TN_MATMUL_TRANSPOSE_B, 0},
+    {"tt", FLAG, TN_MATMUL_TRANSPOSE_A | TN_MATMUL_TRANSPOSE_B, 0},
+    {"alpha", FLOAT, TN_MATMUL_ALPHA, AT(matmul.alpha)},
+    {"beta", FLOAT, TN_MATMUL_BETA, AT(matmul.beta)},
+    {0}};
+static const word_row attention_rows[] = {
+    {"causal", FLAG, TN_ATTENTION_CAUSAL, 0},
+    {"causal_end", FLAG, TN_ATTENTION_CAUSAL_FROM_END, 0},
+    {"window", PAIR, TN_ATTENTION_WINDOW, AT(attention.window_left)},
+    {"first", PAIR, 0, AT(attention.first_query)},
+    {"scale", FLOAT, 0, AT(attention.scale)},
+    {"softcap", FLOAT, 0, AT(attention.softcap)},
+    {0}};
+static const word_row softmax_rows[] = {
+    {"axis", INT, 0, AT(softmax.axis)}, {"log", FLAG, 1, 0}, {0}};
+static const word_row gather_rows[] = {{"axis", INT, 0, AT(axis.axis)}, {0}};
+static const word_row norm_rows[] = {
+    {"axes", INT, 0, AT(norm.axes)}, {"eps", FLOAT, 0, AT(norm.epsilon)}, {0}};
+static const word_row reduce_rows[] = {{"axes", AXES, 0, AT(reduce.axes_mask)}, {0}};
+static const word_row eltwise_rows[] = {
+    {"pa", FLOAT, 0, AT(eltwise.a)}, {"pb", FLOAT, 0, AT(eltwise.b)}, {0}};
+static const word_row no_rows[] = {{0}};
+
+static const word_row *rows_of(reader *r, uint32_t **out_flags)
+{
+    tn__attr *t = &r->v.attr;
+    *out_flags = NULL;
+    switch (r->head.kind) {
+    case TN_OP_MATMUL:
+        *out_flags = &t->matmul.flags;
+        return matmul_rows;
+    case TN_OP_ATTENTION:
+        *out_flags = &t->attention.flags;
+        return attention_rows;
+    case TN_OP_SOFTMAX:
+        *out_flags = &t->softmax.log;
+        return softmax_rows;
+    case TN_OP_GATHER:
+        return gather_rows;
+    case TN_OP_NORM:
+        return norm_rows;
+    case TN_OP_REDUCE:
+        return reduce_rows;
+    case TN_OP_ELTWISE:
+        return eltwise_rows;
+    default:
+        return no_rows;
+    }
+}
+
+/* The value of a word, behind its "=". */
+static tn_status read_value(reader *r, const word_row *row)
+{
+    unsigned char *to = (unsigned char *)&r->v.attr + row->at;
+    int64_t pair[2];
+    float f;
+    int32_t small;
+    tn_status st;
+    switch (row->what) {
+    case FLOAT:
+        st = read_float(r, &f);
+        if (st == TN_OK)
+            memcpy(to, &f, sizeof f);
+        return st;
+    case INT:
+        st = read_range(r, -TN_MAX_RANK, TN_MAX_RANK, &pair[0]);
+        small = (int32_t)pair[0];
+        if (st == TN_OK)
+            memcpy(to, &small, sizeof small);
+        return st;
+    case PAIR:
+        st = read_pair(r, &pair[0], &pair[1]);
+        if (st == TN_OK)
+            memcpy(to, pair, sizeof pair);
+        return st;
+    default:
+        do {
+            st = read_range(r, 0, TN_MAX_RANK - 1, &pair[0]);
+            if (st == TN_OK)
+                r->v.attr.reduce.axes_mask |= 1u << pair[0];
+        } while (st == TN_OK && take(r, 'x'));
+        return st;
+    }
+}
+
+static tn_status read_post(reader *r, tn_post_kind kind)
+{
+    tn_status st = TN_OK;
+    uint32_t i = r->v.op.post_count;
+    if (i == TN__OP_POSTS)
+        return bad(r, "optext.posts", "too many posts");
+    r->posts[i] = (tn_post){.kind = kind};
+    if (kind == TN_POST_BIAS || kind == TN_POST_ADD || kind == TN_POST_MUL)
+        r->posts[i].role = TN_ARG_POST0 + i;
+    if (kind == TN_POST_SCALE || kind == TN_POST_CLAMP) {
+        if (!take(r, '='))
+            return bad(r, "optext.value", "=a/b is expected");
+        st = read_float(r, &r->posts[i].a);
+        if (st == TN_OK && !take(r, '/'))
+            st = bad(r, "optext.value", "a / and a second number are expected");
+        if (st == TN_OK)
+            st = read_float(r, &r->posts[i].b);
+    }
+    ++r->v.op.post_count;
+    return st;
+}
+
+static tn_status read_numerics(reader *r, const char *word, size_t n, bool *out_found)
+{
+    static const char *const classes[] = {"bounded", "fast", "canonical", "exact"};
+    static const char *const allows[] = {"tf32", "bf16", "f16acc", "winograd"};
+    tn_numerics *num = &r->v.op.numerics;
+    *out_found = true;
+    for (uint32_t i = 0; i < 4; ++i) {
+        if (word_is(word, n, classes[i])) {
+            num->cls = (tn_class)i;
+            return TN_OK;
+        }
+        if (word_is(word, n, allows[i])) {
+            num->allow |= 1u << i;
+            return TN_OK;
+        }
+    }
+    if (word_is(word, n, "saturate")) {
+        num->flags |= TN_NUMERICS_SATURATE;
+        return TN_OK;
+    }
+    bool acc = word_is(word, n, "acc");
+    if (acc || word_is(word, n, "v")) {
+        int64_t version = 0;
+        if (!acc && *r->at != '=') {
+            *out_found = false; /* the operand v */
+            return TN_OK;
+        }
+        if (!take(r, '='))
+            return bad(r, "optext.value", "= and a value are expected");
+        if (acc)
+            return read_dtype(r, &num->accumulate);
+        tn_status st = read_range(r, 0, UINT16_MAX, &version);
+        num->canonical_version = (uint16_t)version;
+        return st;
+    }
+    *out_found = false;
+    return TN_OK;
+}
+
+/* Skips the value of a key that belongs to the other pass. */
+static void skip_value(reader *r)
+{
+    while (*r->at != '\0' && *r->at != '+')
+        ++r->at;
+}
+
+/* First pass: attribute, posts, numerics; operands come when these are known. */
+static tn_status read_setting(reader *r)
+{
+    const char *word = r->at;
+    size_t n = word_length(r);
+    uint32_t *flags;
+    bool found;
+    r->at += n;
+    /* CANONICAL's "v=1" and attention's operand "v=1x2x3x4" differ by the x */
+    bool version = word_is(word, n, "v") && strcspn(r->at, "x+") == strcspn(r->at, "+");
+    if (!word_is(word, n, "v") || version) {
+        tn_status st = read_numerics(r, word, n, &found);
+        if (st != TN_OK || found)
+            return st;
+    }
+    for (const word_row *row = rows_of(r, &flags); row->name != NULL; ++row)
+        if (word_is(word, n, row->name)) {
+            if (row->flag != 0)
+                *flags |= row->flag;
+            if (row->what == FLAG)
+                return TN_OK;
+            return take(r, '=') ? read_value(r, row)
+                                : bad(r, "optext.value", "= and a value are expected");
+        }
+    for (uint32_t p = TN_POST_BIAS; r->v.row->posts && p <= TN_POST_SILU; ++p)
+        if (word_is(word, n, tn__optext_post_name((tn_post_kind)p)))
+            return read_post(r, (tn_post_kind)p);
+    if (word_is(word, n, "packed") || word_is(word, n, "layout") || word_is(word, n, "alias") ||
+        word_is(word, n, "const") || find_role(r->v.row, word, n) != 0) {
+        skip_value(r);
+        return TN_OK;
+    }
+    r->at = word;
+    return bad(r, "optext.key", "no such key of this op");
+}
+
+static tn_arg *add_arg(reader *r, uint32_t role)
+{
+    tn_arg *a = find_arg(r, role);
+    if (a == NULL && r->v.op.arg_count < TN__OP_ARGS) {
+        a = &r->args[r->v.op.arg_count++];
+        a->role = role;
+    }
+    return a;
+}
+
+static tn_status read_operand(reader *r, uint32_t role)
+{
+    int64_t dims[TN_MAX_RANK] = {0};
+    uint32_t rank;
+    tn_arg *a = add_arg(r, role);
+    if (a == NULL)
+        return bad(r, "optext.operands", "too many operands");
+    tn_status st = TN_OK;
+    if (!tn__headline_tensor(&r->head, &r->v, role, &a->tensor) && *r->at != '=')
+        return bad(r, "optext.operand", "this operand needs its dims");
+    if (!take(r, '='))
+        return TN_OK;
+    st = read_dims(r, dims, TN_MAX_RANK, &rank);
+    if (st != TN_OK)
+        return st;
+    a->tensor.rank = (uint16_t)rank;
+    memcpy(a->tensor.dim, dims, sizeof dims);
+    memset(a->tensor.stride, 0, sizeof a->tensor.stride);
+    if (take(r, '/'))
+        st = read_dtype(r, &a->tensor.dtype);
+    tn__strides_contiguous(&a->tensor);
+    if (st == TN_OK && take(r, '@')) {
+        st = read_dims(r, a->tensor.stride, TN_MAX_RANK, &rank);
+        if (st == TN_OK && rank != a->tensor.rank)
+            st = bad(r, "optext.strides", "as many strides as dims are expected");
+    }
+    return st;
+}
+
+static tn_status read_layout(reader *r)
+{
+    tn_arg *b = find_arg(r, TN_ARG_B);
+    uint64_t layout = 0;
+    if (b == NULL || !take(r, '='))
+        return bad(r, "optext.layout", "=HEX is expected, and an operand b");
+    for (int digits = 0; digits <= 16; ++digits, ++r->at) {
+        char c = *r->at;
+        if (!is_digit(c) && !(c >= 'a' && c <= 'f')) {
+            if (digits == 0)
+                break;
+            b->tensor.layout = layout;
+            return TN_OK;
+        }
+        layout = layout << 4 | (uint64_t)(is_digit(c) ? c - '0' : c - 'a' + 10);
+    }
+    return bad(r, "optext.layout", "1 to 16 hexadecimal digits are expected");
+}
+
+/* Second pass: operands and their flags. */
+static tn_status read_operand_key(reader *r)
+{
+    const char *word = r->at;
+    size_t n = word_length(r);
+    uint32_t role = find_role(r->v.row, word, n), *flags;
+    tn_arg *b = find_arg(r, TN_ARG_B), *out = find_arg(r, TN_ARG_OUT);
+    r->at += n;
+    if (word_is(word, n, "packed") && b != NULL) {
+        b->flags |= TN_ARG_PACKED;
+        return TN_OK;
+    }
+    if (word_is(word, n, "alias") && out != NULL) {
+        out->flags |= TN_ARG_MAY_ALIAS;
+        return TN_OK;
+    }
+    if (word_is(word, n, "layout"))
+        return read_layout(r);
+    if (word_is(word, n, "const")) {
+        if (!take(r, '='))
+            return bad(r, "optext.value", "=ROLE is expected");
+        n = word_length(r);
+        tn_arg *a = find_arg(r, find_role(r->v.row, r->at, n));
+        if (a == NULL)
+            return bad(r, "optext.role", "an operand of this op is expected");
+        a->flags |= TN_ARG_CONSTANT;
+        r->at += n;
+        return TN_OK;
+    }
+    bool setting = word_is(word, n, "v") && strcspn(r->at, "x+") == strcspn(r->at, "+");
+    for (const word_row *row = rows_of(r, &flags); row->name != NULL; ++row)
+        setting = setting || word_is(word, n, row->name);
+    if (role == 0 || setting) {
+        skip_value(r);
+        return TN_OK;
+    }
+    return read_operand(r, role);
+}
+
+static tn_status each_key(reader *r, tn_status (*read)(reader *))
+{
+    if (*r->at == '\0')
+        return TN_OK;
+    if (!take(r, ':'))
+        return bad(r, "optext.end", "a : or the end is expected");
+    do {
+        tn_status st = read(r);
+        if (st != TN_OK)
+            return st;
+    } while (take(r, '+'));
+    return *r->at == '\0' ? TN_OK : bad(r, "optext.end", "a + or the end is expected");
+}
+
+/* The operands that the text need not name, in the op's order. */
+static tn_status imply_operands(reader *r)
+{
+    uint32_t roles[5], n = tn__headline_roles(&r->head, roles);
+    for (uint32_t i = 0; i + 1 < n; ++i)
+        if (!tn__headline_tensor(&r->head, &r->v, roles[i], &add_arg(r, roles[i])->tensor))
+            return bad(r, "optext.dims", "these dims do not fit the op");
+    for (uint32_t i = 0; i < r->v.op.post_count; ++i)
+        if (r->posts[i].role != 0 &&
+            !tn__headline_tensor(&r->head, &r->v, r->posts[i].role,
+                                 &add_arg(r, r->posts[i].role)->tensor))
+            return bad(r, "optext.dims", "these dims do not fit the op");
+    if (r->head.kind == TN_OP_GATHER)
+        (void)tn__headline_tensor(&r->head, &r->v, TN_ARG_INDEX,
+                                  &add_arg(r, TN_ARG_INDEX)->tensor);
+    (void)add_arg(r, TN_ARG_OUT);
+    return TN_OK;
+}
+
+static tn_status read_op(reader *r)
+{
+    tn_status st = read_headline(r);
+    if (st != TN_OK)
+        return st;
+    tn__attr *t = &r->v.attr;
+    r->v.op = (tn_op){.head = TN_INIT(tn_op), .kind = r->head.kind, .args = r->args,
+                      .posts = r->posts};
+    t->head.size = (uint32_t)r->v.row->attr_bytes;
+    t->head.type = r->v.row->attr_type;
+    if (r->head.kind == TN_OP_ELTWISE)
+        t->eltwise.kind = r->head.sub;
+    else if (r->head.kind == TN_OP_NORM)
+        t->norm.kind = r->head.sub;
+    else if (r->head.kind == TN_OP_REDUCE)
+        t->reduce.kind = r->head.sub;
+    st = read_dtypes(r);
+    if (st != TN_OK)
+        return st;
+    const char *keys = r->at;
+    st = each_key(r, read_setting);
+    if (st == TN_OK)
+        st = imply_operands(r);
+    if (st != TN_OK)
+        return st;
+    /* out last of the implied: a gather's out follows the index, which a key may give */
+    tn_arg *out = find_arg(r, TN_ARG_OUT);
+    bool known = tn__headline_tensor(&r->head, &r->v, TN_ARG_OUT, &out->tensor);
+    r->at = keys;
+    st = each_key(r, read_operand_key);
+    if (st == TN_OK && r->head.kind == TN_OP_GATHER && strstr(keys, "out=") == NULL)
+        known = tn__headline_tensor(&r->head, &r->v, TN_ARG_OUT, &out->tensor);
+    if (st == TN_OK && !known && strstr(keys, "out=") == NULL)
+        return bad(r, "optext.dims", "these dims do not fit the op");
+    return st;
+}
+
+/** Reads the text form of an op.
+ *  memory    *out is one allocation of the runtime's allocator, freed with tn_op_free; it has no
+ *            buffers
+ *  returns   INVALID optext.* naming the character, or what validation says of the op read;
+ *            UNSUPPORTED for an op that is not built
+ *  threads   thread-safe
+ *  since     0.1 */
+tn_status tn_op_parse(tn_runtime *rt, const char *text, tn_op **out)
+{
+    reader r;
+    size_t bytes;
+    if (rt == NULL || text == NULL || out == NULL)
+        return tn__fail(TN_STATUS_INVALID, "optext.null",
+                        rt == NULL ? "runtime" : (text == NULL ? "text" : "out"),
+                        "runtime, text and out must not be NULL");
+    *out = NULL;
+    memset(&r, 0, sizeof r);
+    r.text = r.at = text;
+    tn_status st = read_op(&r);
+    if (st == TN_OK)
+        st = tn__op_check_view(&r.v);
+    return st == TN_OK ? tn__op_copy_view(rt, &r.v, out, &bytes) : st;
+}
+
+/** Frees what tn_op_parse gave; kind and counts have to be as it left them. */
+void tn_op_free(tn_runtime *rt, tn_op *op)
+{
+    if (op != NULL)
+        tn__free(rt, op, tn__op_copy_bytes(op));
+}
