@@ -56,7 +56,7 @@ static void check(const tn_k_norm_params *p, const float *a, const float *gamma,
 
 static void round_of(uint64_t *state, bool special)
 {
-    tn_norm attr = TN_INIT(tn_norm);
+    tn_norm attr = {.head = TN_INIT(tn_norm)};
     tn_arg args[4] = {{.role = TN_ARG_A}, {.role = TN_ARG_OUT}};
     tn_tensor *a = &args[0].tensor, *out = &args[1].tensor;
     uint32_t count = 2;

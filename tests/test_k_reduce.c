@@ -34,7 +34,7 @@ static void check(const tn_k_reduce_params *p, const float *a, const float *out)
 
 static void round_of(uint64_t *state, bool special)
 {
-    tn_reduce attr = TN_INIT(tn_reduce);
+    tn_reduce attr = {.head = TN_INIT(tn_reduce)};
     tn_arg args[2] = {{.role = TN_ARG_A}, {.role = TN_ARG_OUT}};
     tn_tensor *a = &args[0].tensor, *out = &args[1].tensor;
     a->dtype = out->dtype = TN_F32;

@@ -49,7 +49,7 @@ static void check(const tn_k_softmax_params *p, const float *a, const float *out
 
 static void round_of(uint64_t *state, bool special)
 {
-    tn_softmax attr = TN_INIT(tn_softmax);
+    tn_softmax attr = {.head = TN_INIT(tn_softmax)};
     tn_arg args[2] = {{.role = TN_ARG_A}, {.role = TN_ARG_OUT}};
     tn_tensor *a = &args[0].tensor, *out = &args[1].tensor;
     a->dtype = TN_F32;

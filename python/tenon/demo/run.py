@@ -5,6 +5,7 @@ Exit status 0 only if every device present was right: within 1e-5 of the float64
 the CANONICAL bits of cpu.
 """
 import argparse
+import functools
 import hashlib
 import os
 import pathlib
@@ -27,6 +28,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 LIMIT = 1e-5  # promised for f32 in the normalised embeddings
 CANONICAL_VERSION = 1
 QUERY = "Where can I go skiing?"
+BATCH = 32
+PICTURE = 64  # sentences in the similarity matrix at most
 
 
 def arguments(argv):
@@ -75,7 +78,7 @@ def absent(uri, error):
 
 
 def measure(job, device, seconds, tick):
-    """One device: the first sentence, then as many as fit. Returns (row, embeddings by sentence)."""
+    """One device: the first sentence, then as many as fit. Returns (row, embeddings by sentence, encoder)."""
     encoder = Encoder(device, job.config, job.weights)
     encoder(*job.tokens[0])  # plans, packed weights
     times, found, worst = [], {}, 0.0
@@ -89,7 +92,8 @@ def measure(job, device, seconds, tick):
             found[i] = y
         elif found[i].tobytes() != y.tobytes():
             raise tenon.Error("corrupt", "run.unrepeatable", None, f"sentence {i} gave other bits the second time")
-        tick(min(seconds, time.perf_counter() - start), len(times))
+        tick(completed=min(seconds, time.perf_counter() - start), done=len(times))
+    tick(description=f"{device.uri}: checking".replace("[", "\\["))
     for i, y in found.items():
         difference = np.abs(y.astype(np.float64) - job.expected(i))
         worst = max(worst, float(difference.max()) if np.isfinite(y).all() else float("inf"))
@@ -115,7 +119,8 @@ def judge(row, cpu_digest):
 
 def show(console, rows, first):
     table = Table(title=f"{weights.MODEL}, one sentence at a time")
-    for name in ("device", "ms/sentence", "sentences", "max difference", "bits of the first", "ops on it", "fallen back"):
+    for name in ("device", "ms/sentence", "sentences", "max difference", "bits of the first", "ops on it",
+                 "fallen back"):
         table.add_column(name, justify="left" if name == "device" else "right")
     for r in rows:
         if r["present"] and r["digest"]:
@@ -132,14 +137,16 @@ def show(console, rows, first):
 
 
 def neighbours(console, job, encoder, query, count=3):
-    """The sentences nearest to the query, all embedded in one batch."""
-    y = encoder(*job.tokenizer([query] + job.sentences))
+    """The sentences nearest to the query; embedded in batches, unlike the timed ones."""
+    texts = [query] + job.sentences
+    y = np.concatenate([encoder(*job.tokenizer(texts[i:i + BATCH])) for i in range(0, len(texts), BATCH)])
     similarity = (y[1:] @ y[0]).tolist()
     best = sorted(range(len(similarity)), key=lambda i: -similarity[i])[:count]
     console.print(f"nearest to “{query}”:", markup=False)
     for i in best:
         console.print(f"  {similarity[i]:.3f}  {job.sentences[i]}", markup=False)
-    return {"text": query, "nearest": [{"sentence": job.sentences[i], "similarity": similarity[i]} for i in best]}, y[1:]
+    nearest = [{"sentence": job.sentences[i], "similarity": similarity[i]} for i in best]
+    return {"text": query, "nearest": nearest}, y[1:]
 
 
 def check_pairs(console, y):
@@ -172,7 +179,7 @@ def main(argv=None):
                 right = right and a.device is None
                 continue
             try:
-                row, found, encoder = measure(job, device, a.seconds, lambda s, n: progress.update(task, completed=s, done=n))
+                row, found, encoder = measure(job, device, a.seconds, functools.partial(progress.update, task))
                 first_found = first_found or found
                 different = [i for i in found if i in first_found and found[i].tobytes() != first_found[i].tobytes()]
                 last = last or encoder
@@ -192,7 +199,7 @@ def main(argv=None):
     query, similarity = None, []
     if last is not None:
         query, y = neighbours(console, job, last, a.query)
-        similarity = (y @ y.T).tolist()
+        similarity = (y[:PICTURE] @ y[:PICTURE].T).tolist()
         if a.sentences is None:
             right = check_pairs(console, y) and right
     out = {"schema": 1, "version": tenon.version(), "canonical_version": CANONICAL_VERSION, "cpu": report.cpu(),

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* eltwise: every row against the plain one, and that one against float64. */
+#include "support/k_rows.h"
+#include <float.h>
+#include <kernels/eltwise/eltwise.h>
+#include <math.h>
+
+extern const tn_k_op tn_k_op_eltwise;
+
+static const uint32_t kinds_of_s32[] = {
+    TN_ELTWISE_ADD,   TN_ELTWISE_SUB,  TN_ELTWISE_MUL,        TN_ELTWISE_MAX,  TN_ELTWISE_MIN,
+    TN_ELTWISE_EQUAL, TN_ELTWISE_LESS, TN_ELTWISE_LESS_EQUAL, TN_ELTWISE_WHERE};
+
+/* Declared ulp of a kind: docs/NUMERICS.md B2; 0.5 for one correctly rounded operation. */
+static double declared(uint32_t kind)
+{
+    switch (kind) {
+    case TN_ELTWISE_EXP:
+        return 1.0115;
+    case TN_ELTWISE_EXP2:
+        return 0.878;
+    case TN_ELTWISE_LOG:
+        return 0.826;
+    case TN_ELTWISE_TANH:
+        return 1.421;
+    case TN_ELTWISE_SIGMOID:
+        return 2.820;
+    case TN_ELTWISE_SILU:
+        return 3.279;
+    case TN_ELTWISE_GELU:
+        return 6.062;
+    case TN_ELTWISE_GELU_TANH:
+        return 3.434;
+    case TN_ELTWISE_ERF:
+        return 1.216;
+    case TN_ELTWISE_SIN:
+        return 1.669;
+    case TN_ELTWISE_COS:
+        return 1.807;
+    default:
+        return 0.5;
+    }
+}
+
+static void check(const tn_k_eltwise_params *p, void *const *block)
+{
+    int64_t count = tn_k_grid_count(&p->grid);
+    for (int64_t i = 0; i < count; i++) {
+        double x[3] = {0};
+        for (uint32_t o = 0; o < p->inputs; o++) {
+            int64_t at = tn_k_grid_offset(&p->grid, o, i);
+            x[o] = o == 0 && p->kind == TN_ELTWISE_WHERE
+                       ? (double)((const uint8_t *)block[o])[at]
+                       : (double)((const float *)block[o])[at];
+        }
+        int64_t at = tn_k_grid_offset(&p->grid, p->inputs, i);
+        double got = tn_k_eltwise_is_compare(p->kind)
+                         ? (double)((const uint8_t *)block[p->inputs])[at]
+                         : (double)((const float *)block[p->inputs])[at];
+        double want = tn_k_eltwise_ref(p->kind, x[0], x[1], x[2], (double)p->a, (double)p->b);
+        if (isnan(want) || isinf(want)) {
+            TN_EXPECT(isnan(want) ? isnan(got) : want == got, "kind %u %a %a", p->kind, got, want);
+            continue;
+        }
+        int exponent = want == 0 ? -126 : (int)fmax(logb(want), -126);
+        double bound = declared(p->kind) * ldexp(1, exponent - 23);
+        TN_EXPECT(fabs(got - want) <= bound * (1 + 0x1p-10), "kind %u x %a %a got %a want %a",
+                  p->kind, x[0], x[1], got, want);
+    }
+}
+
+static void round_of(uint64_t *state, uint32_t kind, uint32_t dtype, bool special, bool in_place)
+{
+    static const uint32_t roles[3] = {TN_ARG_A, TN_ARG_B, TN_ARG_C};
+    tn_eltwise attr = {.head = TN_INIT(tn_eltwise), .kind = kind, .a = -1.5f, .b = 2.25f};
+    uint32_t inputs = kind < TN_ELTWISE_ADD ? 1 : kind < TN_ELTWISE_FMA ? 2 : 3;
+    tn_arg args[4];
+    memset(args, 0, sizeof args);
+    tn_tensor *out = &args[inputs].tensor;
+    args[inputs].role = TN_ARG_OUT;
+    out->dtype = (uint16_t)(tn_k_eltwise_is_compare(kind) ? TN_BOOL : dtype);
+    out->rank = (uint16_t)(tn_test_random(state) % 5);
+    for (uint32_t d = 0; d < out->rank; d++)
+        out->dim[d] = 1 + (int64_t)(tn_test_random(state) % 7);
+    if (out->rank > 0)
+        out->dim[out->rank - 1] += (int64_t)(tn_test_random(state) % (out->rank == 1 ? 6000 : 60));
+    tn_t_strides(state, out, !in_place && tn_test_random(state) % 3 == 0);
+    for (uint32_t i = 0; i < inputs; i++) {
+        args[i].role = roles[i];
+        tn_tensor *t = &args[i].tensor;
+        *t = *out;
+        t->dtype = (uint16_t)(kind == TN_ELTWISE_WHERE && i == 0 ? TN_BOOL : dtype);
+        if (in_place)
+            continue;
+        uint32_t drop = inputs == 1 ? 0 : (uint32_t)(tn_test_random(state) % (out->rank + 1u));
+        t->rank = (uint16_t)(out->rank - drop);
+        for (uint32_t d = 0; d < t->rank; d++)
+            t->dim[d] = inputs > 1 && tn_test_random(state) % 4 == 0 ? 1 : out->dim[d + drop];
+        tn_t_strides(state, t, tn_test_random(state) % 3 == 0);
+    }
+    tn_op op = {.head = TN_INIT(tn_op), .kind = TN_OP_ELTWISE, .arg_count = inputs + 1,
+                .attr = &attr, .args = args};
+    unsigned char *block[4];
+    for (uint32_t k = 0; k <= inputs; k++) {
+        block[k] = tn_t_block();
+        for (size_t i = 0; i < TN_T_BYTES / 4; i++) {
+            if (dtype == TN_F32)
+                ((float *)(void *)block[k])[i] = tn_t_float(state, special ? 5 : 0);
+            else
+                ((uint32_t *)(void *)block[k])[i] = (uint32_t)(tn_test_random(state) >> 20);
+        }
+    }
+    if (kind == TN_ELTWISE_WHERE)
+        for (size_t i = 0; i < TN_T_BYTES; i++)
+            block[0][i] = tn_test_random(state) % 2;
+    tn_k_eltwise_params p;
+    tn_t_rows(&tn_k_op_eltwise, &op, block, inputs, dtype == TN_F32 && out->dtype == TN_F32, &p);
+    void *middle[4];
+    for (uint32_t k = 0; k <= inputs; k++)
+        middle[k] = block[k] + TN_T_MIDDLE;
+    if (dtype == TN_F32 && !special)
+        check(&p, middle);
+    if (in_place && out->dtype == dtype && kind != TN_ELTWISE_WHERE)
+        for (uint32_t v = 0; v < tn_k_op_eltwise.variant_count; v++) {
+            const tn_k_variant *row = tn_k_op_eltwise.variants[v];
+            tn_k_caps caps = {.isa = tn_t_isa(), .workers = 2};
+            if ((row->isa & caps.isa) != row->isa || !row->accepts(&p, &caps, NULL))
+                continue;
+            unsigned char *copy = malloc(TN_T_BYTES);
+            TN_REQUIRE(copy != NULL);
+            memcpy(copy, block[0], TN_T_BYTES);
+            void *operand[4] = {copy + TN_T_MIDDLE, middle[1], middle[2], NULL};
+            operand[inputs] = operand[0];
+            tn_t_run(row, &p, &caps, operand, false);
+            int64_t n = tn_k_grid_count(&p.grid);
+            memset(copy, 0xa5, TN_T_MIDDLE);
+            memset(copy + TN_T_MIDDLE + n * 4, 0xa5, (size_t)(TN_T_MIDDLE - n * 4));
+            TN_EXPECT(tn_t_same(copy, block[inputs], true), "in place %s kind %u", row->name, kind);
+            free(copy);
+        }
+    for (uint32_t k = 0; k <= inputs; k++)
+        free(block[k]);
+}
+
+TN_TEST(k_eltwise, f32_rows_agree)
+{
+    uint64_t state = tn_test_seed();
+    for (uint32_t kind = TN_ELTWISE_NEG; kind <= TN_ELTWISE_WHERE; kind++) {
+        if ((kind > TN_ELTWISE_CLAMP && kind < TN_ELTWISE_ADD) ||
+            (kind > TN_ELTWISE_LESS_EQUAL && kind < TN_ELTWISE_FMA))
+            continue;
+        for (int i = 0; i < 6; i++)
+            round_of(&state, kind, TN_F32, i % 2 == 1, i >= 4);
+    }
+}
+
+TN_TEST(k_eltwise, s32_rows_agree)
+{
+    uint64_t state = tn_test_seed() + 1;
+    for (size_t k = 0; k < sizeof kinds_of_s32 / sizeof kinds_of_s32[0]; k++)
+        for (int i = 0; i < 6; i++)
+            round_of(&state, kinds_of_s32[k], TN_S32, false, i >= 4);
+}
+
+TN_TEST(k_eltwise, refuses_what_it_lacks)
+{
+    tn_eltwise attr = {.head = TN_INIT(tn_eltwise), .kind = TN_ELTWISE_EXP};
+    tn_arg args[2] = {{.role = TN_ARG_A, .tensor = {.dtype = TN_S32}},
+                      {.role = TN_ARG_OUT, .tensor = {.dtype = TN_S32}}};
+    tn_op op = {.head = TN_INIT(tn_op), .kind = TN_OP_ELTWISE, .arg_count = 2, .attr = &attr,
+                .args = args};
+    tn_k_eltwise_params p;
+    tn_k_why why;
+    TN_REQUIRE(!tn_k_op_eltwise.params(&op, &p, &why));
+    TN_EXPECT(strcmp(why.reason, "eltwise.dtype") == 0);
+}
