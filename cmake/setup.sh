@@ -115,15 +115,40 @@ tn_setup_more_peers() {
     done
 }
 
+# ninja with its output in the log, a line every ten seconds while it works, the log's tail when it
+# fails; silent when it is quick. Always run: only ninja itself sees that a file was added.
+tn_setup_ninja() { # preset build-dir
+    local log=build/ninja-$1.log pid t=$SECONDS said=$SECONDS rc
+    ninja -C "$2" >"$log" 2>&1 &
+    pid=$!
+    trap 'kill $pid 2>/dev/null; exit 130' INT # a shell's background job does not see the keyboard's
+    while kill -0 $pid 2>/dev/null; do
+        sleep 0.1
+        if [ $((SECONDS - said)) -ge 10 ]; then
+            said=$SECONDS
+            tn_setup_note "build $1 $(grep -oE '^\[[0-9]+/[0-9]+\]' "$log" | tail -n 1)"
+        fi
+    done
+    wait $pid
+    rc=$?
+    trap - INT
+    printf '\n== build %s\n' "$1" >>$TN_LOG
+    cat "$log" >>$TN_LOG
+    if [ $rc != 0 ]; then
+        tn_setup_note "failed: build $1; the end of $TN_LOG:"
+        { grep -A 12 "^FAILED" "$log" || tail -n 25 "$log"; } | tail -n 25 >&2
+        return 1
+    fi
+    [ $((SECONDS - t)) -lt 5 ] || tn_setup_note "built $1 in $((SECONDS - t)) s"
+}
+
 # Configures once (ninja reconfigures by itself when it must) and builds; the binding goes beside
 # the Release library.
 tn_setup_build() { # preset
     local preset=$1 dir=build/$1
     mkdir -p build
     [ -e "$dir/build.ninja" ] || tn_setup_quiet "configure $preset" cmake --preset "$preset" || return 1
-    if [ -z "$(ninja -C "$dir" -n 2>/dev/null | grep 'no work to do')" ]; then
-        tn_setup_quiet "build $preset" ninja -C "$dir" || return 1
-    fi
+    tn_setup_ninja "$preset" "$dir" || return 1
     if [ "$preset" = release ]; then
         .venv/bin/python python/tenon/_generate.py include/tenon $dir/python || return 1
     fi

@@ -86,8 +86,8 @@ static tn_status copy_in(tn_queue *q, const tn_plan *plan, tn_buffer *const *buf
             part.signal = &ready;
             part.signal_count = 1;
         }
-        tn_status st = tn_queue_copy(q, s->buffer[i], 0, buffer[i], offset[i],
-                                     plan->arg[i].extent, &part);
+        tn_status st =
+            tn_queue_copy(q, s->buffer[i], 0, buffer[i], offset[i], plan->arg[i].extent, &part);
         if (st != TN_OK)
             return st;
     }
@@ -126,8 +126,8 @@ static tn_status copy_out(tn_queue *q, const tn_plan *plan, tn_buffer *const *bu
             part.signal = sync->signal;
             part.signal_count = sync->signal_count;
         }
-        tn_status st = tn_queue_copy(q, buffer[i], offset[i], s->buffer[i], 0,
-                                     plan->arg[i].extent, &part);
+        tn_status st =
+            tn_queue_copy(q, buffer[i], offset[i], s->buffer[i], 0, plan->arg[i].extent, &part);
         if (st != TN_OK)
             return st;
     }

@@ -70,14 +70,14 @@ static const tn__op_row rows[] = {
 };
 
 static const char *const kind_names[] = {
-    "?",      "matmul", "conv", "attention", "softmax",  "norm",       "eltwise", "reduce", "pool",
-    "rope",   "gather", "copy", "concat",    "quantize", "dequantize", "resize",  "pad",    "topk",
-    "scan",
+    "?",          "matmul", "conv", "attention", "softmax", "norm",   "eltwise",
+    "reduce",     "pool",   "rope", "gather",    "copy",    "concat", "quantize",
+    "dequantize", "resize", "pad",  "topk",      "scan",
 };
 static const char *const role_names[] = {
-    "?",     "a",     "b",      "c",     "out",   "bias", "mask",  "q",    "k",
-    "v",     "sinks", "lengths", "pages", "groups", "gamma", "beta", "index", "grad",
-    "out_grad_a", "out_grad_b", "out_grad_v", "stats", "slopes", "freq",
+    "?",     "a",    "b",          "c",          "out",        "bias",   "mask",   "q",
+    "k",     "v",    "sinks",      "lengths",    "pages",      "groups", "gamma",  "beta",
+    "index", "grad", "out_grad_a", "out_grad_b", "out_grad_v", "stats",  "slopes", "freq",
 };
 enum { ROLE_NAMES = sizeof role_names / sizeof role_names[0] };
 
@@ -369,8 +369,7 @@ static tn_status check_tensor(const tn__op_view *v, const tn_arg *arg)
         return tn__fail(TN_STATUS_INVALID, "op.arg_flags", name,
                         "operand %s has unknown flags 0x%x; PACKED, CONSTANT and MAY_ALIAS exist",
                         name, arg->flags & ~known);
-    if ((arg->flags & TN_ARG_PACKED) != 0 &&
-        (v->op.kind != TN_OP_MATMUL || arg->role != TN_ARG_B))
+    if ((arg->flags & TN_ARG_PACKED) != 0 && (v->op.kind != TN_OP_MATMUL || arg->role != TN_ARG_B))
         return tn__fail(TN_STATUS_INVALID, "op.packed", name,
                         "operand %s of %s cannot be PACKED; only b of matmul can", name,
                         v->row->name);

@@ -6,8 +6,8 @@
 #include "hal/hal.h"
 
 enum {
-    TN__OP_ARGS = 24,     /* most operands of one op, posts included */
-    TN__OP_POSTS = 8,     /* most posts */
+    TN__OP_ARGS = 24,        /* most operands of one op, posts included */
+    TN__OP_POSTS = 8,        /* most posts */
     TN__CANONICAL_NEWEST = 1 /* the version that canonical_version 0 asks for */
 };
 
@@ -29,11 +29,11 @@ typedef struct tn__op_row {
     tn_op_kind kind;
     const char *name;
     uint32_t attr_type;
-    size_t attr_bytes;      /* 0: attr has to be NULL */
-    bool attr_optional;     /* NULL attr: all fields 0 */
-    uint16_t required[4];   /* input roles, 0 ends */
-    uint16_t optional[6];   /* input roles, 0 ends */
-    uint16_t outputs[2];    /* TN_ARG_OUT first; the second is optional */
+    size_t attr_bytes;    /* 0: attr has to be NULL */
+    bool attr_optional;   /* NULL attr: all fields 0 */
+    uint16_t required[4]; /* input roles, 0 ends */
+    uint16_t optional[6]; /* input roles, 0 ends */
+    uint16_t outputs[2];  /* TN_ARG_OUT first; the second is optional */
     bool posts;
     /* Checks inputs, attribute and the outputs that are given; writes shape and dtype of `role`
      * (TN_ARG_OUT or an optional output), strides not set. */
@@ -51,7 +51,7 @@ tn_status tn__op_open(const tn_op *op, tn__op_view *out);
 /* All that tn__op_check does, on an opened op. */
 tn_status tn__op_check_view(const tn__op_view *v);
 tn_status tn__op_copy_view(tn_runtime *rt, const tn__op_view *v, tn_op **out, size_t *out_bytes);
-size_t tn__op_copy_bytes(const tn_op *op); /* what the copy of such an op takes */
+size_t tn__op_copy_bytes(const tn_op *op);    /* what the copy of such an op takes */
 const tn__op_row *tn__op_find(uint32_t kind); /* NULL: a kind that hal does not know */
 
 /* The operand of a role, or NULL. */

@@ -7,8 +7,7 @@
 
 static tn_status check_attr(const tn_attention *t)
 {
-    const uint32_t known =
-        TN_ATTENTION_CAUSAL | TN_ATTENTION_CAUSAL_FROM_END | TN_ATTENTION_WINDOW;
+    const uint32_t known = TN_ATTENTION_CAUSAL | TN_ATTENTION_CAUSAL_FROM_END | TN_ATTENTION_WINDOW;
     const uint32_t both = TN_ATTENTION_CAUSAL | TN_ATTENTION_CAUSAL_FROM_END;
     if (t->pass != TN_PASS_FORWARD)
         return tn__fail(TN_STATUS_UNSUPPORTED, "attention.pass", "attr.pass",

@@ -100,8 +100,7 @@ tn_status tn__op_gather(const tn__op_view *v, uint32_t role, tn_tensor *out)
                         "flags and param of gather have to be 0");
     if (index->dtype != TN_S32 && index->dtype != TN_S64)
         return tn__fail(TN_STATUS_INVALID, "gather.index_dtype", "index",
-                        "index is %s; s32 or s64 is needed",
-                        tn_dtype_name((tn_dtype)index->dtype));
+                        "index is %s; s32 or s64 is needed", tn_dtype_name((tn_dtype)index->dtype));
     if (a->rank - 1 + index->rank > TN_MAX_RANK)
         return tn__fail(TN_STATUS_INVALID, "gather.rank", "index",
                         "out would have rank %d; at most %d is allowed", a->rank - 1 + index->rank,

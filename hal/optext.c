@@ -12,13 +12,11 @@
  *   key      = nn nt tn tt  alpha=F beta=F          matmul; the letters: a, b transposed
  *              bias add mul relu gelu gelu_tanh silu scale=F/F clamp=F/F    posts, in order
  *              causal causal_end window=LxR scale=F softcap=F first=QxK      attention
- *              axis=N log | axes=N eps=F | axes=0x2 | pa=F pb=F    softmax, gather | norm | reduce |
- *              eltwise
- *              exact canonical bounded fast  tf32 bf16 f16acc winograd  acc=DTYPE v=N saturate
- *              packed layout=HEX (b)  alias (out)  const=ROLE
- *              ROLE or ROLE=dims["/"dtype]["@"strides]   an optional operand, or one whose shape,
- *              dtype or strides are not what the rest of the text implies: a=2x1x3x4@12x0x4x1
- *   F        = decimal, no "+" in the exponent; nan inf -inf
+ *              axis=N log | axes=N eps=F | axes=0x2 | pa=F pb=F    softmax, gather | norm | reduce
+ * | eltwise exact canonical bounded fast  tf32 bf16 f16acc winograd  acc=DTYPE v=N saturate packed
+ * layout=HEX (b)  alias (out)  const=ROLE ROLE or ROLE=dims["/"dtype]["@"strides]   an optional
+ * operand, or one whose shape, dtype or strides are not what the rest of the text implies:
+ * a=2x1x3x4@12x0x4x1 F        = decimal, no "+" in the exponent; nan inf -inf
  */
 /* path: [api] > placement > queue > backend > kernel > device */
 #include "hal/optext.h"
@@ -215,8 +213,8 @@ static bool row_tensor(const tn__headline *h, const tn__op_view *v, uint32_t rol
                 t->dim[i] = 1;
     } else if (role == TN_ARG_OUT && h->kind == TN_OP_GATHER) {
         const tn_tensor *index = tn__op_tensor(v, TN_ARG_INDEX);
-        int32_t axis = v->attr.axis.axis < 0 ? v->attr.axis.axis + (int32_t)h->rank
-                                             : v->attr.axis.axis;
+        int32_t axis =
+            v->attr.axis.axis < 0 ? v->attr.axis.axis + (int32_t)h->rank : v->attr.axis.axis;
         if (index == NULL || axis < 0 || axis >= (int32_t)h->rank ||
             h->rank - 1 + index->rank > TN_MAX_RANK)
             return false;
@@ -336,8 +334,12 @@ static void headline_of(const tn__op_view *v, tn__headline *h)
         int r = q->rank;
         h->batch = r == 4;
         h->rank = TN__LETTERS;
-        const int64_t dims[TN__LETTERS] = {h->batch ? q->dim[0] : 1, q->dim[r - 3], k->dim[r - 3],
-                                           q->dim[r - 2],            k->dim[r - 2], q->dim[r - 1],
+        const int64_t dims[TN__LETTERS] = {h->batch ? q->dim[0] : 1,
+                                           q->dim[r - 3],
+                                           k->dim[r - 3],
+                                           q->dim[r - 2],
+                                           k->dim[r - 2],
+                                           q->dim[r - 1],
                                            out->dim[r - 1]};
         memcpy(h->dim, dims, sizeof dims);
     } else {

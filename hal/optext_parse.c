@@ -492,7 +492,10 @@ static tn_status read_operand(reader *r, uint32_t role)
     if (a == NULL)
         return bad(r, "optext.operands", "too many operands");
     tn_status st = TN_OK;
-    if (!tn__headline_tensor(&r->head, &r->v, role, &a->tensor) && *r->at != '=')
+    uint64_t layout = a->tensor.layout; /* its key may stand before this one */
+    bool known = tn__headline_tensor(&r->head, &r->v, role, &a->tensor);
+    a->tensor.layout = layout;
+    if (!known && *r->at != '=')
         return bad(r, "optext.operand", "this operand needs its dims");
     if (!take(r, '='))
         return TN_OK;
@@ -593,13 +596,11 @@ static tn_status imply_operands(reader *r)
         if (!tn__headline_tensor(&r->head, &r->v, roles[i], &add_arg(r, roles[i])->tensor))
             return bad(r, "optext.dims", "these dims do not fit the op");
     for (uint32_t i = 0; i < r->v.op.post_count; ++i)
-        if (r->posts[i].role != 0 &&
-            !tn__headline_tensor(&r->head, &r->v, r->posts[i].role,
-                                 &add_arg(r, r->posts[i].role)->tensor))
+        if (r->posts[i].role != 0 && !tn__headline_tensor(&r->head, &r->v, r->posts[i].role,
+                                                          &add_arg(r, r->posts[i].role)->tensor))
             return bad(r, "optext.dims", "these dims do not fit the op");
     if (r->head.kind == TN_OP_GATHER)
-        (void)tn__headline_tensor(&r->head, &r->v, TN_ARG_INDEX,
-                                  &add_arg(r, TN_ARG_INDEX)->tensor);
+        (void)tn__headline_tensor(&r->head, &r->v, TN_ARG_INDEX, &add_arg(r, TN_ARG_INDEX)->tensor);
     (void)add_arg(r, TN_ARG_OUT);
     return TN_OK;
 }
@@ -610,8 +611,8 @@ static tn_status read_op(reader *r)
     if (st != TN_OK)
         return st;
     tn__attr *t = &r->v.attr;
-    r->v.op = (tn_op){.head = TN_INIT(tn_op), .kind = r->head.kind, .args = r->args,
-                      .posts = r->posts};
+    r->v.op =
+        (tn_op){.head = TN_INIT(tn_op), .kind = r->head.kind, .args = r->args, .posts = r->posts};
     t->head.size = (uint32_t)r->v.row->attr_bytes;
     t->head.type = r->v.row->attr_type;
     if (r->head.kind == TN_OP_ELTWISE)

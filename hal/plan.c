@@ -65,8 +65,7 @@ static tn_status desc_in(const tn_plan_desc *from, tn_plan_desc *out)
 {
     memset(out, 0, sizeof *out);
     if (from != NULL) {
-        tn_status st =
-            tn__struct_in(out, sizeof *out, TN_TYPE_tn_plan_desc, from, "desc");
+        tn_status st = tn__struct_in(out, sizeof *out, TN_TYPE_tn_plan_desc, from, "desc");
         if (st != TN_OK)
             return st;
     }
@@ -138,14 +137,13 @@ static tn_status fill_args(tn_plan *p)
                             "the chosen kernel takes no packed operand here");
         if (a->tensor.layout != 0 && a->tensor.layout != layout)
             return tn__fail(TN_STATUS_INCOMPATIBLE, "plan.layout", "args",
-                            "operand %u has layout 0x%llx, the plan packs as 0x%llx; pack again",
-                            i, (unsigned long long)a->tensor.layout, (unsigned long long)layout);
+                            "operand %u has layout 0x%llx, the plan packs as 0x%llx; pack again", i,
+                            (unsigned long long)a->tensor.layout, (unsigned long long)layout);
     }
     return TN_OK;
 }
 
-static tn_status build(tn_device *d, const tn__op_view *v, const tn_plan_desc *desc,
-                       tn_plan **out)
+static tn_status build(tn_device *d, const tn__op_view *v, const tn_plan_desc *desc, tn_plan **out)
 {
     tn_runtime *rt = d->runtime;
     tn_plan *p = tn__alloc(rt, sizeof *p);
@@ -172,8 +170,7 @@ static tn_status build(tn_device *d, const tn__op_view *v, const tn_plan_desc *d
         st = p->choices.status;
     if (st != TN_OK)
         goto fail;
-    if (desc->workspace_limit_bytes != 0 &&
-        p->info.workspace_bytes > desc->workspace_limit_bytes) {
+    if (desc->workspace_limit_bytes != 0 && p->info.workspace_bytes > desc->workspace_limit_bytes) {
         st = tn__fail(TN_STATUS_UNSUPPORTED, "plan.workspace", "desc.workspace_limit_bytes",
                       "%s needs %llu bytes of workspace; the limit is %llu", p->info.kernel,
                       (unsigned long long)p->info.workspace_bytes,
@@ -221,7 +218,7 @@ tn_status tn_plan_create(tn_device *device, const tn_op *op, const tn_plan_desc 
     st = tn__op_check_view(&v);
     if (st != TN_OK)
         return st;
-    tn_plan *p;
+    tn_plan *p = NULL;
     st = build(device, &v, &whole, &p);
     if (st != TN_OK) {
         tn__error_device(device->uri);
@@ -371,7 +368,7 @@ tn_status tn_plan_layout(const tn_plan *plan, tn_role role, uint64_t *out_layout
         return tn__fail(TN_STATUS_INVALID, "plan.out", "out_layout",
                         "out_layout and out_bytes must not be NULL");
     if (plan->object == NULL || !tn__has(plan->ops, layout))
-        return tn__fail(TN_STATUS_UNSUPPORTED, "plan.layout", "role",
-                        "%s has nothing to pack", plan->info.kernel);
+        return tn__fail(TN_STATUS_UNSUPPORTED, "plan.layout", "role", "%s has nothing to pack",
+                        plan->info.kernel);
     return plan->ops->layout(plan->object, role, out_layout, out_bytes);
 }

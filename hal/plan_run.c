@@ -31,8 +31,8 @@ static tn_status bad_bind(const tn_plan *p, const tn_bind *bind, uint32_t arg)
         return tn__fail(TN_STATUS_INVALID, "run.offset", name,
                         "offset %llu of %s is no multiple of its element, %u bytes",
                         (unsigned long long)bind->offset_bytes, name, p->arg[arg].elem_bytes);
-    tn_status st = tn__buffer_check(bind->buffer, p->device, bind->offset_bytes,
-                                    p->arg[arg].extent, name);
+    tn_status st =
+        tn__buffer_check(bind->buffer, p->device, bind->offset_bytes, p->arg[arg].extent, name);
     if (st != TN_OK)
         return st;
     return tn__fail(TN_STATUS_INVALID, "run.mapped", name, "the buffer of %s is mapped; unmap it",
@@ -60,16 +60,14 @@ static tn_status check_overlap(const tn_plan *p, const tn_slot *slot, uint32_t o
     uint64_t begin = slot[out].offset, end = begin + p->arg[out].extent;
     for (uint32_t i = 0; i < p->arg_count; ++i) {
         if (i == out || slot[i].buffer != slot[out].buffer || p->arg[i].extent == 0 ||
-            begin == end || slot[i].offset >= end ||
-            slot[i].offset + p->arg[i].extent <= begin)
+            begin == end || slot[i].offset >= end || slot[i].offset + p->arg[i].extent <= begin)
             continue;
         if (!p->arg[i].output && (p->arg[out].flags & TN_ARG_MAY_ALIAS) != 0 &&
             slot[i].offset == begin && (p->arg[i].flags & TN_ARG_PACKED) == 0 &&
             same_view(&p->op->args[i].tensor, &p->op->args[out].tensor))
             continue;
         char a[32], b[32];
-        return tn__fail(TN_STATUS_INVALID, "run.overlap",
-                        role_text(p->arg[out].role, a, sizeof a),
+        return tn__fail(TN_STATUS_INVALID, "run.overlap", role_text(p->arg[out].role, a, sizeof a),
                         "output %s overlaps %s; only an input that is the very same tensor may, "
                         "and only with MAY_ALIAS on the output",
                         role_text(p->arg[out].role, a, sizeof a),

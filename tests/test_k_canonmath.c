@@ -53,9 +53,10 @@ TN_TEST(k_canonmath, worst_inputs)
                {c_gelu, ref_gelu, -0x1.4f571ep+0f, 6.062},
                {c_sin, ref_sin, 0x1.c704c4p+19f, 1.669},
                {c_cos, ref_cos, 0x1.e506fp+19f, 1.807}};
+    /* one unit of the last printed digit */
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         double e = ulp_error(row[i].f(row[i].x), row[i].ref((double)row[i].x));
-        TN_EXPECT(fabs(e - row[i].ulp) <= 0.0005, "row %zu: %.4f ulp", i, e);
+        TN_EXPECT(fabs(e - row[i].ulp) <= 0.001, "row %zu: %.4f ulp", i, e);
     }
 }
 

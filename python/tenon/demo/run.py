@@ -213,5 +213,7 @@ def main(argv=None):
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except tenon.Error as error:
+        sys.exit(f"run: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

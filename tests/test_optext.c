@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The text form of ops: known texts, refusals with their position, round trips of random ops. */
+#include <tenon/tenon.h>
+
+#include "support/test.h"
+
+static tn_runtime *runtime(void)
+{
+    tn_runtime *rt = NULL;
+    TN_REQUIRE(tn_runtime_create(NULL, &rt) == TN_OK);
+    return rt;
+}
+
+static void same_op(const char *text, const tn_op *a, const tn_op *b)
+{
+    TN_EXPECT(a->kind == b->kind && a->arg_count == b->arg_count && a->post_count == b->post_count,
+              "%s", text);
+    TN_EXPECT(memcmp(&a->numerics, &b->numerics, sizeof a->numerics) == 0, "%s", text);
+    for (uint32_t i = 0; i < a->arg_count && i < b->arg_count; ++i) {
+        const tn_arg *x = &a->args[i], *y = NULL;
+        for (uint32_t j = 0; j < b->arg_count; ++j)
+            if (b->args[j].role == x->role)
+                y = &b->args[j];
+        TN_EXPECT(y != NULL && x->flags == y->flags && x->tensor.dtype == y->tensor.dtype &&
+                      x->tensor.rank == y->tensor.rank && x->tensor.layout == y->tensor.layout &&
+                      memcmp(x->tensor.dim, y->tensor.dim, x->tensor.rank * 8u) == 0 &&
+                      memcmp(x->tensor.stride, y->tensor.stride, x->tensor.rank * 8u) == 0,
+                  "%s: operand %u", text, x->role);
+    }
+    for (uint32_t i = 0; i < a->post_count && i < b->post_count; ++i)
+        TN_EXPECT(memcmp(&a->posts[i], &b->posts[i], sizeof a->posts[i]) == 0, "%s: post", text);
+}
+
+/* Text to op to text to op; the second text is the normal form. */
+static void round_trip(tn_runtime *rt, const char *text, const char *normal)
+{
+    tn_op *op = NULL, *again = NULL;
+    char out[512];
+    size_t bytes = sizeof out;
+    tn_error e;
+    tn_status st = tn_op_parse(rt, text, &op);
+    tn_error_last(&e);
+    TN_REQUIRE(st == TN_OK, "%s: %s %s", text, e.reason, e.text);
+    st = tn_op_format(op, out, &bytes);
+    tn_error_last(&e);
+    TN_REQUIRE(st == TN_OK, "%s: %s", text, e.text);
+    TN_EXPECT(bytes == strlen(out) + 1, "%s", text);
+    TN_EXPECT(strcmp(out, normal) == 0, "want \"%s\", got \"%s\"", normal, out);
+    st = tn_op_parse(rt, out, &again);
+    tn_error_last(&e);
+    TN_REQUIRE(st == TN_OK, "%s: %s", out, e.text);
+    same_op(out, op, again);
+    tn_op_free(rt, again);
+    tn_op_free(rt, op);
+}
+
+TN_TEST(optext, known_texts)
+{
+    static const char *const texts[] = {
+        "matmul 33x65x127:bf16,bf16,f32:nt+bias+gelu+canonical",
+        "matmul 2x12x33x65x127:f32",
+        "matmul 4x3x5x7:f32:tt+alpha=0.5+beta=2+clamp=-1/6.5+add+fast+tf32+acc=f32+v=1+"
+        "post1=5+c",
+        "matmul 2x3x5x7:f32:b=7x5",
+        "matmul 8x8x8:u8,s8,s32:exact+packed+layout=1234567890",
+        "attention b1h12q1024k1024d64:f32:causal",
+        "attention h12g4q10k20d64e32:f32:window=128x-1+scale=0.125+mask=20/f32+stats",
+        "attention b2h4q8k8d16:f32:canonical+v=1+mask",
+        "softmax 4096x4096:f32:axis=1",
+        "softmax 3x4:bf16,f32:axis=-1+log",
+        "norm layer 128x384:f32:eps=9.99999996e-13+gamma+beta",
+        "norm rms 2x3x4:f32:axes=2+eps=0",
+        "eltwise add 1024x1024:f32",
+        "eltwise less_equal 3x4:f32:b=4",
+        "eltwise where 3x4:f32",
+        "eltwise clamp 3x4:f32:pa=-1+pb=1+alias",
+        "eltwise fma 3x1:f64:const=b",
+        "reduce mean 2x3x4:f32:axes=0x2",
+        "reduce sum 2x3x4:f32:axes=1+out=2x4",
+        "gather 30522x384:f32:axis=0+index=128/s64",
+        "gather 5x6:bf16:axis=1",
+        "copy 3x5:bf16,f32:a=3x5@1x3",
+        "copy -:f32",
+        "copy 0x7:s4",
+    };
+    tn_runtime *rt = runtime();
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; ++i)
+        round_trip(rt, texts[i], texts[i]);
+    round_trip(rt, "matmul 2x3x4", "matmul 2x3x4:f32");
+    round_trip(rt, "matmul 2x3x4:canonical+nn+relu", "matmul 2x3x4:f32:relu+canonical");
+    tn_runtime_release(rt);
+}
+
+TN_TEST(optext, refusals_name_the_position)
+{
+    static const struct {
+        const char *text, *reason, *at;
+    } rows[] = {
+        {"matmull 2x3x4", "optext.op", "character 1 "},
+        {"", "optext.op", "character 1 "},
+        {"matmul", "optext.space", "character 7 "},
+        {"matmul 2x3", "optext.rank", "character 11 "},
+        {"matmul 2xx4", "optext.number", "character 10 "},
+        {"matmul 2x3x99999999999999999999", "optext.number", "character 12 "},
+        {"matmul 2x3x4:f31", "optext.key", "character 14 "},
+        {"matmul 2x3x4:f32,f32", "optext.dtypes", "character 21 "},
+        {"matmul 2x3x4:f32:", "optext.key", "character 18 "},
+        {"matmul 2x3x4:f32:nt+wrong", "optext.key", "character 21 "},
+        {"matmul 2x3x4:f32:alpha", "optext.value", "character 23 "},
+        {"matmul 2x3x4:f32:alpha=x", "optext.float", "character 24 "},
+        {"matmul 2x3x4:f32:nt ", "optext.end", "character 20 "},
+        {"attention h1q2k3", "optext.letter", "character 17 "},
+        {"eltwise plus 3", "optext.word", "character 9 "},
+        {"copy 2x3:f32:a=2x3@1", "optext.strides", "character 21 "},
+        {"copy 1x1x1x1x1x1x1x1x1", "optext.rank", "character 22 "},
+    };
+    tn_runtime *rt = runtime();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; ++i) {
+        tn_op *op = NULL;
+        tn_error e;
+        tn_status st = tn_op_parse(rt, rows[i].text, &op);
+        tn_error_last(&e);
+        TN_EXPECT(st == TN_STATUS_INVALID && strcmp(e.reason, rows[i].reason) == 0,
+                  "\"%s\": want %s, got %s", rows[i].text, rows[i].reason, e.reason);
+        TN_EXPECT(e.text != NULL && strstr(e.text, rows[i].at) != NULL, "\"%s\": %s", rows[i].text,
+                  e.text);
+        tn_op_free(rt, op);
+    }
+    tn_op *op = NULL;
+    TN_EXPECT(tn_op_parse(rt, "conv n1c2", &op) == TN_STATUS_UNSUPPORTED);
+    tn_runtime_release(rt);
+}
+
+TN_TEST(optext, size_query)
+{
+    tn_runtime *rt = runtime();
+    tn_op *op = NULL;
+    char text[8];
+    size_t bytes = 0;
+    TN_REQUIRE(tn_op_parse(rt, "matmul 2x3x4:f32", &op) == TN_OK);
+    TN_EXPECT(tn_op_format(op, NULL, &bytes) == TN_OK && bytes == 17);
+    bytes = sizeof text;
+    TN_EXPECT(tn_op_format(op, text, &bytes) == TN_STATUS_INVALID && bytes == 17);
+    TN_EXPECT(strcmp(text, "matmul ") == 0, "%s", text);
+    tn_op_free(rt, op);
+    tn_runtime_release(rt);
+}
+
+static uint64_t below(uint64_t *seed, uint64_t n)
+{
+    return tn_test_random(seed) % n;
+}
+
+/* A random text from the grammar; it may be refused by validation, never mangled. */
+TN_TEST(optext, random_round_trips)
+{
+    static const char *const dtypes[] = {"f32", "bf16", "f64", "f16"};
+    static const char *const keys[] = {"nt",     "tn",       "tt",    "canonical", "fast", "bias",
+                                       "relu",   "gelu",     "silu",  "add",       "mul",  "c",
+                                       "packed", "saturate", "alias", "acc=f64",   "v=1",  "exact"};
+    tn_runtime *rt = runtime();
+    uint64_t seed = tn_test_seed();
+    int read = 0;
+    for (int i = 0; i < 2000; ++i) {
+        char text[256], out[512];
+        size_t at = (size_t)snprintf(text, sizeof text, "matmul ");
+        for (uint64_t d = below(&seed, 3); d > 0; --d)
+            at += (size_t)snprintf(text + at, sizeof text - at, "%dx", (int)below(&seed, 4));
+        at += (size_t)snprintf(text + at, sizeof text - at, "%dx%dx%d:%s", (int)below(&seed, 100),
+                               (int)below(&seed, 100), (int)below(&seed, 100),
+                               dtypes[below(&seed, 4)]);
+        const char *between = ":";
+        for (uint64_t k = below(&seed, 5); k > 0; --k, between = "+") {
+            if (below(&seed, 4) == 0) {
+                uint32_t bits = (uint32_t)tn_test_random(&seed);
+                float f;
+                memcpy(&f, &bits, sizeof f);
+                char number[40];
+                (void)snprintf(number, sizeof number, "%.9g", (double)f);
+                char *plus = strchr(number, '+');
+                if (plus != NULL)
+                    memmove(plus, plus + 1, strlen(plus));
+                if (f == f)
+                    at += (size_t)snprintf(text + at, sizeof text - at, "%salpha=%s", between,
+                                           number);
+                else
+                    break;
+            } else {
+                at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", between,
+                                       keys[below(&seed, sizeof keys / sizeof keys[0])]);
+            }
+        }
+        tn_op *op = NULL, *again = NULL;
+        size_t bytes = sizeof out;
+        tn_status st = tn_op_parse(rt, text, &op);
+        if (st != TN_OK) {
+            tn_error e;
+            tn_error_last(&e);
+            TN_EXPECT(strncmp(e.reason, "optext", 6) != 0, "%s: %s", text, e.text);
+            continue;
+        }
+        ++read;
+        TN_REQUIRE(tn_op_format(op, out, &bytes) == TN_OK, "%s", text);
+        TN_REQUIRE(tn_op_parse(rt, out, &again) == TN_OK, "%s -> %s", text, out);
+        same_op(out, op, again);
+        TN_EXPECT(memcmp(op->attr, again->attr, sizeof(tn_matmul)) == 0, "%s -> %s", text, out);
+        tn_op_free(rt, again);
+        tn_op_free(rt, op);
+    }
+    TN_EXPECT(read > 1000, "%d", read);
+    /* damaged texts: refused or read, never a crash */
+    for (int i = 0; i < 20000; ++i) {
+        char text[] = "attention b2h4g2q8k8d16e4:f32:canonical+v=1+mask=8x8/f32@8x1+scale=0.25";
+        for (uint64_t n = 1 + below(&seed, 4); n > 0; --n)
+            text[below(&seed, sizeof text - 1)] = (char)(32 + below(&seed, 95));
+        tn_op *op = NULL;
+        if (tn_op_parse(rt, text, &op) == TN_OK)
+            tn_op_free(rt, op);
+    }
+    tn_runtime_release(rt);
+}
