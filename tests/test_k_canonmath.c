@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The canonical functions against float64 on 2^20 stratified inputs each and on the worst inputs of
- * the full sweep (tools/canonmath/result.txt); recip and sqrt against the hardware's; max and min. */
+ * the full sweep (tools/canonmath/result.txt); recip and sqrt against the hardware's; max and min.
+ */
 #include "support/test.h"
 #include <kernels/common/canon.h>
 #include <tools/canonmath/canonmath_ref.h>

@@ -45,8 +45,8 @@ static void round_of(uint64_t *state, uint16_t from, uint16_t to)
                 x += rest % a->dim[d] * a->stride[d];
                 y += rest % a->dim[d] * out->stride[d];
             }
-            TN_EXPECT(memcmp(block[0] + TN_T_MIDDLE + x * bytes,
-                             block[1] + TN_T_MIDDLE + y * bytes, (size_t)bytes) == 0);
+            TN_EXPECT(memcmp(block[0] + TN_T_MIDDLE + x * bytes, block[1] + TN_T_MIDDLE + y * bytes,
+                             (size_t)bytes) == 0);
         }
     free(block[0]);
     free(block[1]);
@@ -90,7 +90,8 @@ TN_TEST(k_copy, casts_round_once)
         TN_EXPECT(to_bits(TN_F16, v) == row[i].f16, "%a %x", v.f, to_bits(TN_F16, v));
         TN_EXPECT(to_bits(TN_BF16, v) == row[i].bf16, "%a %x", v.f, to_bits(TN_BF16, v));
     }
-    for (uint32_t h = 0; h < 0x10000; h++) { /* every f16 and bf16 survives the way to f64 and back */
+    for (uint32_t h = 0; h < 0x10000;
+         h++) { /* every f16 and bf16 survives the way to f64 and back */
         tn_c_value f = {false, 0, tn_c_f16_widen((uint16_t)h)};
         tn_c_value b = {false, 0, tn_c_bf16_widen((uint16_t)h)};
         TN_EXPECT(to_bits(TN_F16, f) == (isnan(f.f) ? 0x7e00 : h));

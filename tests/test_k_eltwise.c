@@ -7,9 +7,9 @@
 
 extern const tn_k_op tn_k_op_eltwise;
 
-static const uint32_t kinds_of_s32[] = {
-    TN_ELTWISE_ADD,   TN_ELTWISE_SUB,  TN_ELTWISE_MUL,        TN_ELTWISE_MAX,  TN_ELTWISE_MIN,
-    TN_ELTWISE_EQUAL, TN_ELTWISE_LESS, TN_ELTWISE_LESS_EQUAL, TN_ELTWISE_WHERE};
+static const uint32_t kinds_of_s32[] = {TN_ELTWISE_ADD,  TN_ELTWISE_SUB,        TN_ELTWISE_MUL,
+                                        TN_ELTWISE_MAX,  TN_ELTWISE_MIN,        TN_ELTWISE_EQUAL,
+                                        TN_ELTWISE_LESS, TN_ELTWISE_LESS_EQUAL, TN_ELTWISE_WHERE};
 
 /* Declared ulp of a kind: docs/NUMERICS.md B2; 0.5 for one correctly rounded operation. */
 static double declared(uint32_t kind)
@@ -49,9 +49,8 @@ static void check(const tn_k_eltwise_params *p, void *const *block)
         double x[3] = {0};
         for (uint32_t o = 0; o < p->inputs; o++) {
             int64_t at = tn_k_grid_offset(&p->grid, o, i);
-            x[o] = o == 0 && p->kind == TN_ELTWISE_WHERE
-                       ? (double)((const uint8_t *)block[o])[at]
-                       : (double)((const float *)block[o])[at];
+            x[o] = o == 0 && p->kind == TN_ELTWISE_WHERE ? (double)((const uint8_t *)block[o])[at]
+                                                         : (double)((const float *)block[o])[at];
         }
         int64_t at = tn_k_grid_offset(&p->grid, p->inputs, i);
         double got = tn_k_eltwise_is_compare(p->kind)
@@ -98,8 +97,11 @@ static void round_of(uint64_t *state, uint32_t kind, uint32_t dtype, bool specia
             t->dim[d] = inputs > 1 && tn_test_random(state) % 4 == 0 ? 1 : out->dim[d + drop];
         tn_t_strides(state, t, tn_test_random(state) % 3 == 0);
     }
-    tn_op op = {.head = TN_INIT(tn_op), .kind = TN_OP_ELTWISE, .arg_count = inputs + 1,
-                .attr = &attr, .args = args};
+    tn_op op = {.head = TN_INIT(tn_op),
+                .kind = TN_OP_ELTWISE,
+                .arg_count = inputs + 1,
+                .attr = &attr,
+                .args = args};
     unsigned char *block[4];
     for (uint32_t k = 0; k <= inputs; k++) {
         block[k] = tn_t_block();
@@ -134,7 +136,7 @@ static void round_of(uint64_t *state, uint32_t kind, uint32_t dtype, bool specia
             tn_t_run(row, &p, &caps, operand, false);
             int64_t n = tn_k_grid_count(&p.grid);
             memset(copy, 0xa5, TN_T_MIDDLE);
-            memset(copy + TN_T_MIDDLE + n * 4, 0xa5, (size_t)(TN_T_MIDDLE - n * 4));
+            memset(copy + TN_T_MIDDLE + n * 4, 0xa5, (size_t)(TN_T_BYTES - TN_T_MIDDLE - n * 4));
             TN_EXPECT(tn_t_same(copy, block[inputs], true), "in place %s kind %u", row->name, kind);
             free(copy);
         }
@@ -167,8 +169,8 @@ TN_TEST(k_eltwise, refuses_what_it_lacks)
     tn_eltwise attr = {.head = TN_INIT(tn_eltwise), .kind = TN_ELTWISE_EXP};
     tn_arg args[2] = {{.role = TN_ARG_A, .tensor = {.dtype = TN_S32}},
                       {.role = TN_ARG_OUT, .tensor = {.dtype = TN_S32}}};
-    tn_op op = {.head = TN_INIT(tn_op), .kind = TN_OP_ELTWISE, .arg_count = 2, .attr = &attr,
-                .args = args};
+    tn_op op = {
+        .head = TN_INIT(tn_op), .kind = TN_OP_ELTWISE, .arg_count = 2, .attr = &attr, .args = args};
     tn_k_eltwise_params p;
     tn_k_why why;
     TN_REQUIRE(!tn_k_op_eltwise.params(&op, &p, &why));

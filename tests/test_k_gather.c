@@ -30,8 +30,8 @@ static void round_of(uint64_t *state)
     tn_t_strides(state, a, tn_test_random(state) % 2);
     tn_t_strides(state, index, tn_test_random(state) % 2);
     tn_t_strides(state, out, tn_test_random(state) % 2);
-    tn_op op = {.head = TN_INIT(tn_op), .kind = TN_OP_GATHER, .arg_count = 3, .attr = &attr,
-                .args = args};
+    tn_op op = {
+        .head = TN_INIT(tn_op), .kind = TN_OP_GATHER, .arg_count = 3, .attr = &attr, .args = args};
     unsigned char *block[3] = {tn_t_block(), tn_t_block(), tn_t_block()};
     for (size_t i = 0; i < TN_T_BYTES; i++)
         block[0][i] = (unsigned char)(1 + tn_test_random(state) % 255);
@@ -65,9 +65,8 @@ static void round_of(uint64_t *state)
         size_t bytes = p.elem_bytes;
         const unsigned char *y = block[2] + TN_T_MIDDLE + to * (int64_t)bytes;
         static const unsigned char zeros[8] = {0};
-        const unsigned char *x = v < 0 || v >= a->dim[axis]
-                                     ? zeros
-                                     : block[0] + TN_T_MIDDLE + from * (int64_t)bytes;
+        const unsigned char *x =
+            v < 0 || v >= a->dim[axis] ? zeros : block[0] + TN_T_MIDDLE + from * (int64_t)bytes;
         TN_EXPECT(memcmp(x, y, bytes) == 0, "element %" PRId64, i);
     }
     for (int k = 0; k < 3; k++)

@@ -45,8 +45,8 @@ static void check(const tn_k_norm_params *p, const float *a, const float *gamma,
             double g = gamma == NULL ? 1 : (double)gamma[tn_k_grid_offset(&p->inner, 2, i)];
             double z_error = r_sd * (d_error + (fabs(d) + d_error) * (r_error + u));
             double want = ref[r * n + i], got = (double)y[tn_k_grid_offset(&p->inner, 1, i)];
-            double bound = fabs(g) * z_error + u * (fabs(want) + fabs(g) * z_error) +
-                           (double)FLT_TRUE_MIN;
+            double bound =
+                fabs(g) * z_error + u * (fabs(want) + fabs(g) * z_error) + (double)FLT_TRUE_MIN;
             TN_EXPECT(fabs(got - want) <= bound * (1 + 0x1p-10), "%a %a bound %a", got, want,
                       bound);
         }
@@ -84,7 +84,10 @@ static void round_of(uint64_t *state, bool special)
             t->dim[d] = a->dim[a->rank - axes + d];
         tn_t_strides(state, t, tn_test_random(state) % 2);
     }
-    tn_op op = {.head = TN_INIT(tn_op), .kind = TN_OP_NORM, .arg_count = count, .attr = &attr,
+    tn_op op = {.head = TN_INIT(tn_op),
+                .kind = TN_OP_NORM,
+                .arg_count = count,
+                .attr = &attr,
                 .args = args};
     unsigned char *block[4];
     const float *in[4] = {NULL, NULL, NULL, NULL}, *gamma = NULL, *beta = NULL;

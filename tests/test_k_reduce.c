@@ -54,8 +54,8 @@ static void round_of(uint64_t *state, bool special)
     }
     tn_t_strides(state, a, tn_test_random(state) % 2);
     tn_t_strides(state, out, tn_test_random(state) % 2);
-    tn_op op = {.head = TN_INIT(tn_op), .kind = TN_OP_REDUCE, .arg_count = 2, .attr = &attr,
-                .args = args};
+    tn_op op = {
+        .head = TN_INIT(tn_op), .kind = TN_OP_REDUCE, .arg_count = 2, .attr = &attr, .args = args};
     unsigned char *block[2] = {tn_t_block(), tn_t_block()};
     for (size_t i = 0; i < TN_T_BYTES / 4; i++)
         ((float *)(void *)block[0])[i] = tn_t_float(state, special ? 60 : 0);

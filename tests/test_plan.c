@@ -175,7 +175,7 @@ TN_TEST(plan, run_refusals)
         TN_EXPECT(tn_queue_wait_idle(q, UINT64_MAX) == TN_OK);
         void *mapped;
         TN_REQUIRE(tn_buffer_map(b, 0, 16, TN_MAP_READ, &mapped) == TN_OK);
-        refused(q, p, good, 3, "run.mapped");
+        refused(q, p, good, 3, "buffer.mapped");
         TN_EXPECT(tn_buffer_unmap(b) == TN_OK);
         tn_op *alias = parse("eltwise add 8x8:f32:alias");
         tn_plan *in_place = plan(alias, 0);

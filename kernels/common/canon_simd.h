@@ -65,23 +65,79 @@ TN_C_FN float tn_v_reduce(int mode, const float *x, int64_t count, float centre)
     return t;
 }
 
-/* Greatest key of a row. */
-TN_C_FN int32_t tn_v_key_max(const float *x, int64_t count)
+/* Keys of a vector and their order, written out: the compiler does not make vectors of the scalar
+ * form. `most` selects max, else min. */
+#ifdef __AVX512F__
+typedef __m512i tn_vi;
+
+TN_C_FN tn_vi tn_v_keys(bool most, const float *x)
 {
-    int32_t m = INT32_MIN;
-    for (int64_t i = 0; i < count; i++) {
-        int32_t k = tn_c_key_max(x[i]);
-        m = k > m ? k : m;
-    }
-    return m;
+    tn_vi i = _mm512_loadu_si512(x), low = _mm512_set1_epi32(INT32_MAX);
+    tn_vi key = _mm512_xor_si512(i, _mm512_and_si512(_mm512_srai_epi32(i, 31), low));
+    __mmask16 nan =
+        _mm512_cmpgt_epi32_mask(_mm512_and_si512(i, low), _mm512_set1_epi32(TN_C_KEY_INF));
+    return _mm512_mask_mov_epi32(key, nan, _mm512_set1_epi32(most ? INT32_MAX : INT32_MIN));
 }
 
-TN_C_FN int32_t tn_v_key_min(const float *x, int64_t count)
+TN_C_FN tn_vi tn_v_order(bool most, tn_vi a, tn_vi b)
 {
-    int32_t m = INT32_MAX;
-    for (int64_t i = 0; i < count; i++) {
-        int32_t k = tn_c_key_min(x[i]);
-        m = k < m ? k : m;
+    return most ? _mm512_max_epi32(a, b) : _mm512_min_epi32(a, b);
+}
+
+TN_C_FN tn_vi tn_v_key_set1(int32_t key)
+{
+    return _mm512_set1_epi32(key);
+}
+
+TN_C_FN void tn_v_key_store(int32_t *to, tn_vi keys)
+{
+    _mm512_storeu_si512(to, keys);
+}
+#else
+typedef __m256i tn_vi;
+
+TN_C_FN tn_vi tn_v_keys(bool most, const float *x)
+{
+    tn_vi i = _mm256_loadu_si256((const __m256i *)x), low = _mm256_set1_epi32(INT32_MAX);
+    tn_vi key = _mm256_xor_si256(i, _mm256_and_si256(_mm256_srai_epi32(i, 31), low));
+    tn_vi nan = _mm256_cmpgt_epi32(_mm256_and_si256(i, low), _mm256_set1_epi32(TN_C_KEY_INF));
+    return _mm256_blendv_epi8(key, _mm256_set1_epi32(most ? INT32_MAX : INT32_MIN), nan);
+}
+
+TN_C_FN tn_vi tn_v_order(bool most, tn_vi a, tn_vi b)
+{
+    return most ? _mm256_max_epi32(a, b) : _mm256_min_epi32(a, b);
+}
+
+TN_C_FN tn_vi tn_v_key_set1(int32_t key)
+{
+    return _mm256_set1_epi32(key);
+}
+
+TN_C_FN void tn_v_key_store(int32_t *to, tn_vi keys)
+{
+    _mm256_storeu_si256((__m256i *)to, keys);
+}
+#endif
+
+/* The greatest or least key of a row; -Inf's or Inf's for an empty one. */
+TN_C_FN int32_t tn_v_key(bool most, const float *x, int64_t count)
+{
+    int32_t m = most ? TN_C_KEY_NINF : TN_C_KEY_INF, part[TN_V_WIDTH];
+    tn_vi acc[4];
+    for (int j = 0; j < 4; j++)
+        acc[j] = tn_v_key_set1(m);
+    int64_t i = 0;
+    for (; i + 4 * TN_V_WIDTH <= count; i += 4 * TN_V_WIDTH)
+        for (int j = 0; j < 4; j++)
+            acc[j] = tn_v_order(most, acc[j], tn_v_keys(most, x + i + j * TN_V_WIDTH));
+    tn_v_key_store(
+        part, tn_v_order(most, tn_v_order(most, acc[0], acc[1]), tn_v_order(most, acc[2], acc[3])));
+    for (int j = 0; j < TN_V_WIDTH; j++)
+        m = most ? (part[j] > m ? part[j] : m) : (part[j] < m ? part[j] : m);
+    for (; i < count; i++) {
+        int32_t key = most ? tn_c_key_max(x[i]) : tn_c_key_min(x[i]);
+        m = most ? (key > m ? key : m) : (key < m ? key : m);
     }
     return m;
 }

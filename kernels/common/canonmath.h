@@ -28,24 +28,25 @@ static inline __attribute__((always_inline)) float tn_c_float(tn_c_uint u)
     return x;
 }
 
-#define FN              static inline __attribute__((always_inline, unused))
-#define FMA(a, b, c)    __builtin_fmaf(a, b, c)
-#define RINT(x)         __builtin_rintf(x)
-#define F2U(x)          tn_c_bits(x)
-#define U2F(u)          tn_c_float(u)
-#define F2I_BITS(x)     ((int)tn_c_bits(x))
+#define FN            static inline __attribute__((always_inline, unused))
+#define FMA(a, b, c)  __builtin_fmaf(a, b, c)
+#define RINT(x)       __builtin_rintf(x)
+#define F2U(x)        tn_c_bits(x)
+#define U2F(u)        tn_c_float(u)
+/* unsigned, so that the text's subtraction wraps */
+#define F2I_BITS(x)   tn_c_bits(x)
 /* |x| < 2^22 or NaN; no conversion instruction, hence defined for NaN too */
-#define F2I(x)          ((int)(tn_c_bits((x) + 0x1.8p23f) - 0x4b400000u))
-#define I2F(i)          ((float)(i))
-#define SEL(c, a, b)    ((c) ? (a) : (b))
-#define SELU(c, a, b)   ((c) ? (a) : (b))
-#define SELI(c, a, b)   ((c) ? (a) : (b))
-#define ABS(x)          __builtin_fabsf(x)
-#define INF             __builtin_inff()
-#define NAN_            tn_c_float(0x7fc00000u)
+#define F2I(x)        ((int)(tn_c_bits((x) + 0x1.8p23f) - 0x4b400000u))
+#define I2F(i)        ((float)(i))
+#define SEL(c, a, b)  ((c) ? (a) : (b))
+#define SELU(c, a, b) ((c) ? (a) : (b))
+#define SELI(c, a, b) ((c) ? (a) : (b))
+#define ABS(x)        __builtin_fabsf(x)
+#define INF           __builtin_inff()
+#define NAN_          tn_c_float(0x7fc00000u)
 /* IEEE division and square root are the same bits as the sequences (test_k_canonmath). */
-#define RECIP(x)        (1.0f / (x))
-#define uint            tn_c_uint
+#define RECIP(x)      (1.0f / (x))
+#define uint          tn_c_uint
 #include <kernels/common/canonmath.inc>
 #undef uint
 #undef RECIP

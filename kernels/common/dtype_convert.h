@@ -39,10 +39,10 @@ TN_C_FN uint32_t tn_c_narrow(double x, int mantissa_bits, int exponent_bits)
 TN_C_FN double tn_c_f16_widen(uint16_t h)
 {
     uint32_t magnitude = h & 0x7fffu;
-    float f = magnitude < 0x0400u ? (float)magnitude * 0x1p-24f
-                                  : tn_c_float(magnitude >= 0x7c00u
-                                                   ? 0x7f800000u | (magnitude & 0x3ffu) << 13
-                                                   : (magnitude << 13) + (112u << 23));
+    float f = magnitude < 0x0400u
+                  ? (float)magnitude * 0x1p-24f
+                  : tn_c_float(magnitude >= 0x7c00u ? 0x7f800000u | (magnitude & 0x3ffu) << 13
+                                                    : (magnitude << 13) + (112u << 23));
     return (double)(h & 0x8000u ? -f : f);
 }
 
@@ -139,12 +139,11 @@ TN_C_FN void tn_c_store(uint32_t dtype, void *to, int64_t at, tn_c_value v)
         ((uint16_t *)to)[at] = (uint16_t)tn_c_narrow(v.integer ? tn_c_sticky(v.i) : v.f, 7, 8);
         break;
     case TN_S64:
-        ((int64_t *)to)[at] =
-            v.integer ? v.i : tn_c_saturate(v.f, -0x1p63, 0x1p63, INT64_MAX);
+        ((int64_t *)to)[at] = v.integer ? v.i : tn_c_saturate(v.f, -0x1p63, 0x1p63, INT64_MAX);
         break;
     case TN_S32:
-        ((int32_t *)to)[at] = (int32_t)(
-            v.integer ? v.i : tn_c_saturate(v.f, -0x1p31, 0x1p31, INT32_MAX));
+        ((int32_t *)to)[at] =
+            (int32_t)(v.integer ? v.i : tn_c_saturate(v.f, -0x1p31, 0x1p31, INT32_MAX));
         break;
     case TN_S8:
         ((int8_t *)to)[at] =

@@ -8,7 +8,8 @@
 
 enum { TN_K_GRID_OPERANDS = 4, TN_K_TASK_BYTES = 16384 };
 
-/** Dims with one stride (elements) an operand; the last dim is the innermost. Rank 0 is one point. */
+/** Dims with one stride (elements) an operand; the last dim is the innermost. Rank 0 is one point.
+ */
 typedef struct tn_k_grid {
     uint32_t rank;
     int64_t dim[TN_MAX_RANK];

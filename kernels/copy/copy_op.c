@@ -46,6 +46,6 @@ static const tn_k_variant *const variants[] = {
 
 extern const tn_k_op tn_k_op_copy;
 const tn_k_op tn_k_op_copy = {
-    TN_OP_COPY, "copy", sizeof(tn_k_copy_params),
+    TN_OP_COPY, "copy",   sizeof(tn_k_copy_params),
     params,     variants, sizeof variants / sizeof variants[0],
 };

@@ -23,9 +23,7 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     tn_k_eltwise_params *p = out_params;
     const tn_eltwise *attr = op->attr;
     const tn_arg *out = tn_k_find(op, TN_ARG_OUT), *in[3];
-    uint32_t kind = attr->kind, inputs = kind < TN_ELTWISE_ADD   ? 1
-                                         : kind < TN_ELTWISE_FMA ? 2
-                                                                 : 3;
+    uint32_t kind = attr->kind, inputs = kind < TN_ELTWISE_ADD ? 1 : kind < TN_ELTWISE_FMA ? 2 : 3;
     if (op->post_count != 0)
         return tn_k_refuse(why, "eltwise.posts", "posts", "takes no posts");
     if (attr->pass != TN_PASS_FORWARD)

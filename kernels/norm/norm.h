@@ -24,7 +24,7 @@ typedef struct tn_k_norm_params {
 } tn_k_norm_params;
 
 /** The truth in float64; out has rows * count doubles in row-major order. */
-void tn_k_norm_ref(const tn_k_norm_params *p, const float *a, const float *gamma,
-                   const float *beta, double *out);
+void tn_k_norm_ref(const tn_k_norm_params *p, const float *a, const float *gamma, const float *beta,
+                   double *out);
 
 #endif

@@ -81,6 +81,6 @@ static const tn_k_variant *const variants[] = {
 
 extern const tn_k_op tn_k_op_norm;
 const tn_k_op tn_k_op_norm = {
-    TN_OP_NORM, "norm", sizeof(tn_k_norm_params),
+    TN_OP_NORM, "norm",   sizeof(tn_k_norm_params),
     params,     variants, sizeof variants / sizeof variants[0],
 };

@@ -3,8 +3,8 @@
 #include <kernels/norm/norm.h>
 #include <math.h>
 
-void tn_k_norm_ref(const tn_k_norm_params *p, const float *a, const float *gamma,
-                   const float *beta, double *out)
+void tn_k_norm_ref(const tn_k_norm_params *p, const float *a, const float *gamma, const float *beta,
+                   double *out)
 {
     int64_t rows = tn_k_grid_count(&p->rows);
     for (int64_t r = 0; r < rows; r++, out += p->count) {

@@ -4,6 +4,8 @@
 #ifndef TN_TOOLS_CANONMATH_REF_H
 #define TN_TOOLS_CANONMATH_REF_H
 
+#include <stdint.h> /* defines __GLIBC__ */
+
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 /* libmvec's vector forms (at most 4 ulp of float64) when the file is compiled for vectors. */
 #define TN_SIMD __attribute__((simd("notinbranch"), const))
@@ -99,8 +101,8 @@ TN_REF_FN double ulp_error(float got, double want)
     return g != g ? (w != w ? 0 : 1e30) : w != w ? 1e30 : e;
 }
 
-/* Name, declared maximum (docs/NUMERICS.md B2), largest |x| that is checked, and where infinite
- * inputs are left out because the float64 formula is NaN there (TN_CANONMATH rows). */
+/* Name, declared maximum (docs/NUMERICS.md B2) and largest |x| that is checked: infinite inputs are
+ * left out where the float64 formula is NaN. */
 typedef struct tn_canonmath_row {
     const char *name;
     double declared, limit;
