@@ -8,5 +8,5 @@
 #define MATMUL_VARIANT      tn_k_matmul_f32_avx2_6x16
 #define MATMUL_NAME         "matmul_f32_avx2_6x16"
 #define MATMUL_ISA          TN_K_ISA_AVX2
-#define MATMUL_FLOPS_PER_NS 105.0
+#define MATMUL_FLOPS_PER_NS 88.0
 #include <kernels/matmul/matmul_core.inc>

@@ -2,6 +2,7 @@
 /* Few-row matmul on AVX2 that reads an unpacked B once, in the CANONICAL order: rows of B are added
  * up in L1 buffers, K-contiguous columns are transposed in registers. */
 #include <kernels/common/simd_avx2.h>
+#include <kernels/common/simd_transpose8.h>
 #include <kernels/matmul/matmul_epilogue.h>
 
 enum { MOST_ROWS = 4, CHUNK = 128, MOST_COLS = 1024, GROUP = 16 };
@@ -40,8 +41,8 @@ static void gemv_plan(const void *params, const tn_k_caps *caps, tn_k_launch *ou
     out->tasks[0] = (uint32_t)(p->batch_count * out->number[COL_BLOCKS]);
     out->worker_bytes = 2 * MOST_ROWS * MOST_COLS * 4;
     double bytes = 4.0 * (double)p->batch_count * (double)p->n * (double)p->k;
-    double rate = bytes > caps->l2_bytes ? 20.0 : p->b_view.col == 1 ? 60.0 : 30.0;
-    double arithmetic = bytes * (double)p->m / 160.0;
+    double rate = bytes > caps->l2_bytes ? 22.0 : p->b_view.col == 1 ? 60.0 : 30.0;
+    double arithmetic = bytes * (double)p->m / 80.0;
     double cost = bytes / rate > arithmetic ? bytes / rate : arithmetic;
     double parallel = workers < out->tasks[0] ? (double)workers : out->tasks[0];
     out->estimate_ns = (uint64_t)(cost / parallel) + 30 + (parallel > 1 ? 1500 : 0);
@@ -106,25 +107,6 @@ static void sum_rows(const tn_k_matmul *p, const float *a, const float *b, int64
     }
 }
 
-static inline __attribute__((always_inline)) void transpose8(vf r[8])
-{
-    vf a[8], c[8];
-    for (int i = 0; i < 4; i++) {
-        a[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
-        a[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-    }
-    for (int i = 0; i < 2; i++) {
-        c[4 * i] = _mm256_shuffle_ps(a[4 * i], a[4 * i + 2], 0x44);
-        c[4 * i + 1] = _mm256_shuffle_ps(a[4 * i], a[4 * i + 2], 0xee);
-        c[4 * i + 2] = _mm256_shuffle_ps(a[4 * i + 1], a[4 * i + 3], 0x44);
-        c[4 * i + 3] = _mm256_shuffle_ps(a[4 * i + 1], a[4 * i + 3], 0xee);
-    }
-    for (int i = 0; i < 4; i++) {
-        r[i] = _mm256_permute2f128_ps(c[i], c[i + 4], 0x20);
-        r[i + 4] = _mm256_permute2f128_ps(c[i], c[i + 4], 0x31);
-    }
-}
-
 /* GROUP K-contiguous columns at once; column[] repeats the last one past the edge. */
 static inline __attribute__((always_inline)) void sum_columns(int rows, const tn_k_matmul *p,
                                                               const float *a,
@@ -142,11 +124,11 @@ static inline __attribute__((always_inline)) void sum_columns(int rows, const tn
         for (; k + 8 <= end; k += 8) {
 #pragma GCC unroll 2
             for (int h = 0; h < 2; h++) {
-                vf v[8];
+                tn_k_f8 v[8];
 #pragma GCC unroll 8
                 for (int l = 0; l < 8; l++)
                     v[l] = vf_load(column[8 * h + l] + k);
-                transpose8(v);
+                tn_k_transpose8(v);
 #pragma GCC unroll 4
                 for (int i = 0; i < rows; i++) {
                     const float *x = a + i * p->a_view.row + k * p->a_view.col;
