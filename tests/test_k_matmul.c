@@ -4,6 +4,7 @@
 #include <kernels/common/simd_emulated512.h>
 #include <kernels/matmul/matmul.h>
 #include <math.h>
+#include <tools/canonmath/canonmath_ref.h>
 
 extern const tn_k_op tn_k_op_matmul;
 extern const tn_k_variant tn_k_matmul_canonical;
@@ -261,19 +262,132 @@ static bool same_bits(const call *c, const float *expected)
     return true;
 }
 
-/* |y - ref| <= gamma_K sum|a||b| + K subnormal units, gamma_K = K u / (1 - K u), u = 2^-24 (Higham,
- * Accuracy and Stability, 3.1); only for calls without alpha, beta and epilogue. */
-static bool inside_bound(const call *c, const tn_k_matmul *p)
+/* Whatever is no element of the output still holds the poison. */
+static bool only_elements_written(call *c)
 {
-    size_t n = (size_t)(p->batch_count * p->m * p->n);
+    operand *o = &c->arg[3];
+    bool clean = true;
+    for (int64_t i = 0, n = elements(&o->tensor); i < n; i++)
+        o->memory[place(o, i)] = poison_pattern;
+    for (int64_t i = 0; i < o->span + 2 * GUARD; i++)
+        clean = clean && bits_of(o->memory[i]) == bits_of(poison_pattern);
+    return clean;
+}
+
+/* A float64 value and how far the f32 value that stands for it may be off. */
+typedef struct value {
+    double y, error;
+} value;
+
+static const double unit = 0x1p-24, smallest = 0x1p-149; /* half an ulp, relative; least subnormal */
+
+/* One rounding of an operation whose exact result would be y +- error. */
+static value rounded(double y, double error)
+{
+    return (value){y, error + unit * (fabs(y) + error) + smallest};
+}
+
+static double function_ref(uint32_t kind, double x)
+{
+    static const double two_over_pi_root = 0.79788456080286535588;
+    switch (kind) {
+    case TN_POST_GELU:
+        return x * 0.5 * erfc(-x * 0.70710678118654752440);
+    case TN_POST_GELU_TANH:
+        return x / (1 + exp(-2 * two_over_pi_root * (x + 0.044715 * x * x * x)));
+    default:
+        return x / (1 + exp(-x));
+    }
+}
+
+/* Largest slope of a function: mean slopes over steps of h, which miss the largest by at most h/2
+ * times the largest second derivative (2 phi(0) < 1 for gelu, gelu by tanh 0.9, silu 1/2); beyond
+ * +-16 all of them are 0 or x but for 2^-20. */
+static double steepest(uint32_t kind)
+{
+    static double known[TN_POST_SILU + 1];
+    const double h = 0x1p-10;
+    if (known[kind] == 0) {
+        double most = 1 + 0x1p-20;
+        for (double x = -16; x < 16; x += h)
+            most = fmax(most, fabs(function_ref(kind, x + h) - function_ref(kind, x)) / h);
+        known[kind] = most + h;
+    }
+    return known[kind];
+}
+
+/* One step of the epilogue; r: its operand, where it has one; ulp: what the row declares of its
+ * functions. */
+static value step(value x, const tn_k_matmul_post *q, double r, double ulp)
+{
+    switch (q->kind) {
+    case TN_POST_BIAS:
+    case TN_POST_ADD:
+        return rounded(x.y + r, x.error);
+    case TN_POST_MUL:
+        return rounded(x.y * r, x.error * fabs(r));
+    case TN_POST_SCALE:
+        return rounded(x.y * (double)q->a, x.error * fabs((double)q->a));
+    case TN_POST_CLAMP: /* exact, slope at most 1 */
+        return (value){fmin(fmax(x.y, (double)q->a), (double)q->b), x.error};
+    case TN_POST_RELU:
+        return (value){fmax(x.y, 0), x.error};
+    default: {
+        double y = function_ref(q->kind, x.y), error = steepest(q->kind) * x.error;
+        return (value){y, error + ulp * fmax(2 * unit * (fabs(y) + error), smallest)};
+    }
+    }
+}
+
+static double element(const call *c, const tn_k_matmul *p, int32_t index, int64_t offset)
+{
+    uint32_t role = p->operands.item[index].role;
+    const operand *o = &c->arg[role == TN_ARG_C ? 2 : 4 + (int)(role - TN_ARG_POST0)];
+    return (double)o->memory[o->start + offset];
+}
+
+/* Every output within a bound that follows from the declared arithmetic. The dot: |y - ref| <=
+ * gamma_K sum|a||b| + K subnormal units, gamma_K = K u / (1 - K u), in any order (Higham, Accuracy
+ * and Stability, 3.1; one more for the sum of chunks). Then step by step: slope times the error so
+ * far, one rounding, or the function's error. */
+static bool inside_bound(const tn_k_variant *v, const call *c, const tn_k_matmul *p)
+{
+    size_t n = (size_t)(p->batch_count * p->m * p->n), at = 0;
+    tn_arithmetic a = {.head = TN_INIT(tn_arithmetic)};
+    if (v->arithmetic != NULL)
+        v->arithmetic(p, &a);
+    TN_REQUIRE(a.product == 0 && a.accumulate == 0 && a.transform == 0 && a.flush_out == 0,
+               " %s declares what this bound does not know", v->name);
     double *dot = malloc((n + 1) * sizeof *dot), *magnitude = malloc((n + 1) * sizeof *magnitude);
     tn_k_matmul_ref(p, c->arg[0].memory + c->arg[0].start, c->arg[1].memory + c->arg[1].start, dot,
                     magnitude);
-    double ku = (double)(p->k + 1) * 0x1p-24, gamma = ku / (1 - ku);
+    double ku = (double)(p->k + 1) * unit, gamma = ku / (1 - ku);
     bool inside = true;
-    for (size_t i = 0; i < n; i++) {
-        double y = c->arg[3].memory[place(&c->arg[3], (int64_t)i)];
-        inside = inside && fabs(y - dot[i]) <= gamma * magnitude[i] + (double)p->k * 0x1p-149;
+    for (int64_t z = 0; z < p->batch_count; z++) {
+        tn_k_matmul_item item;
+        tn_k_matmul_locate(p, z, &item);
+        for (int64_t ij = 0; ij < p->m * p->n; ij++, at++) {
+            int64_t i = ij / p->n, j = ij % p->n;
+            value x = {dot[at], gamma * magnitude[at] + (double)p->k * smallest};
+            if (p->alpha != 1.0f)
+                x = rounded((double)p->alpha * x.y, fabs((double)p->alpha) * x.error);
+            if (p->c >= 0) {
+                double other = element(
+                    c, p, p->c, item.c + i * p->c_view.row + j * p->c_view.col);
+                x = rounded(fma((double)p->beta, other, x.y), x.error);
+            }
+            for (uint32_t s = 0; s < p->post_count; s++) {
+                const tn_k_matmul_post *q = &p->post[s];
+                double r = q->operand < 0 ? 0
+                                          : element(c, p, q->operand,
+                                                    item.post[s] + i * q->view.row +
+                                                        j * q->view.col);
+                x = step(x, q, r, (double)a.exp_ulp);
+            }
+            const operand *out = &c->arg[3];
+            double y = (double)out->memory[place(out, (int64_t)at)];
+            inside = inside && fabs(y - x.y) <= x.error;
+        }
     }
     free(dot);
     free(magnitude);
@@ -304,7 +418,6 @@ static void check_variant(const tn_k_variant *v, call *c, const float *expected,
 {
     tn_k_matmul p;
     tn_k_why why;
-    bool bare = c->op.post_count == 0 && !(c->attr.flags & (TN_MATMUL_ALPHA | TN_MATMUL_BETA));
     for (int packed = 0; packed < 2; packed++) {
         TN_EXPECT(tn_k_op_matmul.params(&c->op, &p, &why), " params");
         tn_k_matmul unpacked = p;
@@ -318,10 +431,10 @@ static void check_variant(const tn_k_variant *v, call *c, const float *expected,
                 TN_EXPECT(same_bits(c, expected),
                           " %s %" PRId64 "x%" PRId64 "x%" PRId64 " flags %u posts %u packed %d",
                           v->name, c->m, c->n, c->k, c->attr.flags, c->op.post_count, packed);
-            else if (bare)
-                TN_EXPECT(inside_bound(c, &unpacked),
-                          " %s %" PRId64 "x%" PRId64 "x%" PRId64 " flags %u packed %d", v->name,
-                          c->m, c->n, c->k, c->attr.flags, packed);
+            else
+                TN_EXPECT(inside_bound(v, c, &unpacked) && only_elements_written(c),
+                          " %s %" PRId64 "x%" PRId64 "x%" PRId64 " flags %u posts %u packed %d",
+                          v->name, c->m, c->n, c->k, c->attr.flags, c->op.post_count, packed);
         }
         free(b);
     }
@@ -334,6 +447,8 @@ static void check_call(call *c, uint64_t *state)
     TN_REQUIRE(tn_k_op_matmul.params(&c->op, &p, &why), " params");
     poison(&c->arg[3]);
     run_variant(&tn_k_matmul_canonical, c, &p, 1, NULL, state);
+    TN_EXPECT(inside_bound(&tn_k_matmul_canonical, c, &p), " flags %u posts %u", c->attr.flags,
+              c->op.post_count);
     size_t bytes = (size_t)(c->arg[3].span + 2 * GUARD) * sizeof(float);
     float *expected = malloc(bytes);
     memcpy(expected, c->arg[3].memory, bytes);
@@ -387,6 +502,69 @@ TN_TEST(matmul, whole_shapes)
         call c;
         make_call(&c, shapes[i][0], shapes[i][1], shapes[i][2], true, &state);
         check_call(&c, &state);
+        free_call(&c);
+    }
+}
+
+/* What the table below says of the functions is what the sweep over all inputs found. */
+TN_TEST(matmul, declared_errors_are_the_measured_ones)
+{
+    static const struct {
+        tn_post_kind kind;
+        const char *name;
+    } functions[] = {
+        {TN_POST_GELU, "gelu"}, {TN_POST_GELU_TANH, "gelu_tanh"}, {TN_POST_SILU, "silu"}};
+    for (int f = 0; f < 3; f++) {
+        tn_k_matmul p = {.post_count = 1};
+        p.post[0].kind = functions[f].kind;
+        uint32_t compared = 0;
+        for (uint32_t i = 0; i < tn_k_op_matmul.variant_count; i++) {
+            const tn_k_variant *v = tn_k_op_matmul.variants[i];
+            tn_arithmetic a = {.head = TN_INIT(tn_arithmetic)};
+            TN_REQUIRE(v->arithmetic != NULL, " %s", v->name);
+            v->arithmetic(&p, &a);
+            for (int r = 0; r < TN_CANONMATH_ROWS; r++)
+                if (strcmp(tn_canonmath_rows[r].name, functions[f].name) == 0) {
+                    TN_EXPECT(fabs((double)a.exp_ulp - tn_canonmath_rows[r].declared) < 1e-6,
+                              " %s %s", v->name, functions[f].name);
+                    compared++;
+                }
+        }
+        TN_EXPECT(compared == tn_k_op_matmul.variant_count, " %s", functions[f].name);
+    }
+}
+
+/* The bound is tight enough to see operands cut to bf16, and a step that is left out. */
+TN_TEST(matmul, bound_sees_defects)
+{
+    uint64_t state = tn_test_seed() + 3;
+    for (int round = 0; round < 20; round++) {
+        call c;
+        tn_k_matmul p, less;
+        tn_k_why why;
+        make_call(&c, 1 + (int64_t)(tn_test_random(&state) % 8), 20, 64, true, &state);
+        tn_post post = {.kind = round % 2 ? TN_POST_GELU : TN_POST_SCALE, .a = 1.01f};
+        c.posts[c.op.post_count++] = post;
+        TN_REQUIRE(tn_k_op_matmul.params(&c.op, &p, &why), " params");
+        run_variant(&tn_k_matmul_canonical, &c, &p, 1, NULL, &state);
+        TN_EXPECT(inside_bound(&tn_k_matmul_canonical, &c, &p), " the kernel itself");
+        less = p;
+        less.post_count = 0;
+        run_variant(&tn_k_matmul_canonical, &c, &less, 1, NULL, &state);
+        TN_EXPECT(!inside_bound(&tn_k_matmul_canonical, &c, &p), " without the step");
+        operand *a = &c.arg[0];
+        float *whole = malloc((size_t)(a->span + 2 * GUARD) * sizeof *whole);
+        memcpy(whole, a->memory, (size_t)(a->span + 2 * GUARD) * sizeof *whole);
+        for (int64_t i = 0, n = elements(&a->tensor); i < n; i++) {
+            uint32_t cut;
+            memcpy(&cut, &a->memory[place(a, i)], sizeof cut);
+            cut &= 0xffff0000u;
+            memcpy(&a->memory[place(a, i)], &cut, sizeof cut);
+        }
+        run_variant(&tn_k_matmul_canonical, &c, &p, 1, NULL, &state);
+        memcpy(a->memory, whole, (size_t)(a->span + 2 * GUARD) * sizeof *whole);
+        TN_EXPECT(!inside_bound(&tn_k_matmul_canonical, &c, &p), " operands in bf16");
+        free(whole);
         free_call(&c);
     }
 }

@@ -127,4 +127,5 @@ const tn_k_variant tn_k_attention_f32_canonical = {
     .accepts = accepts,
     .plan = plan,
     .run = run,
+    .arithmetic = tn_k_attention_arithmetic,
 };

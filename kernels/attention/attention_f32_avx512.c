@@ -12,4 +12,5 @@ const tn_k_variant tn_k_attention_f32_avx512 = {
     .accepts = accepts,
     .plan = plan,
     .run = run,
+    .arithmetic = tn_k_attention_arithmetic,
 };

@@ -81,6 +81,12 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     return true;
 }
 
+void tn_k_attention_arithmetic(const void *params, tn_arithmetic *out)
+{
+    (void)params;
+    out->exp_ulp = TN_C_EXP2_ULP;
+}
+
 #define TN_ROW(name) extern const tn_k_variant name;
 #include <kernels/attention/attention_variants.inc>
 #undef TN_ROW

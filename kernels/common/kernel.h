@@ -79,7 +79,9 @@ typedef struct tn_k_variant {
      * own worker_bytes. An optional operand that was not given is NULL. */
     void (*run)(const tn_k_launch *, const void *params, void *const *operand, void *shared,
                 void *worker_scratch, uint32_t phase, uint32_t first, uint32_t last);
-    /* Fills in what deviates from the strictest arithmetic; NULL: nothing does. */
+    /* Fills in what deviates from the strictest arithmetic (tn_plan_arithmetic shows it, tests make
+     * their bounds of it); *out is zeroed. NULL: nothing does, all that is rounded is rounded
+     * correctly. */
     void (*arithmetic)(const void *params, tn_arithmetic *out);
 } tn_k_variant;
 

@@ -29,4 +29,6 @@ static inline bool tn_k_eltwise_is_compare(uint32_t kind)
 /** The truth in float64 of one element of an f32 kind (comparisons: 0 or 1). */
 double tn_k_eltwise_ref(uint32_t kind, double x, double y, double z, double a, double b);
 
+void tn_k_eltwise_arithmetic(const void *params, tn_arithmetic *out);
+
 #endif

@@ -10,6 +10,7 @@ const tn_k_variant tn_k_eltwise_f32_avx512 = {
     .accepts = accepts_f32,
     .plan = plan,
     .run = run,
+    .arithmetic = tn_k_eltwise_arithmetic,
 };
 const tn_k_variant tn_k_eltwise_s32_avx512 = {
     .name = "eltwise_s32_avx512",

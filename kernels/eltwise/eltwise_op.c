@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* eltwise: params from an op, and the rows. */
+#include <kernels/common/canonmath.h>
 #include <kernels/eltwise/eltwise.h>
 
 static bool takes_s32(uint32_t kind)
@@ -66,6 +67,20 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     }
     tn_k_grid_collapse(&p->grid, inputs + 1);
     return true;
+}
+
+void tn_k_eltwise_arithmetic(const void *params, tn_arithmetic *out)
+{
+    static const float ulp[] = {
+        [TN_ELTWISE_EXP] = TN_C_EXP_ULP,   [TN_ELTWISE_EXP2] = TN_C_EXP2_ULP,
+        [TN_ELTWISE_LOG] = TN_C_LOG_ULP,   [TN_ELTWISE_TANH] = TN_C_TANH_ULP,
+        [TN_ELTWISE_SILU] = TN_C_SILU_ULP, [TN_ELTWISE_SIGMOID] = TN_C_SIGMOID_ULP,
+        [TN_ELTWISE_GELU] = TN_C_GELU_ULP, [TN_ELTWISE_GELU_TANH] = TN_C_GELU_TANH_ULP,
+        [TN_ELTWISE_ERF] = TN_C_ERF_ULP,   [TN_ELTWISE_SIN] = TN_C_SIN_ULP,
+        [TN_ELTWISE_COS] = TN_C_COS_ULP,
+    };
+    uint32_t kind = ((const tn_k_eltwise_params *)params)->kind;
+    out->exp_ulp = kind < sizeof ulp / sizeof ulp[0] ? ulp[kind] : 0.0f;
 }
 
 #define TN_ROW(name) extern const tn_k_variant name;

@@ -58,4 +58,8 @@ static inline void tn_k_matmul_locate(const tn_k_matmul *p, int64_t index, tn_k_
 void tn_k_matmul_ref(const tn_k_matmul *p, const float *a, const float *b, double *out_dot,
                      double *out_magnitude);
 
+/* Every row's `arithmetic`: exact products in an fma, f32 sums; the functions of the epilogue are
+ * all that deviates. */
+void tn_k_matmul_arithmetic(const void *params, tn_arithmetic *out);
+
 #endif

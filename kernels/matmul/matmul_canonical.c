@@ -56,4 +56,5 @@ const tn_k_variant tn_k_matmul_canonical = {
     .accepts = canonical_accepts,
     .plan = canonical_plan,
     .run = canonical_run,
+    .arithmetic = tn_k_matmul_arithmetic,
 };

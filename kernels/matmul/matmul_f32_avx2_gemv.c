@@ -212,4 +212,5 @@ const tn_k_variant tn_k_matmul_f32_avx2_gemv = {
     .accepts = gemv_accepts,
     .plan = gemv_plan,
     .run = gemv_run,
+    .arithmetic = tn_k_matmul_arithmetic,
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Matmul: params from a validated op, and the rows of the cpu target. */
+#include <kernels/common/canonmath.h>
 #include <kernels/matmul/matmul.h>
 #include <string.h>
 
@@ -201,6 +202,19 @@ static bool matmul_params(const tn_op *op, void *out_params, tn_k_why *why)
         return false;
     simplify_batch(p);
     return true;
+}
+
+void tn_k_matmul_arithmetic(const void *params, tn_arithmetic *out)
+{
+    const tn_k_matmul *p = params;
+    for (uint32_t i = 0; i < p->post_count; i++) {
+        uint32_t kind = p->post[i].kind;
+        float ulp = kind == TN_POST_GELU        ? TN_C_GELU_ULP
+                    : kind == TN_POST_GELU_TANH ? TN_C_GELU_TANH_ULP
+                    : kind == TN_POST_SILU      ? TN_C_SILU_ULP
+                                                : 0.0f;
+        out->exp_ulp = ulp > out->exp_ulp ? ulp : out->exp_ulp;
+    }
 }
 
 extern const tn_k_variant tn_k_matmul_canonical;

@@ -22,4 +22,6 @@ typedef struct tn_k_softmax_params {
 /** The truth in float64, elementwise as in params; out has count * rows doubles in row order. */
 void tn_k_softmax_ref(const tn_k_softmax_params *p, const float *a, double *out);
 
+void tn_k_softmax_arithmetic(const void *params, tn_arithmetic *out);
+
 #endif

@@ -10,4 +10,5 @@ const tn_k_variant tn_k_softmax_f32_avx2 = {
     .accepts = accepts,
     .plan = plan,
     .run = run,
+    .arithmetic = tn_k_softmax_arithmetic,
 };

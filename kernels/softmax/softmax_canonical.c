@@ -57,4 +57,5 @@ const tn_k_variant tn_k_softmax_f32_canonical = {
     .accepts = accepts,
     .plan = plan,
     .run = run,
+    .arithmetic = tn_k_softmax_arithmetic,
 };

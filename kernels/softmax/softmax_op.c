@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* softmax: params from an op, and the rows. */
+#include <kernels/common/canonmath.h>
 #include <kernels/softmax/softmax.h>
 
 static bool params(const tn_op *op, void *out_params, tn_k_why *why)
@@ -34,6 +35,12 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     }
     tn_k_grid_collapse(&p->rows, 2);
     return true;
+}
+
+void tn_k_softmax_arithmetic(const void *params, tn_arithmetic *out)
+{
+    (void)params;
+    out->exp_ulp = TN_C_EXP_ULP;
 }
 
 #define TN_ROW(name) extern const tn_k_variant name;
