@@ -157,6 +157,13 @@ tn_status tn_buffer_import(tn_device *d, const tn_external *external, tn_buffer 
     if (local.kind == TN_EXTERNAL_HOST && local.pointer == NULL && local.bytes != 0)
         return tn__fail(TN_STATUS_INVALID, "argument.null", "external.pointer",
                         "the host pointer is NULL");
+    uint64_t align = d->info.import_align,
+             start = (uint64_t)(uintptr_t)local.pointer + local.offset;
+    if (local.kind == TN_EXTERNAL_HOST && align != 0 && (start & (align - 1)) != 0)
+        return tn__fail(TN_STATUS_UNSUPPORTED, "buffer.import_align", "external.pointer",
+                        "the memory starts at 0x%llx; %s imports multiples of %llu; create a "
+                        "buffer and copy with tn_queue_write",
+                        (unsigned long long)start, d->uri, (unsigned long long)align);
     if (!tn__has(d->ops, buffer_import))
         return tn__fail(TN_STATUS_UNSUPPORTED, "buffer.import", "device",
                         "%s imports no memory; create a buffer and copy with tn_queue_write",

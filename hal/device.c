@@ -85,6 +85,19 @@ static tn_status check_ops(const tn_device_ops *ops, const char *uri)
                     uri, TN_BACKEND_ABI);
 }
 
+/* What is computed with masks from here on. */
+static tn_status check_align(const tn_device *d)
+{
+    const uint64_t align[] = {d->info.buffer_align, d->info.offset_align, d->info.import_align};
+    for (int i = 0; i < 3; ++i)
+        if ((align[i] & (align[i] - 1)) != 0)
+            return tn__fail(TN_STATUS_INCOMPATIBLE, "device.align", "uri",
+                            "the backend of %s says an alignment of %llu; 0 or a power of two is "
+                            "allowed",
+                            d->uri, (unsigned long long)align[i]);
+    return TN_OK;
+}
+
 static void destroy(tn_device *d)
 {
     tn_runtime *rt = d->runtime;
@@ -152,6 +165,9 @@ tn_status tn_device_open(tn_runtime *rt, const char *uri, tn_device **out)
     }
     d->info.head = (tn_head)TN_INIT(tn_device_info);
     memcpy(d->info.uri, d->uri, sizeof(d->uri));
+    st = check_align(d);
+    if (st)
+        goto fail;
     st = tn__plan_cache_create(rt, &d->plans);
     if (st)
         goto fail;

@@ -123,7 +123,10 @@ static tn_status fill_args(tn_plan *p)
         p->arg[i].role = a->role;
         p->arg[i].flags = a->flags;
         p->arg[i].output = tn__role_is_output(p->op->kind, a->role);
-        p->arg[i].elem_bytes = bits < 8 ? 1 : bits / 8;
+        p->arg[i].align = bits < 8 ? 1 : bits / 8;
+        /* a fallback copies its operands out, which takes any offset */
+        if (p->inner == NULL && p->device->info.offset_align > p->arg[i].align)
+            p->arg[i].align = p->device->info.offset_align;
         if ((a->flags & TN_ARG_PACKED) == 0) {
             if (!tn__tensor_extent(&a->tensor, &p->arg[i].extent))
                 return tn__fail(TN_STATUS_INVALID, "op.extent", "args",

@@ -45,8 +45,8 @@ struct tn_plan {
     struct {
         uint32_t role, flags;
         bool output;
-        uint32_t elem_bytes; /* an offset has to be a multiple of it */
-        uint64_t extent;     /* bytes read or written from the offset on */
+        uint64_t align;  /* of its place in the buffer: the element's, the device's offset_align */
+        uint64_t extent; /* bytes read or written from the offset on */
     } arg[TN__OP_ARGS];
     tn__choices choices;
     uint64_t hash; /* the cache's */

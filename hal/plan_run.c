@@ -15,6 +15,17 @@ static const tn_buffer *root_of(const tn_buffer *b)
     return b;
 }
 
+/* Where an operand starts in the memory of its buffer, of which b may be a view. */
+static tn_status check_offset(const tn_buffer *b, uint64_t offset, uint64_t align, const char *name)
+{
+    if (((b->offset + offset) & (align - 1)) == 0)
+        return TN_OK;
+    return tn__fail(TN_STATUS_INVALID, "run.offset", name,
+                    "%s starts at byte %llu of its buffer (views counted); a multiple of %llu is "
+                    "needed: the size of the element, or offset_align of the device",
+                    name, (unsigned long long)(b->offset + offset), (unsigned long long)align);
+}
+
 /* The rare path, out of line: the error of a bind that bind_ok() did not wave through. */
 static tn_status check_bind(const tn_plan *p, const tn_bind *bind, uint32_t arg)
 {
@@ -27,10 +38,11 @@ static tn_status check_bind(const tn_plan *p, const tn_bind *bind, uint32_t arg)
     if ((bind->flags & ~p->arg[arg].flags) != 0)
         return tn__fail(TN_STATUS_INVALID, "run.flags", name,
                         "bind %s has flags 0x%x that the op does not give it", name, bind->flags);
-    if (bind->offset_bytes % p->arg[arg].elem_bytes != 0)
-        return tn__fail(TN_STATUS_INVALID, "run.offset", name,
-                        "offset %llu of %s is no multiple of its element, %u bytes",
-                        (unsigned long long)bind->offset_bytes, name, p->arg[arg].elem_bytes);
+    if (bind->buffer != NULL) {
+        tn_status st = check_offset(bind->buffer, bind->offset_bytes, p->arg[arg].align, name);
+        if (st != TN_OK)
+            return st;
+    }
     /* a mapping elsewhere in the same buffer is fine */
     return tn__buffer_check(bind->buffer, p->device, bind->offset_bytes, p->arg[arg].extent, name);
 }
@@ -39,7 +51,7 @@ static bool bind_ok(const tn_plan *p, const tn_bind *bind, uint32_t arg)
 {
     const tn_buffer *b = bind->buffer;
     return b != NULL && b->device == p->device && (bind->flags & ~p->arg[arg].flags) == 0 &&
-           (bind->offset_bytes & (p->arg[arg].elem_bytes - 1)) == 0 &&
+           ((b->offset + bind->offset_bytes) & (p->arg[arg].align - 1)) == 0 &&
            bind->offset_bytes <= b->bytes && p->arg[arg].extent <= b->bytes - bind->offset_bytes &&
            atomic_load_explicit(&root_of(b)->mapped, memory_order_relaxed) == 0;
 }
@@ -83,6 +95,11 @@ static tn_status check_front(tn_queue *q, const tn_plan *plan, tn_buffer *worksp
                         plan->device->uri);
     if (workspace == NULL)
         return TN_OK;
+    const tn_device_info *info = &plan->device->info;
+    uint64_t align =
+        info->buffer_align > info->offset_align ? info->buffer_align : info->offset_align;
+    if (align != 0 && (workspace->offset & (align - 1)) != 0)
+        return check_offset(workspace, 0, align, "workspace");
     return tn__buffer_check(workspace, plan->device, 0, plan->info.workspace_bytes, "workspace");
 }
 
@@ -152,9 +169,12 @@ tn_status tn_queue_pack(tn_queue *q, const tn_plan *plan, tn_role role, const tn
     if (st != TN_OK)
         return st;
     const tn_tensor *operand = NULL;
+    uint64_t align = 1;
     for (uint32_t i = 0; i < plan->op->arg_count; ++i)
-        if (plan->op->args[i].role == (uint32_t)role)
+        if (plan->op->args[i].role == (uint32_t)role) {
             operand = &plan->op->args[i].tensor;
+            align = plan->arg[i].align;
+        }
     if (from == NULL || operand == NULL)
         return tn__fail(TN_STATUS_INVALID, "pack.from", from == NULL ? "from" : "role", "%s",
                         from == NULL ? "from is NULL" : "the plan has no such operand");
@@ -166,6 +186,10 @@ tn_status tn_queue_pack(tn_queue *q, const tn_plan *plan, tn_role role, const tn
     st = tn__buffer_check(from->buffer, plan->device, from->offset_bytes, extent, "from");
     if (st == TN_OK)
         st = tn__buffer_check(to, plan->device, to_offset, bytes, "to");
+    if (st == TN_OK)
+        st = check_offset(from->buffer, from->offset_bytes, align, "from");
+    if (st == TN_OK)
+        st = check_offset(to, to_offset, align, "to");
     if (st != TN_OK)
         return st;
     uint64_t src = from->buffer->offset + from->offset_bytes, dst = to->offset + to_offset;

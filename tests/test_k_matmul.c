@@ -279,7 +279,8 @@ typedef struct value {
     double y, error;
 } value;
 
-static const double unit = 0x1p-24, smallest = 0x1p-149; /* half an ulp, relative; least subnormal */
+static const double unit = 0x1p-24,
+                    smallest = 0x1p-149; /* half an ulp, relative; least subnormal */
 
 /* One rounding of an operation whose exact result would be y +- error. */
 static value rounded(double y, double error)
@@ -372,16 +373,15 @@ static bool inside_bound(const tn_k_variant *v, const call *c, const tn_k_matmul
             if (p->alpha != 1.0f)
                 x = rounded((double)p->alpha * x.y, fabs((double)p->alpha) * x.error);
             if (p->c >= 0) {
-                double other = element(
-                    c, p, p->c, item.c + i * p->c_view.row + j * p->c_view.col);
+                double other = element(c, p, p->c, item.c + i * p->c_view.row + j * p->c_view.col);
                 x = rounded(fma((double)p->beta, other, x.y), x.error);
             }
             for (uint32_t s = 0; s < p->post_count; s++) {
                 const tn_k_matmul_post *q = &p->post[s];
-                double r = q->operand < 0 ? 0
-                                          : element(c, p, q->operand,
-                                                    item.post[s] + i * q->view.row +
-                                                        j * q->view.col);
+                double r = q->operand < 0
+                               ? 0
+                               : element(c, p, q->operand,
+                                         item.post[s] + i * q->view.row + j * q->view.col);
                 x = step(x, q, r, (double)a.exp_ulp);
             }
             const operand *out = &c->arg[3];

@@ -35,7 +35,7 @@ typedef struct cpu_buffer {
     cpu_device *device;
     unsigned char *data; /* what kernels use */
     uint64_t bytes, reserved;
-    uint64_t address; /* private: the no-access range */
+    uint64_t address; /* private: the second mapping, without access */
     size_t allocated;
     void (*release)(void *self); /* imported memory */
     void *release_self;
@@ -45,8 +45,8 @@ tn_status tn__cpu_buffer_create(void *device, const tn_buffer_desc *desc, void *
                                 const tn_buffer_ops **out_ops);
 tn_status tn__cpu_buffer_import(void *device, const tn_external *external, void **out,
                                 const tn_buffer_ops **out_ops);
-/* cpu_private_linux.c: memory whose address cannot be read. */
-tn_status tn__cpu_private_alloc(cpu_buffer *b, uint64_t bytes);
+/* cpu_private_linux.c: memory whose address cannot be read; bytes > 0, align a power of two or 0. */
+tn_status tn__cpu_private_alloc(cpu_buffer *b, uint64_t bytes, uint64_t align);
 void tn__cpu_private_free(cpu_buffer *b);
 
 typedef struct cpu_plan {

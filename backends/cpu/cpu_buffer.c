@@ -12,8 +12,7 @@ static void buffer_destroy(void *buffer)
     if (b->release != NULL) {
         b->release(b->release_self);
     } else if (b->device->hidden) {
-        if (b->data != NULL)
-            memset(b->data, CPU_POISON, b->bytes);
+        memset(b->data, CPU_POISON, b->bytes);
         tn__cpu_private_free(b);
     } else if (b->allocated != 0) {
         a.free(a.self, b->data, b->allocated);
@@ -95,8 +94,8 @@ tn_status tn__cpu_buffer_create(void *device, const tn_buffer_desc *desc, void *
     if (b != NULL) {
         b->bytes = desc->bytes;
         if (d->hidden) {
-            st = tn__cpu_private_alloc(b, desc->bytes);
-            if (st == TN_OK && b->data != NULL)
+            st = tn__cpu_private_alloc(b, desc->bytes, desc->align);
+            if (st == TN_OK)
                 memset(b->data, CPU_POISON, b->bytes);
         } else {
             size_t align = desc->align > CPU_ALIGN ? (size_t)desc->align : CPU_ALIGN;

@@ -65,7 +65,11 @@ typedef struct tn_device_info {
     uint32_t flags;
     char group[32]; /* devices of one group share the same silicon ("host-cpu"): their rates do not
                        add up */
-    uint64_t memory_bytes, largest_buffer_bytes, buffer_align, offset_align, import_align;
+    uint64_t memory_bytes, largest_buffer_bytes;
+    /* powers of two. buffer_align: of a new buffer, and of a workspace inside one; offset_align: of
+       every operand of a plan inside its buffer (copies take any offset); import_align: of memory
+       that is imported. 0 and 1: any */
+    uint64_t buffer_align, offset_align, import_align;
     uint32_t queues, numa_node, children;
     uint8_t numerics_digest[32];
 } tn_device_info;

@@ -41,7 +41,7 @@ static inline void tn_k_attention_limits(const tn_k_attention_params *p, int64_t
 }
 
 /** The truth of one query row in float64: scores in natural units (-Inf: the key takes no part),
- *  |scale| sum |q||k| + |bias| of each, and dv outputs (0 without keys). */
+ *  |scale| sum |q||k| of each, and dv outputs (0 without keys). */
 void tn_k_attention_ref(const tn_k_attention_params *p, const tn_attention *attr, const float *q,
                         const float *k, const float *v, const void *mask, int64_t batch,
                         int64_t head, int64_t row, double *out_score, double *out_magnitude,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attention in float64, from the op's definition, with the magnitude that error bounds are made of. */
+/* attention in float64, from the op's definition, with the magnitude that error bounds are made of.
+ */
 #include <kernels/attention/attention.h>
 #include <math.h>
 
@@ -26,8 +27,8 @@ void tn_k_attention_ref(const tn_k_attention_params *p, const tn_attention *attr
     const int64_t(*s)[4] = p->stride, kv = head / (p->heads / p->kv_heads);
     double scale = attr->scale == 0.0f ? 1.0 / sqrt((double)p->d) : (double)attr->scale;
     double cap = (double)attr->softcap, top = -INFINITY, sum = 0.0;
-    const float *query = q + batch * s[TN_K_ATT_Q][0] + head * s[TN_K_ATT_Q][1] +
-                         row * s[TN_K_ATT_Q][2];
+    const float *query =
+        q + batch * s[TN_K_ATT_Q][0] + head * s[TN_K_ATT_Q][1] + row * s[TN_K_ATT_Q][2];
     for (int64_t j = 0; j < p->keys; ++j) {
         int64_t at = batch * s[TN_K_ATT_MASK][0] + head * s[TN_K_ATT_MASK][1] +
                      row * s[TN_K_ATT_MASK][2] + j * s[TN_K_ATT_MASK][3];
@@ -48,10 +49,8 @@ void tn_k_attention_ref(const tn_k_attention_params *p, const tn_attention *attr
         size *= fabs(scale);
         if (cap != 0.0)
             z = cap * tanh(z / cap);
-        if (p->mask == TN_K_ATT_ADD_MASK) {
+        if (p->mask == TN_K_ATT_ADD_MASK)
             z += (double)((const float *)mask)[at];
-            size += fabs((double)((const float *)mask)[at]);
-        }
         out_score[j] = z;
         out_magnitude[j] = size;
         top = z > top || z != z ? z : top;
@@ -60,8 +59,8 @@ void tn_k_attention_ref(const tn_k_attention_params *p, const tn_attention *attr
         if (out_score[j] != -INFINITY)
             sum += exp(out_score[j] - top);
     for (int64_t e = 0; e < p->dv; ++e) {
-        const float *value = v + batch * s[TN_K_ATT_V][0] + kv * s[TN_K_ATT_V][1] +
-                             e * s[TN_K_ATT_V][3];
+        const float *value =
+            v + batch * s[TN_K_ATT_V][0] + kv * s[TN_K_ATT_V][1] + e * s[TN_K_ATT_V][3];
         double y = 0.0;
         for (int64_t j = 0; j < p->keys; ++j)
             if (out_score[j] != -INFINITY)

@@ -81,6 +81,25 @@ static inline bool tn_t_same(const unsigned char *x, const unsigned char *y, boo
     return floats;
 }
 
+/* Aligned memory of poison with a guard line on either side. */
+static inline unsigned char *tn_t_workspace(uint64_t bytes)
+{
+    unsigned char *p = NULL;
+    TN_REQUIRE(posix_memalign((void **)&p, 64, bytes + 128) == 0);
+    memset(p, 0xa5, bytes + 128);
+    return p + 64;
+}
+
+/* Frees it; false when something was written outside. */
+static inline bool tn_t_workspace_free(unsigned char *p, uint64_t bytes)
+{
+    bool clean = true;
+    for (int i = 0; i < 64; i++)
+        clean = clean && p[-1 - i] == 0xa5 && p[bytes + (uint64_t)i] == 0xa5;
+    free(p - 64);
+    return clean;
+}
+
 /* Runs one row; tasks one by one, backwards or all at once. */
 static inline void tn_t_run(const tn_k_variant *v, const void *params, const tn_k_caps *caps,
                             void *const *operand, bool backwards)
@@ -88,22 +107,20 @@ static inline void tn_t_run(const tn_k_variant *v, const void *params, const tn_
     tn_k_launch launch;
     memset(&launch, 0xa5, sizeof launch);
     v->plan(params, caps, &launch);
-    unsigned char *shared = NULL, *scratch = NULL;
-    TN_REQUIRE(
-        posix_memalign((void **)&shared, 64, launch.phases ? launch.shared_bytes + 64 : 64) == 0);
-    TN_REQUIRE(
-        posix_memalign((void **)&scratch, 64, launch.phases ? launch.worker_bytes + 64 : 64) == 0);
+    uint64_t shared_bytes = launch.phases ? launch.shared_bytes : 0;
+    uint64_t worker_bytes = launch.phases ? launch.worker_bytes : 0;
+    unsigned char *shared = tn_t_workspace(shared_bytes), *scratch = tn_t_workspace(worker_bytes);
     for (uint32_t phase = 0; phase < launch.phases; phase++) {
         uint32_t n = launch.tasks[phase];
-        memset(scratch, 0xa5, launch.worker_bytes);
+        memset(scratch, 0xa5, worker_bytes);
         if (!backwards)
             v->run(&launch, params, operand, shared, scratch, phase, 0, n);
         else
             for (uint32_t t = n; t-- > 0;)
                 v->run(&launch, params, operand, shared, scratch, phase, t, t + 1);
     }
-    free(shared);
-    free(scratch);
+    TN_EXPECT(tn_t_workspace_free(shared, shared_bytes), "%s leaves its workspace", v->name);
+    TN_EXPECT(tn_t_workspace_free(scratch, worker_bytes), "%s leaves its scratch", v->name);
 }
 
 /* Every row against the first that accepts, on operands whose last one is the output; the output

@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every attention row against float64 with a bound made from its order and its declared functions,
+ * and CANONICAL rows bit for bit against the plain one: heads, masks, windows, strides, NaN. */
+#include "support/k_rows.h"
+#include <kernels/attention/attention.h>
+#include <kernels/common/simd_emulated512.h>
+#include <math.h>
+
+/* The 512-bit core over plain C: its blocks are checked where the CPU lacks AVX-512. */
+#define accepts emulated_accepts
+#define plan    emulated_plan
+#define run     emulated_run
+#define task    emulated_task
+#include <kernels/attention/attention_core.inc>
+#undef accepts
+#undef plan
+#undef run
+#undef task
+
+extern const tn_k_op tn_k_op_attention;
+
+static const tn_k_variant emulated = {
+    .name = "attention_f32_emulated512",
+    .isa = TN_K_ISA_BASELINE,
+    .cls = TN_CLASS_CANONICAL,
+    .accepts = emulated_accepts,
+    .plan = emulated_plan,
+    .run = emulated_run,
+    .arithmetic = tn_k_attention_arithmetic,
+};
+
+enum { Q, K, V, OUT, MASK, OPERANDS };
+static const double unit = 0x1p-24,
+                    smallest = 0x1p-149; /* half an ulp, relative; least subnormal */
+
+typedef struct problem {
+    tn_attention attr;
+    tn_arg args[OPERANDS];
+    tn_op op;
+    unsigned char *block[OPERANDS];
+    tn_k_attention_params p;
+} problem;
+
+/* What a random problem may be. */
+typedef struct limits {
+    int64_t batch, heads, group, queries, keys, d;
+} limits;
+
+static int64_t pick(uint64_t *state, int64_t low, int64_t high)
+{
+    return low + (int64_t)(tn_test_random(state) % (uint64_t)(high - low + 1));
+}
+
+static bool coin(uint64_t *state, uint64_t one_in)
+{
+    return tn_test_random(state) % one_in == 0;
+}
+
+static float *floats(const problem *c, int operand)
+{
+    return (float *)(void *)(c->block[operand] + TN_T_MIDDLE);
+}
+
+static int64_t elements(const tn_tensor *t)
+{
+    int64_t n = 1;
+    for (uint32_t d = 0; d < t->rank; d++)
+        n *= t->dim[d];
+    return n;
+}
+
+/* Element i (row-major) of an operand, from its pointer. */
+static int64_t place(const tn_tensor *t, int64_t i)
+{
+    int64_t at = 0;
+    for (int d = t->rank; d-- > 0;) {
+        at += i % t->dim[d] * t->stride[d];
+        i /= t->dim[d];
+    }
+    return at;
+}
+
+static float ordinary(uint64_t *state)
+{
+    return (float)(int64_t)tn_test_random(state) * 0x1p-63f;
+}
+
+/* NaN wherever no element lies, so that whoever reads there shows it. */
+static void add(problem *c, uint64_t *state, int operand, tn_role role, uint16_t rank,
+                const int64_t *dim)
+{
+    tn_tensor *t = &c->args[operand].tensor;
+    c->args[operand].role = role;
+    t->dtype = TN_F32;
+    t->rank = rank;
+    for (int d = 0; d < rank; d++)
+        t->dim[d] = dim[d];
+    tn_t_strides(state, t, coin(state, 2));
+    c->block[operand] = tn_t_block();
+    memset(c->block[operand], 0xff, TN_T_BYTES);
+    if (operand != OUT)
+        for (int64_t i = 0, n = elements(t); i < n; i++)
+            floats(c, operand)[place(t, i)] = ordinary(state);
+    c->op.arg_count++;
+}
+
+/* Broadcast along some dims; whole rows of it may take no part. */
+static void add_mask(problem *c, uint64_t *state, const int64_t scores[4], uint16_t rank)
+{
+    int64_t dim[4];
+    uint16_t own = (uint16_t)pick(state, 1, rank);
+    for (int d = 0; d < own; d++)
+        dim[d] = d + 1 < own && coin(state, 3) ? 1 : scores[4 - own + d];
+    bool boolean = coin(state, 2);
+    add(c, state, MASK, TN_ARG_MASK, own, dim);
+    tn_tensor *t = &c->args[MASK].tensor;
+    uint64_t kept = 1 + tn_test_random(state) % 8;
+    int64_t columns = t->dim[own - 1] > 0 ? t->dim[own - 1] : 1;
+    bool row_hidden = false;
+    if (boolean)
+        t->dtype = TN_BOOL, memset(c->block[MASK], 0xff, TN_T_BYTES);
+    for (int64_t i = 0, n = elements(t); i < n; i++) {
+        row_hidden = i % columns == 0 ? coin(state, 6) : row_hidden;
+        bool hidden = row_hidden || tn_test_random(state) % 8 >= kept;
+        if (boolean)
+            (c->block[MASK] + TN_T_MIDDLE)[place(t, i)] = !hidden;
+        else
+            floats(c, MASK)[place(t, i)] = !hidden          ? 4.0f * ordinary(state)
+                                           : coin(state, 2) ? -INFINITY
+                                                            : -1e9f;
+    }
+}
+
+static void make_attr(tn_attention *a, uint64_t *state, int64_t sk)
+{
+    *a = (tn_attention){.head = TN_INIT(tn_attention)};
+    a->first_key = coin(state, 2) ? pick(state, 0, 300) : 0;
+    a->first_query = coin(state, 2) ? a->first_key + pick(state, 0, sk) : pick(state, 0, 40);
+    uint64_t kind = tn_test_random(state) % 4;
+    a->flags = kind == 0 ? TN_ATTENTION_CAUSAL : kind == 1 ? TN_ATTENTION_CAUSAL_FROM_END : 0;
+    if (coin(state, 3)) {
+        a->flags |= TN_ATTENTION_WINDOW;
+        a->window_left = pick(state, -1, 150);
+        a->window_right = pick(state, -1, 60);
+    }
+    a->scale = coin(state, 2) ? 0.0f : coin(state, 8) ? -0.5f : 4.0f * fabsf(ordinary(state));
+    a->softcap = coin(state, 4) ? 0.5f + 20.0f * fabsf(ordinary(state)) : 0.0f;
+}
+
+static void make(problem *c, uint64_t *state, const limits *most)
+{
+    memset(c, 0, sizeof *c);
+    c->op =
+        (tn_op){.head = TN_INIT(tn_op), .kind = TN_OP_ATTENTION, .attr = &c->attr, .args = c->args};
+    uint16_t rank = coin(state, 3) ? 3 : 4;
+    int64_t b = rank == 4 ? pick(state, 1, most->batch) : 1, kv = pick(state, 1, most->heads),
+            h = kv * pick(state, 1, most->group), sq = pick(state, 1, most->queries),
+            sk = pick(state, 0, most->keys), d = pick(state, 1, most->d),
+            dv = pick(state, 1, most->d);
+    add(c, state, Q, TN_ARG_Q, rank, (int64_t[]){b, h, sq, d} + (4 - rank));
+    add(c, state, K, TN_ARG_K, rank, (int64_t[]){b, kv, sk, d} + (4 - rank));
+    add(c, state, V, TN_ARG_V, rank, (int64_t[]){b, kv, sk, dv} + (4 - rank));
+    add(c, state, OUT, TN_ARG_OUT, rank, (int64_t[]){b, h, sq, dv} + (4 - rank));
+    if (coin(state, 2))
+        add_mask(c, state, (int64_t[]){b, h, sq, sk}, rank);
+    make_attr(&c->attr, state, sk);
+    tn_k_why why = {"none", "none", "none"};
+    TN_REQUIRE(tn_k_op_attention.params(&c->op, &c->p, &why), "%s %s", why.reason, why.text);
+    for (uint32_t i = 0; i < c->op.arg_count; i++) {
+        const tn_tensor *t = &c->args[i].tensor;
+        int64_t n = elements(t);
+        TN_REQUIRE((n > 0 ? place(t, n - 1) + 1 : 0) * 4 <= TN_T_BYTES - TN_T_MIDDLE,
+                   "the test's own shape is too large");
+    }
+}
+
+static void forget(problem *c)
+{
+    for (int i = 0; i < OPERANDS; i++)
+        free(c->block[i]);
+}
+
+static uint32_t bits_of(float x)
+{
+    uint32_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+static double gamma_of(double roundings)
+{
+    return roundings * unit / (1 - roundings * unit);
+}
+
+/* What the error of a row's outputs is made of: see bound_of(). */
+typedef struct path {
+    double score, sum, dot, function, shift; /* roundings, relative errors */
+} path;
+
+/* Roundings on the longest way of one term. CANONICAL (docs/NUMERICS.md 7): a dot of d is chains of
+ * 128 and their sum; a block of 128 weights is summed by 8 adds, its products by a chain of 128;
+ * one fma for each later block. Any other order: at most all terms in one chain, with a rescaling
+ * by an exp at each step, and scores less the maximum rounded. Score: scale (or rsqrt), L2E, their
+ * product, z * c and the bias; with softcap 1 / cap, scale / cap, z times it, tanh (1.421 ulp are
+ * less than 3 halves), cap * L2E and the product. */
+static path path_of(const tn_k_variant *v, const tn_k_attention_params *p)
+{
+    tn_arithmetic a = {.head = TN_INIT(tn_arithmetic)};
+    if (v->arithmetic != NULL)
+        v->arithmetic(p, &a);
+    TN_REQUIRE(a.product == 0 && a.accumulate == 0 && a.inner == 0 && a.exp_ulp > 0,
+               "%s declares what this bound does not know", v->name);
+    double d = (double)p->d, keys = (double)p->keys, blocks = floor(keys / 128) + 2;
+    bool canonical = v->cls == TN_CLASS_CANONICAL;
+    path x = {.function = 2 * (double)a.exp_ulp * unit};
+    x.score = (canonical ? fmin(d, 128) + ceil(d / 128) : d) + (p->inner != 0.0f ? 11 : 5);
+    x.sum = canonical ? 8 + blocks : keys * (3 + 2 * (double)a.exp_ulp);
+    x.dot = canonical ? fmin(keys, 128) + 1 + blocks : x.sum;
+    x.shift = canonical ? 0 : 2 * unit;
+    return x;
+}
+
+/* With w the exact weights, O the exact output and weights off by eta_j, sums by phi and theta:
+ *   |y - O| <= sum w (eta |v - O| + (1 + eta) (theta |v| + phi |O|)) / (1 - eta)(1 - phi),
+ * because sum w (v - O) = 0 takes the first order of a common error away; then 1/l and the product.
+ * eta_j = exp(error of the score) (1 + function) - 1. A weight below 2^-126 of the greatest may be
+ * dropped, the greatest is at least 0.7 times a power of two. (1 + 2^-16): the float64 side. */
+static double bound_of(const path *x, const tn_k_attention_params *p, const double *w,
+                       const double *eta, double eta_most, const float *v, int64_t stride, double y)
+{
+    double sum = 0, theta = gamma_of(x->dot), phi = gamma_of(x->sum);
+    for (int64_t j = 0; j < p->keys; j++) {
+        double value = (double)v[j * stride];
+        if (w[j] < 0)
+            continue;
+        sum += w[j] *
+               (eta[j] * fabs(value - y) + (1 + eta[j]) * (theta * fabs(value) + phi * fabs(y)));
+        sum += 0x1p-124 * (fabs(value) + fabs(y));
+    }
+    double whole = (1 - eta_most) * (1 - phi) - (double)p->keys * 0x1p-124;
+    if (whole <= 0)
+        return INFINITY;
+    sum = (sum + 2 * (double)(p->keys + p->keys / 128 + 4) * smallest) / whole;
+    return (sum * (1 + gamma_of(2)) + gamma_of(2) * fabs(y) + smallest) * (1 + 0x1p-16);
+}
+
+/* Weights of a row (-1: takes no part) and the relative error of each; true if there is any. */
+static bool weights_of(const problem *c, const path *x, const double *score, const double *size,
+                       int64_t bias_at, double *w, double *eta, double *eta_most)
+{
+    const tn_k_attention_params *p = &c->p;
+    double top = -INFINITY, least = INFINITY, sum = 0;
+    for (int64_t j = 0; j < p->keys; j++)
+        if (score[j] != -INFINITY)
+            top = fmax(top, score[j]), least = fmin(least, score[j]);
+    for (int64_t j = 0; j < p->keys; j++)
+        sum += score[j] != -INFINITY ? exp(score[j] - top) : 0;
+    *eta_most = 0;
+    for (int64_t j = 0; j < p->keys; j++) {
+        w[j] = score[j] != -INFINITY ? exp(score[j] - top) / sum : -1;
+        if (w[j] < 0)
+            continue;
+        double bias = p->mask == TN_K_ATT_ADD_MASK
+                          ? (double)floats(c, MASK)[bias_at + j * p->stride[TN_K_ATT_MASK][3]]
+                          : 0;
+        double error = gamma_of(x->score) * size[j] + gamma_of(3) * fabs(bias) +
+                       x->shift * (top - least) + (double)(p->d + 8) * 2 * smallest;
+        eta[j] = expm1(error) + exp(error) * x->function;
+        /* A bias of -1e9: e^-100 is less than what bound_of() allows for a dropped weight. */
+        if (score[j] - top + error < -100)
+            eta[j] = 0;
+        *eta_most = fmax(*eta_most, eta[j]);
+    }
+    return sum > 0;
+}
+
+/* The whole output against float64. NaN where the truth is NaN, +0 in rows without keys. */
+static void check_bound(const problem *c, const tn_k_variant *v, const char *what)
+{
+    const tn_k_attention_params *p = &c->p;
+    const int64_t(*s)[4] = p->stride;
+    path x = path_of(v, p);
+    size_t room = (size_t)(p->keys + 1) * sizeof(double);
+    double *score = malloc(room), *size = malloc(room), *w = malloc(room), *eta = malloc(room);
+    double *y = malloc((size_t)p->dv * sizeof *y);
+    TN_REQUIRE(score && size && w && eta && y, "memory");
+    int64_t wrong = 0;
+    for (int64_t r = 0; r < p->batch * p->heads * p->queries; r++) {
+        int64_t i = r % p->queries, h = r / p->queries % p->heads, b = r / p->queries / p->heads;
+        tn_k_attention_ref(p, &c->attr, floats(c, Q), floats(c, K), floats(c, V),
+                           c->block[MASK] != NULL ? c->block[MASK] + TN_T_MIDDLE : NULL, b, h, i,
+                           score, size, y);
+        double most;
+        bool any = weights_of(c, &x, score, size, b * s[MASK][0] + h * s[MASK][1] + i * s[MASK][2],
+                              w, eta, &most);
+        const float *value = floats(c, V) + b * s[V][0] + h / (p->heads / p->kv_heads) * s[V][1];
+        const float *got = floats(c, OUT) + b * s[OUT][0] + h * s[OUT][1] + i * s[OUT][2];
+        for (int64_t e = 0; e < p->dv; e++) {
+            float g = got[e * s[OUT][3]];
+            bool ok = y[e] != y[e] ? g != g
+                      : !any       ? bits_of(g) == 0
+                      : isinf(y[e]) != 0
+                          ? (double)g == y[e]
+                          : fabs((double)g - y[e]) <=
+                                bound_of(&x, p, w, eta, most, value + e * s[V][3], s[V][2], y[e]);
+            wrong += !ok;
+        }
+    }
+    TN_EXPECT(wrong == 0,
+              "%s%s: %d outputs outside their bound; b%d h%d/%d q%d k%d d%d/%d flags %u", v->name,
+              what, (int)wrong, (int)p->batch, (int)p->heads, (int)p->kv_heads, (int)p->queries,
+              (int)p->keys, (int)p->d, (int)p->dv, c->attr.flags);
+    free(score);
+    free(size);
+    free(w);
+    free(eta);
+    free(y);
+}
+
+static void run_row(problem *c, const tn_k_variant *v, const tn_k_caps *caps)
+{
+    void *operand[OPERANDS];
+    memset(c->block[OUT], 0xa5, TN_T_BYTES);
+    for (int i = 0; i < OPERANDS; i++)
+        operand[i] = c->block[i] != NULL ? c->block[i] + TN_T_MIDDLE : NULL;
+    tn_t_run(v, &c->p, caps, operand, caps->workers > 1);
+}
+
+/* Nothing but the elements of the output was written. */
+static bool guards_hold(const problem *c, unsigned char *copy)
+{
+    const tn_tensor *t = &c->args[OUT].tensor;
+    memcpy(copy, c->block[OUT], TN_T_BYTES);
+    for (int64_t i = 0, n = elements(t); i < n; i++)
+        memset(copy + TN_T_MIDDLE + 4 * place(t, i), 0xa5, 4);
+    for (size_t i = 0; i < TN_T_BYTES; i++)
+        if (copy[i] != 0xa5)
+            return false;
+    return true;
+}
+
+/* Every row; the output block then holds the plain canonical result. */
+static void check(problem *c, const char *what)
+{
+    unsigned char *canonical = tn_t_block(), *copy = tn_t_block();
+    uint32_t rows = 0, count = tn_k_op_attention.variant_count;
+    for (uint32_t i = 0; i < count + 2; i++) {
+        /* the plain row once more at the end, so that its result stays in the block */
+        const tn_k_variant *v = i < count    ? tn_k_op_attention.variants[i]
+                                : i == count ? &emulated
+                                             : tn_k_op_attention.variants[0];
+        tn_k_why why;
+        for (uint32_t workers = 1; workers <= 3; workers += 2) {
+            tn_k_caps caps = {.isa = tn_t_isa(), .workers = workers, .l1d_bytes = 32768};
+            if ((v->isa & caps.isa) != v->isa || !v->accepts(&c->p, &caps, &why))
+                continue;
+            run_row(c, v, &caps);
+            if (rows++ == 0)
+                memcpy(canonical, c->block[OUT], TN_T_BYTES);
+            if (v->cls == TN_CLASS_CANONICAL)
+                TN_EXPECT(tn_t_same(c->block[OUT], canonical, true),
+                          "%s%s: the bits differ from the plain row; b%d h%d/%d q%d k%d d%d/%d",
+                          v->name, what, (int)c->p.batch, (int)c->p.heads, (int)c->p.kv_heads,
+                          (int)c->p.queries, (int)c->p.keys, (int)c->p.d, (int)c->p.dv);
+            if (workers > 1 || i > count)
+                continue;
+            check_bound(c, v, what);
+            TN_EXPECT(guards_hold(c, copy), "%s%s writes beside its output", v->name, what);
+        }
+    }
+    TN_EXPECT(rows >= 6, "only %u runs", rows);
+    free(canonical);
+    free(copy);
+}
+
+TN_TEST(k_attention, random_calls)
+{
+    uint64_t state = tn_test_seed();
+    for (int round = 0; round < 80; round++) {
+        static const limits most[] = {{2, 2, 2, 40, 200, 48}, {1, 1, 2, 110, 420, 140}};
+        problem c;
+        make(&c, &state, &most[round % 4 == 3]);
+        check(&c, "");
+        forget(&c);
+    }
+}
+
+/* d at the borders of the chunks of dot, keys at those of the blocks, queries at those of tasks. */
+TN_TEST(k_attention, borders)
+{
+    uint64_t state = tn_test_seed() + 1;
+    static const int64_t keys[] = {0, 1, 127, 128, 129, 256, 257},
+                         depth[] = {1, 127, 128, 129, 260};
+    static const int64_t queries[] = {1, 5, 6, 7, 47, 48, 49, 97};
+    for (int round = 0; round < 24; round++) {
+        problem c;
+        memset(&c, 0, sizeof c);
+        c.op = (tn_op){
+            .head = TN_INIT(tn_op), .kind = TN_OP_ATTENTION, .attr = &c.attr, .args = c.args};
+        int64_t sk = keys[tn_test_random(&state) % 7], d = depth[tn_test_random(&state) % 5],
+                dv = depth[tn_test_random(&state) % 5], sq = queries[tn_test_random(&state) % 8];
+        make_attr(&c.attr, &state, sk);
+        add(&c, &state, Q, TN_ARG_Q, 3, (int64_t[]){1, sq, d});
+        add(&c, &state, K, TN_ARG_K, 3, (int64_t[]){1, sk, d});
+        add(&c, &state, V, TN_ARG_V, 3, (int64_t[]){1, sk, dv});
+        add(&c, &state, OUT, TN_ARG_OUT, 3, (int64_t[]){1, sq, dv});
+        tn_k_why why;
+        TN_REQUIRE(tn_k_op_attention.params(&c.op, &c.p, &why), "%s", why.text);
+        check(&c, " at borders");
+        forget(&c);
+    }
+}
+
+/* Keys that take no part bring nothing, not even a NaN or an infinity of k or v; where they do take
+ * part they are felt. The truth says which outputs those are; the others keep their bits. */
+TN_TEST(k_attention, what_is_not_finite)
+{
+    uint64_t state = tn_test_seed() + 2;
+    static const limits most = {1, 2, 2, 60, 300, 40};
+    uint32_t felt = 0, unfelt = 0;
+    for (int round = 0; round < 60; round++) {
+        problem c;
+        make(&c, &state, &most);
+        if (c.p.keys == 0) {
+            forget(&c);
+            continue;
+        }
+        check(&c, " before");
+        unsigned char *clean = tn_t_block();
+        memcpy(clean, c.block[OUT], TN_T_BYTES);
+        bool in_keys = coin(&state, 2);
+        float bad = coin(&state, 2) || in_keys ? NAN : coin(&state, 2) ? INFINITY : -INFINITY;
+        int64_t key = pick(&state, 0, c.p.keys - 1), head = pick(&state, 0, c.p.kv_heads - 1);
+        int64_t column = pick(&state, 0, (in_keys ? c.p.d : c.p.dv) - 1);
+        const int64_t *s = c.p.stride[in_keys ? K : V];
+        floats(&c, in_keys ? K : V)[head * s[1] + key * s[2] + column * s[3]] = bad;
+        check(&c, " with a value that is not finite");
+        size_t room = (size_t)c.p.keys * sizeof(double);
+        double *score = malloc(room), *size = malloc(room), *y = malloc((size_t)c.p.dv * 8);
+        TN_REQUIRE(score && size && y, "memory");
+        for (int64_t r = 0; r < c.p.heads * c.p.queries; r++) {
+            int64_t i = r % c.p.queries, h = r / c.p.queries;
+            tn_k_attention_ref(&c.p, &c.attr, floats(&c, Q), floats(&c, K), floats(&c, V),
+                               c.block[MASK] != NULL ? c.block[MASK] + TN_T_MIDDLE : NULL, 0, h, i,
+                               score, size, y);
+            bool mine = h / (c.p.heads / c.p.kv_heads) == head && score[key] != -INFINITY;
+            for (int64_t e = 0; e < c.p.dv; e++) {
+                int64_t at =
+                    h * c.p.stride[OUT][1] + i * c.p.stride[OUT][2] + e * c.p.stride[OUT][3];
+                float now = floats(&c, OUT)[at], before;
+                memcpy(&before, clean + TN_T_MIDDLE + 4 * at, 4);
+                if (mine && (in_keys || e == column)) {
+                    felt++;
+                    TN_EXPECT(in_keys || bad != bad ? now != now : !isfinite(now), "key %d, row %d",
+                              (int)key, (int)i);
+                } else {
+                    unfelt++;
+                    TN_EXPECT(bits_of(now) == bits_of(before), "key %d, row %d: %a was %a",
+                              (int)key, (int)i, (double)now, (double)before);
+                }
+            }
+        }
+        free(score);
+        free(size);
+        free(y);
+        free(clean);
+        forget(&c);
+    }
+    TN_EXPECT(felt > 100 && unfelt > 100, "%u felt, %u not", felt, unfelt);
+}
+
+/* Rows without a key are +0, whichever way the keys were taken from them. */
+TN_TEST(k_attention, rows_without_keys)
+{
+    uint64_t state = tn_test_seed() + 3;
+    for (int way = 0; way < 5; way++) {
+        problem c;
+        do {
+            make(&c, &state, &(limits){1, 2, 1, 50, 200, 20});
+            if (c.p.keys == 0 || c.block[MASK] != NULL)
+                forget(&c);
+        } while (c.p.keys == 0 || c.block[MASK] != NULL);
+        c.attr.flags = 0;
+        int64_t dim[] = {c.p.heads, c.p.queries, c.p.keys};
+        if (way < 3) {
+            add(&c, &state, MASK, TN_ARG_MASK, 3, dim);
+            for (int64_t i = 0, n = elements(&c.args[MASK].tensor); i < n; i++) {
+                int64_t at = place(&c.args[MASK].tensor, i);
+                if (way == 0)
+                    (c.block[MASK] + TN_T_MIDDLE)[at] = 0;
+                else
+                    floats(&c, MASK)[at] = way == 1 ? -INFINITY : -0x1.fffffep127f;
+            }
+            c.args[MASK].tensor.dtype = way == 0 ? TN_BOOL : TN_F32;
+        } else if (way == 3) {
+            c.attr.flags = TN_ATTENTION_CAUSAL; /* every key lies after every query */
+            c.attr.first_query = 0;
+            c.attr.first_key = c.p.queries;
+        } else {
+            c.attr.flags = TN_ATTENTION_WINDOW; /* every key lies before the window */
+            c.attr.window_left = 3;
+            c.attr.window_right = 0;
+            c.attr.first_key = 0;
+            c.attr.first_query = c.p.keys + 3;
+        }
+        if (way == 2)
+            c.attr.scale = 1.0f, c.attr.softcap = 0.0f;
+        tn_k_why why;
+        TN_REQUIRE(tn_k_op_attention.params(&c.op, &c.p, &why), "%s", why.text);
+        tn_k_caps caps = {.isa = tn_t_isa(), .workers = 1, .l1d_bytes = 32768};
+        for (uint32_t i = 0; i <= tn_k_op_attention.variant_count; i++) {
+            const tn_k_variant *v =
+                i < tn_k_op_attention.variant_count ? tn_k_op_attention.variants[i] : &emulated;
+            if ((v->isa & caps.isa) != v->isa)
+                continue;
+            run_row(&c, v, &caps);
+            const tn_tensor *t = &c.args[OUT].tensor;
+            uint32_t wrong = 0;
+            for (int64_t e = 0, n = elements(t); e < n; e++)
+                wrong += bits_of(floats(&c, OUT)[place(t, e)]) != 0;
+            TN_EXPECT(wrong == 0, "%s, way %d: %u outputs are not +0", v->name, way, wrong);
+        }
+        forget(&c);
+    }
+}
+
+/* The bound is tight enough to see a mask that is off by one key, keys in bf16, and a scale that is
+ * not applied. */
+TN_TEST(k_attention, bound_sees_defects)
+{
+    uint64_t state = tn_test_seed() + 4;
+    const tn_k_variant *v = tn_k_op_attention.variants[0];
+    tn_k_caps caps = {.isa = tn_t_isa(), .workers = 1, .l1d_bytes = 32768};
+    for (int defect = 0; defect < 3; defect++) {
+        problem c;
+        memset(&c, 0, sizeof c);
+        c.attr = (tn_attention){.head = TN_INIT(tn_attention), .flags = TN_ATTENTION_CAUSAL};
+        c.op = (tn_op){
+            .head = TN_INIT(tn_op), .kind = TN_OP_ATTENTION, .attr = &c.attr, .args = c.args};
+        int64_t dim[] = {1, 40, 32};
+        add(&c, &state, Q, TN_ARG_Q, 3, dim);
+        add(&c, &state, K, TN_ARG_K, 3, dim);
+        add(&c, &state, V, TN_ARG_V, 3, dim);
+        add(&c, &state, OUT, TN_ARG_OUT, 3, dim);
+        tn_k_why why;
+        TN_REQUIRE(tn_k_op_attention.params(&c.op, &c.p, &why), "%s", why.text);
+        tn_k_attention_params right = c.p;
+        path x = path_of(v, &c.p);
+        if (defect == 0)
+            c.p.right = 1;
+        if (defect == 1)
+            c.p.c *= 1.001f;
+        float *key = floats(&c, K);
+        float kept[40 * 32 * 6];
+        int64_t span = place(&c.args[K].tensor, 40 * 32 - 1) + 1;
+        TN_REQUIRE(span <= (int64_t)(sizeof kept / sizeof kept[0]), "room");
+        memcpy(kept, key, (size_t)span * sizeof *kept);
+        for (int64_t i = 0; defect == 2 && i < span; i++) {
+            uint32_t cut = bits_of(key[i]) & 0xffff0000u;
+            memcpy(&key[i], &cut, sizeof cut);
+        }
+        run_row(&c, v, &caps);
+        memcpy(key, kept, (size_t)span * sizeof *kept);
+        c.p = right;
+        double score[40], size[40], w[40], eta[40], y[32], most;
+        int64_t outside = 0;
+        for (int64_t i = 0; i < 40; i++) {
+            tn_k_attention_ref(&c.p, &c.attr, floats(&c, Q), key, floats(&c, V), NULL, 0, 0, i,
+                               score, size, y);
+            weights_of(&c, &x, score, size, 0, w, eta, &most);
+            for (int64_t e = 0; e < 32; e++) {
+                double got =
+                    (double)floats(&c, OUT)[i * c.p.stride[OUT][2] + e * c.p.stride[OUT][3]];
+                outside += fabs(got - y[e]) > bound_of(&x, &c.p, w, eta, most,
+                                                       floats(&c, V) + e * c.p.stride[V][3],
+                                                       c.p.stride[V][2], y[e]);
+            }
+        }
+        TN_EXPECT(outside > 400, "defect %d: only %d of 1280 outputs are outside", defect,
+                  (int)outside);
+        forget(&c);
+    }
+}
