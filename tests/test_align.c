@@ -113,12 +113,19 @@ TN_TEST(align, packed_weights_and_workspaces)
     for (const char *const *uri = tn_test_devices(); *uri != NULL; uri++) {
         setup s;
         start(&s, *uri, 64, false);
-        tn_buffer *in = NULL;
-        TN_REQUIRE(tn_buffer_view(s.buffer, 1024, 1024, &in) == TN_OK);
+        tn_plan_info info = {.head = TN_INIT(tn_plan_info)};
+        TN_REQUIRE(tn_plan_get_info(s.plan, &info) == TN_OK);
+        tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = info.workspace_bytes + 64};
+        tn_buffer *work = NULL, *in = NULL, *askew = NULL;
+        TN_REQUIRE(tn_buffer_create(s.d.device, &desc, &work) == TN_OK);
+        TN_REQUIRE(tn_buffer_view(work, 64, info.workspace_bytes, &in) == TN_OK);
+        TN_REQUIRE(tn_buffer_view(work, 32, info.workspace_bytes, &askew) == TN_OK);
         TN_EXPECT(run(&s, s.buffer, 0, 256, 512, in) == TN_OK, "%s", *uri);
-        tn_buffer_release(in);
-        TN_EXPECT(refused(run(&s, s.buffer, 0, 256, 512, s.odd), TN_STATUS_INVALID, "run.offset",
+        TN_EXPECT(refused(run(&s, s.buffer, 0, 256, 512, askew), TN_STATUS_INVALID, "run.offset",
                           "workspace"));
+        tn_buffer_release(askew);
+        tn_buffer_release(in);
+        tn_buffer_release(work);
         stop(&s);
         start(&s, *uri, 64, true);
         uint64_t layout, bytes;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CANONICAL means the same bits whatever computes them: thread counts, tiers, the private device
- * with many delay seeds, and work split along its independent dimensions. */
+ * with many delay seeds. test_canonical_splits.c: and however the work is split. */
 #include "support/run_op.h"
 #include "support/test.h"
 
@@ -184,61 +184,4 @@ TN_TEST(canonical_bits, hundred_delay_seeds)
         tn_test_close(&d);
     }
     tn_test_close(&plain);
-}
-
-/* A matmul as one op, and as pieces along batch, M and N: the same bits. */
-TN_TEST(canonical_bits, splits_of_a_matmul)
-{
-    uint64_t state = tn_test_seed();
-    for (const char *const *uri = tn_test_devices(); *uri != NULL; ++uri) {
-        tn_test_device d;
-        TN_REQUIRE(tn_test_open(*uri, &d), "%s", *uri);
-        for (int c = 0; c < 12; ++c) {
-            int64_t m = pick(&state, 2, 60), n = pick(&state, 2, 80), k = pick(&state, 1, 400),
-                    m0 = pick(&state, 1, m - 1), n0 = pick(&state, 1, n - 1);
-            float *a = malloc((size_t)(m * k) * 4u), *b = malloc((size_t)(k * n) * 4u),
-                  *whole = malloc((size_t)(m * n) * 4u), *parts = malloc((size_t)(m * n) * 4u);
-            TN_REQUIRE(a && b && whole && parts, "memory");
-            for (int64_t i = 0; i < m * k; ++i)
-                a[i] = (float)(int64_t)tn_test_random(&state) * 0x1p-62f;
-            for (int64_t i = 0; i < k * n; ++i)
-                b[i] = (float)(int64_t)tn_test_random(&state) * 0x1p-62f;
-            tn_matmul attr = {.head = TN_INIT(tn_matmul)};
-            for (int part = 0; part < 5; ++part) {
-                /* 0: the whole; 1..4: quadrants, their rows copied out of the whole operands */
-                int64_t r0 = part == 3 || part == 4 ? m0 : 0, r1 = part == 1 || part == 2 ? m0 : m;
-                int64_t c0 = part == 2 || part == 4 ? n0 : 0, c1 = part == 1 || part == 3 ? n0 : n;
-                int64_t pm = r1 - r0, pn = c1 - c0;
-                tn_tensor ta = tn_test_tensor(TN_F32, 2, (int64_t[]){pm, k}),
-                          tb = tn_test_tensor(TN_F32, 2, (int64_t[]){k, pn}),
-                          to = tn_test_tensor(TN_F32, 2, (int64_t[]){pm, pn});
-                tb.stride[0] = n; /* the columns of the whole B */
-                tn_arg args[3] = {{TN_ARG_A, 0, ta}, {TN_ARG_B, 0, tb}, {TN_ARG_OUT, 0, to}};
-                tn_op op = {.head = TN_INIT(tn_op),
-                            .kind = TN_OP_MATMUL,
-                            .arg_count = 3,
-                            .attr = &attr,
-                            .args = args,
-                            .numerics = {.cls = TN_CLASS_CANONICAL}};
-                float *out = part == 0 ? whole : malloc((size_t)(pm * pn) * 4u);
-                TN_REQUIRE(out != NULL, "memory");
-                void *host[3] = {a + r0 * k, b + c0, out};
-                uint64_t bytes[3] = {(uint64_t)(pm * k) * 4u, (uint64_t)((k - 1) * n + pn) * 4u,
-                                     (uint64_t)(pm * pn) * 4u};
-                TN_EXPECT(tn_test_compute(&d, &op, host, bytes), "%s part %d", *uri, part);
-                for (int64_t r = 0; part != 0 && r < pm; ++r)
-                    memcpy(parts + (r0 + r) * n + c0, out + r * pn, (size_t)pn * 4u);
-                if (part != 0)
-                    free(out);
-            }
-            TN_EXPECT(memcmp(whole, parts, (size_t)(m * n) * 4u) == 0,
-                      "%s: %dx%dx%d split at %d, %d differs", *uri, (int)m, (int)n, (int)k, (int)m0,
-                      (int)n0);
-            free(a);
-            free(b);
-            free(whole);
-            free(parts);
-        }
-        tn_test_close(&d);
-    }
 }
