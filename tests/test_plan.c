@@ -272,3 +272,35 @@ TN_TEST(plan, fallback)
     device->ops = real;
     close_device();
 }
+
+TN_TEST(plan, arithmetic_names_inexact_functions)
+{
+    static const struct {
+        const char *op;
+        float exp_ulp; /* docs/NUMERICS.md B2 */
+    } rows[] = {
+        {"matmul 4x4x4:f32", 0.0f},      {"matmul 4x4x4:f32:gelu", 6.062f},
+        {"matmul 4x4x4:f32:relu", 0.0f}, {"attention h1q4k4d4:f32", 0.878f},
+        {"softmax 4x4:f32", 1.0115f},
+    };
+    for (const char *const *uri = tn_test_devices(); *uri != NULL; ++uri) {
+        tn_runtime *own = NULL;
+        tn_device *d = NULL;
+        TN_REQUIRE(tn_runtime_create(NULL, &own) == TN_OK);
+        TN_REQUIRE(tn_device_open(own, *uri, &d) == TN_OK, "%s", *uri);
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; ++i) {
+            tn_arithmetic a = {.head = TN_INIT(tn_arithmetic)};
+            tn_plan *p = NULL;
+            tn_op *op = NULL;
+            TN_REQUIRE(tn_op_parse(own, rows[i].op, &op) == TN_OK, "%s", rows[i].op);
+            TN_REQUIRE(tn_plan_create(d, op, NULL, &p) == TN_OK, "%s", rows[i].op);
+            TN_EXPECT(tn_plan_arithmetic(p, &a) == TN_OK && a.exp_ulp == rows[i].exp_ulp,
+                      "%s: %g ulp", rows[i].op, (double)a.exp_ulp);
+            TN_EXPECT(a.product == 0 && a.accumulate == 0 && a.transform == 0, "%s", rows[i].op);
+            tn_plan_release(p);
+            tn_op_free(own, op);
+        }
+        tn_device_release(d);
+        tn_runtime_release(own);
+    }
+}

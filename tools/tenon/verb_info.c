@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tenon info: devices, classes per dtype, links, plugins; --json for programs. */
+/* tenon info: devices, classes per dtype, links, plugins, topology; --json for programs. */
 #include "tool.h"
 
+#include <hwloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,67 @@ static void add_link(tn_runtime *rt, cJSON *links, const char *uri)
     tn_device_release(device);
 }
 
+static void add_count(cJSON *to, const char *name, hwloc_topology_t t, hwloc_obj_type_t type)
+{
+    int n = hwloc_get_nbobjs_by_type(t, type);
+    cJSON_AddNumberToObject(to, name, n > 0 ? n : 0);
+}
+
+/* What hwloc sees of this machine: counts, and each data cache with its size and how many there
+ * are. In a container that may be less than the machine has. NULL: nothing. */
+static cJSON *topology_json(void)
+{
+    static const struct {
+        const char *name;
+        hwloc_obj_type_t type;
+    } caches[] = {{"l1d", HWLOC_OBJ_L1CACHE}, {"l2", HWLOC_OBJ_L2CACHE}, {"l3", HWLOC_OBJ_L3CACHE}};
+    hwloc_topology_t t;
+    if (hwloc_topology_init(&t) != 0)
+        return NULL;
+    cJSON *root = NULL;
+    if (hwloc_topology_load(t) == 0) {
+        root = cJSON_CreateObject();
+        add_count(root, "packages", t, HWLOC_OBJ_PACKAGE);
+        add_count(root, "cores", t, HWLOC_OBJ_CORE);
+        add_count(root, "threads", t, HWLOC_OBJ_PU);
+        add_count(root, "numa_nodes", t, HWLOC_OBJ_NUMANODE);
+        cJSON *rows = cJSON_AddArrayToObject(root, "caches");
+        for (size_t i = 0; i < sizeof caches / sizeof caches[0]; ++i) {
+            hwloc_obj_t first = hwloc_get_obj_by_type(t, caches[i].type, 0);
+            if (first == NULL)
+                continue;
+            cJSON *row = cJSON_CreateObject();
+            cJSON_AddStringToObject(row, "name", caches[i].name);
+            cJSON_AddNumberToObject(row, "bytes", (double)first->attr->cache.size);
+            add_count(row, "count", t, caches[i].type);
+            cJSON_AddItemToArray(rows, row);
+        }
+    }
+    hwloc_topology_destroy(t);
+    return root;
+}
+
+static int number(const cJSON *row, const char *name)
+{
+    return (int)cJSON_GetNumberValue(cJSON_GetObjectItem(row, name));
+}
+
+static void print_topology(const cJSON *t)
+{
+    const cJSON *row;
+    if (t == NULL)
+        return;
+    printf("topology: %d package%s, %d core%s, %d thread%s, %d numa node%s", number(t, "packages"),
+           number(t, "packages") == 1 ? "" : "s", number(t, "cores"),
+           number(t, "cores") == 1 ? "" : "s", number(t, "threads"),
+           number(t, "threads") == 1 ? "" : "s", number(t, "numa_nodes"),
+           number(t, "numa_nodes") == 1 ? "" : "s");
+    cJSON_ArrayForEach(row, cJSON_GetObjectItem(t, "caches"))
+        printf("; %s %d x %d KiB", cJSON_GetObjectItem(row, "name")->valuestring,
+               number(row, "count"), number(row, "bytes") / 1024);
+    printf("\n");
+}
+
 static void print(const cJSON *root)
 {
     const cJSON *row;
@@ -120,6 +182,9 @@ int tool_info(int argc, char **argv)
         cJSON_AddItemToArray(devices, device_json(rt, &info));
         add_link(rt, links, info.uri);
     }
+    cJSON *topology = topology_json();
+    if (topology != NULL)
+        cJSON_AddItemToObject(root, "topology", topology);
     int rc = tn_runtime_plugins(rt, add_plugin, plugins) == TN_OK ? 0 : tool_error("plugins");
     if (json) {
         char *text = cJSON_Print(root);
@@ -130,6 +195,7 @@ int tool_info(int argc, char **argv)
         char cpu[128];
         tool_cpu_name(cpu, sizeof cpu);
         printf("machine: %s\n", cpu);
+        print_topology(topology);
         print(root);
     }
     cJSON_Delete(root);
