@@ -44,6 +44,7 @@ static void start(setup *s, const char *uri, uint64_t align, bool packed)
     TN_REQUIRE(tn_buffer_view(s->buffer, 2, BYTES - 2, &s->odd) == TN_OK);
     float zero[BYTES / 4] = {0};
     TN_REQUIRE(tn_queue_write(s->d.queue, s->buffer, 0, zero, BYTES, NULL) == TN_OK);
+    TN_REQUIRE(tn_queue_wait_idle(s->d.queue, UINT64_MAX) == TN_OK); /* zero is borrowed */
     TN_REQUIRE(tn_plan_create(s->d.device, &s->op, NULL, &s->plan) == TN_OK, "%s", uri);
 }
 
