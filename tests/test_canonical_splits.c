@@ -73,7 +73,7 @@ static uint32_t add(problem *p, uint64_t *state, uint32_t role, tn_dtype dtype, 
     int64_t step = 1;
     for (uint16_t i = rank; i-- > 0;) {
         t->stride[order[i]] = step;
-        step = step * dim[order[i]] + (shuffle ? pick(state, 0, 3) : 0);
+        step = step * (dim[order[i]] > 0 ? dim[order[i]] : 1) + (shuffle ? pick(state, 0, 3) : 0);
     }
     p->bytes[at] = (uint64_t)step * elem_bytes(t);
     p->host[at] = malloc(p->bytes[at] + 4u);
@@ -134,7 +134,8 @@ static void cut(tn_tensor *t, int from_last, int64_t extent, int64_t first, int6
     int d = (int)t->rank - 1 - from_last;
     if (d < 0 || t->dim[d] != extent)
         return;
-    t->offset_bytes += (uint64_t)(first * t->stride[d]) * elem_bytes(t);
+    if (count > 0) /* where no element lies, there may be no memory either */
+        t->offset_bytes += (uint64_t)(first * t->stride[d]) * elem_bytes(t);
     t->dim[d] = count;
 }
 
