@@ -45,7 +45,8 @@ tn_status tn__cpu_buffer_create(void *device, const tn_buffer_desc *desc, void *
                                 const tn_buffer_ops **out_ops);
 tn_status tn__cpu_buffer_import(void *device, const tn_external *external, void **out,
                                 const tn_buffer_ops **out_ops);
-/* cpu_private_linux.c: memory whose address cannot be read; bytes > 0, align a power of two or 0. */
+/* cpu_private_linux.c: memory whose address cannot be read; bytes > 0, align a power of two or 0.
+ */
 tn_status tn__cpu_private_alloc(cpu_buffer *b, uint64_t bytes, uint64_t align);
 void tn__cpu_private_free(cpu_buffer *b);
 

@@ -50,8 +50,8 @@ TN_API TN_NODISCARD tn_status tn_plan_get_info(const tn_plan *plan, tn_plan_info
 /* What the chosen kernel does; bounds are computed from it (CONFORMANCE.md 2.2). All 0 is the
  * strictest: exact products, f32 accumulate, nearest even, subnormals kept, no transform. exp_ulp:
  * the largest error, in ulp of its result, of a function that is not correctly rounded: exp inside
- * softmax and attention, the function of eltwise, those after a matmul; rsqrt_ulp: likewise of rsqrt
- * in norms. 0: no such function, or correctly rounded. */
+ * softmax and attention, the function of eltwise, those after a matmul; rsqrt_ulp: likewise of
+ * rsqrt in norms. 0: no such function, or correctly rounded. */
 typedef struct tn_arithmetic {
     tn_head head;
     uint16_t product, accumulate, inner; /* tn_dtype; inner: stored scores and P */
