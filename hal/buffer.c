@@ -97,6 +97,8 @@ tn_status tn_buffer_create(tn_device *d, const tn_buffer_desc *desc, tn_buffer *
     st = d->ops->buffer_create(d->object, &local, &b->object, &b->ops);
     if (st != TN_OK) {
         st = tn__backend_failed(st, d->uri, "buffer_create");
+    } else if (!tn__table_known(b->ops) || !tn__has(b->ops, destroy)) {
+        st = tn__backend_table(d->uri, "buffer");
     } else {
         st = give_address(b);
         if (st != TN_OK)
@@ -182,6 +184,8 @@ tn_status tn_buffer_import(tn_device *d, const tn_external *external, tn_buffer 
     st = d->ops->buffer_import(d->object, &local, &b->object, &b->ops);
     if (st != TN_OK) {
         st = tn__backend_failed(st, d->uri, "buffer_import");
+    } else if (!tn__table_known(b->ops) || !tn__has(b->ops, destroy)) {
+        st = tn__backend_table(d->uri, "buffer");
     } else {
         st = give_address(b);
         if (st != TN_OK)

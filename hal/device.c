@@ -75,14 +75,13 @@ static tn_status backend_text(const tn_runtime *rt, const char *uri, const char 
 
 static tn_status check_ops(const tn_device_ops *ops, const char *uri)
 {
-    if (ops && ops->abi >= 1 && ops->abi <= TN_BACKEND_ABI && tn__has(ops, close) &&
-        tn__has(ops, info) && tn__has(ops, buffer_create) && tn__has(ops, queue_create) &&
-        tn__has(ops, plan_create))
+    if (tn__table_known(ops) && tn__has(ops, close) && tn__has(ops, info) &&
+        tn__has(ops, buffer_create) && tn__has(ops, queue_create) && tn__has(ops, plan_create))
         return TN_OK;
     return tn__fail(TN_STATUS_INCOMPATIBLE, "backend.abi", "uri",
-                    "the backend of %s gave no device table of ABI 1 to %u with the required "
+                    "the backend of %s gave no device table of ABI %u to %u with the required "
                     "entries",
-                    uri, TN_BACKEND_ABI);
+                    uri, TN_BACKEND_ABI_OLDEST, TN_BACKEND_ABI);
 }
 
 /* What is computed with masks from here on. */
@@ -107,7 +106,7 @@ static void destroy(tn_device *d)
     (void)pthread_mutex_unlock(&rt->lock);
     if (d->plans)
         tn__plan_cache_destroy(d->plans);
-    if (d->ops && d->ops->close)
+    if (d->ops)
         d->ops->close(d->object);
     (void)pthread_mutex_destroy(&d->probe_lock);
     (void)pthread_mutex_destroy(&d->lock);
@@ -152,7 +151,8 @@ tn_status tn_device_open(tn_runtime *rt, const char *uri, tn_device **out)
         st = tn__backend_failed(st, uri, "open");
         goto fail;
     }
-    d->ops = ops;
+    if (tn__table_known(ops) && tn__has(ops, close))
+        d->ops = ops; /* the object can be closed, whatever else is missing */
     st = check_ops(ops, uri);
     if (st)
         goto fail;
@@ -166,9 +166,10 @@ tn_status tn_device_open(tn_runtime *rt, const char *uri, tn_device **out)
     d->info.head = (tn_head)TN_INIT(tn_device_info);
     memcpy(d->info.uri, d->uri, sizeof(d->uri));
     st = check_align(d);
-    if (st)
-        goto fail;
-    st = tn__plan_cache_create(rt, &d->plans);
+    if (!st)
+        st = tn__device_info_check(&d->info, NULL);
+    if (!st)
+        st = tn__plan_cache_create(rt, &d->plans);
     if (st)
         goto fail;
     *out = d;

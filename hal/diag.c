@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Traces, plugins, fault injection, the bus of a chip. */
 /* path: [api] > placement > queue > backend > kernel > device */
-#include <hal/hal.h>
+#include <hal/plugin.h>
 
 tn_status tn_runtime_trace(tn_runtime *rt, void (*fn)(void *self, const tn_event *), void *self)
 {
@@ -25,28 +25,29 @@ void tn__trace(tn_runtime *rt, const tn_event *event)
         fn(self, event);
 }
 
-/* Every entry of the plugin path is named with what became of it, so that a path that somebody set
- * is never ignored in silence. */
 tn_status tn_runtime_plugins(tn_runtime *rt,
                              void (*fn)(void *self, const char *path, tn_status,
                                         const char *reason),
                              void *self)
 {
-    char path[1024];
+    char path[TN__PLUGIN_PATH_BYTES];
+    tn__error_copy error;
+    tn_status status;
+    bool gone;
     if (!tn__runtime_usable(rt))
         return TN_STATUS_INVALID;
     if (!fn)
         return tn__fail(TN_STATUS_INVALID, "plugin.null", "fn",
                         "fn is NULL; give a function that takes each plugin");
-    for (const char *at = rt->plugin_path; at && *at;) {
-        size_t n = strcspn(at, ":"), copied = n < sizeof(path) ? n : sizeof(path) - 1;
-        memcpy(path, at, copied);
-        path[copied] = 0;
-        if (n)
-            fn(self, path, TN_STATUS_UNSUPPORTED, "plugin.unsupported");
-        at += n + (at[n] == ':');
+    tn_status st = tn__plugins_scan(rt, false);
+    for (size_t i = 0; !st && tn__plugins_row(rt, i, path, &status, &error, &gone); i++) {
+        if (gone)
+            continue;
+        if (status)
+            (void)tn__fail_again(&error.error);
+        fn(self, path, status, status ? error.reason : "plugin.loaded");
     }
-    return TN_OK;
+    return st;
 }
 
 tn_status tn_device_inject(tn_device *device, const char *script)

@@ -2,9 +2,11 @@
 /* Discovery: which devices this machine has, as the backends say without opening a driver twice. */
 /* path: [api] > placement > queue > backend > kernel > device */
 #include <hal/hal.h>
+#include <hal/plugin.h>
 
 typedef struct list {
     tn_runtime *runtime;
+    const char *scheme; /* of the backend that tells; NULL: not asked */
     tn_device_info *items;
     size_t count, capacity;
     tn_status status;
@@ -29,9 +31,16 @@ static void add(void *token, const tn_device_info *info)
         l->capacity = more;
     }
     tn_device_info own = {.head = TN_INIT(tn_device_info)};
-    l->status = tn__struct_in(&own, sizeof(own), TN_TYPE_tn_device_info, info, "found");
-    if (!l->status)
+    tn_status st = tn__struct_in(&own, sizeof(own), TN_TYPE_tn_device_info, info, "found");
+    if (!st)
+        st = tn__device_info_check(&own, l->scheme);
+    if (!st) {
         l->items[l->count++] = own;
+        return;
+    }
+    tn_error e; /* one device less; the others stay */
+    tn_error_last(&e);
+    tn__log(l->runtime, 1, "a device is left out: %s", e.text);
 }
 
 static void free_list(list *l)
@@ -40,16 +49,20 @@ static void free_list(list *l)
 }
 
 /* Asks every backend; one without a driver is nothing unusual. */
-static tn_status enumerate(tn_runtime *rt, list *all)
+static tn_status enumerate(tn_runtime *rt, list *all, bool again)
 {
+    tn_status scanned = tn__plugins_scan(rt, again);
+    if (scanned)
+        return scanned;
     for (size_t i = 0;; i++) {
         const tn_backend_ops *ops;
         tn_error e;
-        tn_status st = tn__registry_at(i, &ops);
+        tn_status st = tn__registry_at(rt, i, &ops);
         if (!st && !ops)
             return TN_OK;
         if (!st) {
             tn__error_clear();
+            all->scheme = ops->name;
             st = ops->enumerate(&rt->host, all, add);
             if (all->status)
                 return all->status;
@@ -107,10 +120,10 @@ static tn_status choose(tn_runtime *rt, const list *all, list *chosen)
     return status ? tn__fail_again(&first.error) : TN_OK;
 }
 
-static tn_status discover(tn_runtime *rt)
+static tn_status discover(tn_runtime *rt, bool again)
 {
     list all = {.runtime = rt}, chosen = {.runtime = rt};
-    tn_status st = enumerate(rt, &all);
+    tn_status st = enumerate(rt, &all, again);
     if (!st && rt->env.devices) {
         st = choose(rt, &all, &chosen);
         free_list(&all);
@@ -129,7 +142,7 @@ static tn_status discover(tn_runtime *rt)
 
 tn_status tn_runtime_discover(tn_runtime *rt)
 {
-    return tn__runtime_usable(rt) ? discover(rt) : TN_STATUS_INVALID;
+    return tn__runtime_usable(rt) ? discover(rt, true) : TN_STATUS_INVALID;
 }
 
 static tn_status discover_once(tn_runtime *rt)
@@ -137,7 +150,7 @@ static tn_status discover_once(tn_runtime *rt)
     (void)pthread_mutex_lock(&rt->lock);
     bool done = rt->discovered;
     (void)pthread_mutex_unlock(&rt->lock);
-    return done ? TN_OK : discover(rt);
+    return done ? TN_OK : discover(rt, false);
 }
 
 size_t tn_runtime_device_count(tn_runtime *rt)

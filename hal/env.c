@@ -3,10 +3,13 @@
 /* path: [api] > placement > queue > backend > kernel > device */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <hal/hal.h>
 
-enum { MAX_THREADS = 4096 };
+extern char **environ;
+
+enum { MAX_THREADS = 4096, MAX_FOLDER = 3072 };
 
 #if defined(__x86_64__)
 static const char *const cpu_tiers[] = {"baseline", "avx2", "avx512", "avx512bf16", "amx", NULL};
@@ -69,6 +72,31 @@ static tn_status check_devices(const char *list)
     }
 }
 
+tn_status tn__env_check_path(const char *path, const char *argument)
+{
+    for (const char *at = path; *at;) {
+        size_t n = strcspn(at, ":");
+        if (n && (at[0] != '/' || n > MAX_FOLDER))
+            return tn__fail(TN_STATUS_INVALID, "env.value", argument,
+                            "%s has the folder \"%.*s\"; allowed are: absolute names of at most %d "
+                            "characters, joined by ':'",
+                            argument, n > 64 ? 64 : (int)n, at, MAX_FOLDER);
+        at += n + (at[n] == ':');
+    }
+    return TN_OK;
+}
+
+char **tn__env_all(void)
+{
+    return environ;
+}
+
+/* Whoever runs a program with more rights than their own does not choose what it loads. */
+static bool same_rights(void)
+{
+    return getuid() == geteuid() && getgid() == getegid();
+}
+
 tn_status tn__env_read(tn_runtime *rt, tn__env *out)
 {
     tn_status st;
@@ -99,7 +127,9 @@ tn_status tn__env_read(tn_runtime *rt, tn__env *out)
                             "TENON_THREADS is \"%.64s\"; allowed are: 1 to %d", value, MAX_THREADS);
         out->threads = (uint32_t)n;
     }
-    st = read_text(rt, "TENON_PLUGIN_PATH", &out->plugin_path);
+    st = same_rights() ? read_text(rt, "TENON_PLUGIN_PATH", &out->plugin_path) : TN_OK;
+    if (!st && out->plugin_path)
+        st = tn__env_check_path(out->plugin_path, "TENON_PLUGIN_PATH");
     if (!st)
         st = read_text(rt, "TENON_CACHE_DIR", &out->cache_dir);
     if (!st)

@@ -91,12 +91,16 @@ typedef struct tn__env {
 } tn__env;
 tn_status tn__env_read(tn_runtime *rt, tn__env *out);
 void tn__env_free(tn_runtime *rt, tn__env *env);
+/* Folders with absolute names, joined by ':'; INVALID with the argument's name otherwise. */
+tn_status tn__env_check_path(const char *path, const char *argument);
+char **tn__env_all(void); /* what a child process gets */
 
 /* ---- runtime ---- */
 typedef struct tn__pool tn__pool;
 typedef struct tn__progress tn__progress;
 typedef struct tn__plan_cache tn__plan_cache;
 typedef struct tn__addresses tn__addresses;
+typedef struct tn__plugins tn__plugins;
 
 struct tn_runtime {
     tn__ref ref;
@@ -120,6 +124,7 @@ struct tn_runtime {
     tn_device *fallback; /* the cpu device that fallback plans run on; not counted here: its users
                             retain it, and its destruction clears this */
     tn__addresses *addresses;
+    tn__plugins *plugins; /* NULL with TN_RUNTIME_NO_PLUGINS */
     atomic_bool tracing; /* trace is not NULL */
     void (*trace)(void *self, const tn_event *);
     void *trace_self;
@@ -271,8 +276,17 @@ bool tn__uri_has(const char *uri, const char *key);
 tn_status tn__uri_next(const char **list, char out[TN__URI_BYTES]);
 
 /* ---- registry (registry.c) ---- */
-/* The i-th backend; past the last: TN_OK and NULL. INCOMPATIBLE: it refuses or is malformed. */
-tn_status tn__registry_at(size_t i, const tn_backend_ops **out);
+/* The i-th backend, plugins after those built in; past the last: TN_OK and NULL. INCOMPATIBLE: it
+ * refuses or is malformed. */
+tn_status tn__registry_at(tn_runtime *rt, size_t i, const tn_backend_ops **out);
 tn_status tn__registry_find(tn_runtime *rt, const char *scheme, const tn_backend_ops **out);
+/* ---- what a backend gave (plugin_check.c) ---- */
+/* Whether a table can be used at all; its required entries are asked for with tn__has. */
+#define tn__table_known(ops)                                                                       \
+    ((ops) != NULL && (ops)->abi >= TN_BACKEND_ABI_OLDEST && (ops)->abi <= TN_BACKEND_ABI)
+/* INCOMPATIBLE, naming the device and the kind of object whose table is not as it must be. */
+tn_status tn__backend_table(const char *uri, const char *what);
+/* INCOMPATIBLE for a field out of range; scheme NULL: the URI may be anyone's. */
+tn_status tn__device_info_check(const tn_device_info *info, const char *scheme);
 
 #endif

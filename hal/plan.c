@@ -104,6 +104,7 @@ static tn_status fill_info(tn_plan *p)
         copy_text(info.device, sizeof info.device, p->device->uri);
     }
     info.head = (tn_head)TN_INIT(tn_plan_info);
+    info.kernel[sizeof info.kernel - 1] = 0; /* a backend's text, whatever it wrote */
     if (info.numerics.canonical_version == 0)
         info.numerics.canonical_version = p->op->numerics.canonical_version;
     if (info.numerics.accumulate == 0)
@@ -146,6 +147,20 @@ static tn_status fill_args(tn_plan *p)
     return TN_OK;
 }
 
+/* Asks the backend; a plan without the table that it must bring is none. */
+static tn_status make(tn_device *d, const tn_op *op, const tn_plan_desc *desc, tn_choice_fn fn,
+                      void *self, void **out, const tn_plan_ops **out_ops)
+{
+    *out = NULL;
+    *out_ops = NULL;
+    tn_status st = d->ops->plan_create(d->object, op, desc, fn, self, out, out_ops);
+    if (st == TN_OK && (!tn__table_known(*out_ops) || !tn__has(*out_ops, destroy)))
+        st = tn__backend_table(d->uri, "plan");
+    if (st != TN_OK)
+        *out = NULL;
+    return st;
+}
+
 static tn_status build(tn_device *d, const tn__op_view *v, const tn_plan_desc *desc, tn_plan **out)
 {
     tn_runtime *rt = d->runtime;
@@ -159,10 +174,7 @@ static tn_status build(tn_device *d, const tn__op_view *v, const tn_plan_desc *d
     tn_status st = tn__op_copy_view(rt, v, &p->op, &p->op_bytes);
     if (st != TN_OK)
         goto fail;
-    st = d->ops->plan_create(d->object, p->op, desc, tn__choices_add, &p->choices, &p->object,
-                             &p->ops);
-    if (st != TN_OK)
-        p->object = NULL;
+    st = make(d, p->op, desc, tn__choices_add, &p->choices, &p->object, &p->ops);
     if (st == TN_STATUS_UNSUPPORTED && (desc->flags & TN_PLAN_ALLOW_FALLBACK) != 0)
         st = tn__fallback_create(p, desc);
     if (st == TN_OK)
@@ -261,8 +273,7 @@ tn_status tn_device_supports(tn_device *device, const tn_op *op)
         tn_plan_desc desc = {.head = TN_INIT(tn_plan_desc)};
         const tn_plan_ops *ops;
         void *object;
-        st = device->ops->plan_create(device->object, &whole, &desc, ignore_choice, NULL, &object,
-                                      &ops);
+        st = make(device, &whole, &desc, ignore_choice, NULL, &object, &ops);
         if (st == TN_OK)
             ops->destroy(object);
     }
@@ -347,8 +358,7 @@ tn_status tn_device_explain(tn_device *device, const tn_op *op, tn_choice_fn fn,
     tn__choices choices = {.runtime = device->runtime};
     const tn_plan_ops *ops;
     void *object;
-    st = device->ops->plan_create(device->object, &whole, &desc, tn__choices_add, &choices, &object,
-                                  &ops);
+    st = make(device, &whole, &desc, tn__choices_add, &choices, &object, &ops);
     if (st == TN_OK)
         ops->destroy(object);
     else if (choices.first == NULL && st == TN_STATUS_UNSUPPORTED)

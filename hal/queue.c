@@ -540,8 +540,12 @@ tn_status tn_queue_create(tn_device *device, const tn_queue_desc *desc, tn_queue
     tn__cond_init(&q->changed);
     tn__error_clear();
     st = device->ops->queue_create(device->object, &local, q, &q->object, &q->ops);
-    if (st != TN_OK) {
+    if (st != TN_OK)
         st = tn__backend_failed(st, device->uri, "queue_create");
+    else if (!tn__table_known(q->ops) || !tn__has(q->ops, destroy) || !tn__has(q->ops, submit) ||
+             !tn__has(q->ops, poll))
+        st = tn__backend_table(device->uri, "queue");
+    if (st != TN_OK) {
         q->ops = NULL;
         tn__queue_destroy(q);
         return st;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Backends by URI scheme: built in (a table made by CMake) and, later, plugins. */
+/* Backends by URI scheme: built in (a table made by CMake), then plugins (plugin.h). */
 #ifndef TN_HAL_REGISTRY_H
 #define TN_HAL_REGISTRY_H
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <hal/hal.h>
+#include <hal/plugin.h>
 
 uint64_t tn__now_ns(void)
 {
@@ -123,6 +124,7 @@ static void destroy(tn_runtime *rt)
     if (rt->addresses)
         tn__addresses_destroy(rt->addresses);
     tn__free(rt, rt->found, rt->found_capacity * sizeof(*rt->found));
+    tn__plugins_destroy(rt, rt->plugins);
     free_text(rt, rt->plugin_path);
     free_text(rt, rt->cache_dir);
     tn__env_free(rt, &rt->env);
@@ -151,7 +153,9 @@ static tn_status apply_settings(tn_runtime *rt, const tn_runtime_desc *d)
         rt->threads = 1;
     const char *path = d->plugin_path ? d->plugin_path : rt->env.plugin_path;
     const char *cache = d->cache_dir ? d->cache_dir : rt->env.cache_dir;
-    if (path && !(d->flags & TN_RUNTIME_NO_PLUGINS))
+    if (d->plugin_path)
+        st = tn__env_check_path(d->plugin_path, "plugin_path");
+    if (!st && path && !(d->flags & TN_RUNTIME_NO_PLUGINS))
         st = copy_text(rt, path, &rt->plugin_path);
     if (!st && cache)
         st = copy_text(rt, cache, &rt->cache_dir);
@@ -195,6 +199,8 @@ tn_status tn_runtime_create(const tn_runtime_desc *desc, tn_runtime **out)
     st = apply_settings(rt, &d);
     if (!st)
         st = tn__addresses_create(rt, &rt->addresses);
+    if (!st && !(d.flags & TN_RUNTIME_NO_PLUGINS))
+        st = tn__plugins_create(rt, &rt->plugins);
     if (st) {
         destroy(rt);
         return st;
@@ -211,9 +217,6 @@ tn_status tn_runtime_create(const tn_runtime_desc *desc, tn_runtime **out)
     };
     if (d.executor.parallel && !(d.flags & TN_RUNTIME_NO_THREADS))
         rt->host.executor = d.executor;
-    if (rt->plugin_path)
-        tn__log(rt, 2, "the plugin path \"%s\" is not used: this version loads no plugins",
-                rt->plugin_path);
     *out = rt;
     return TN_OK;
 }

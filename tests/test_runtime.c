@@ -176,12 +176,12 @@ TN_TEST(runtime, says_no_in_a_forked_child)
 static void name_plugin(void *self, const char *path, tn_status st, const char *reason)
 {
     unsigned *n = self;
-    *n += path[0] == '/' && st == TN_STATUS_UNSUPPORTED && reason != NULL;
+    *n += path[0] == '/' && st == TN_STATUS_UNAVAILABLE && strcmp(reason, "plugin.folder") == 0;
 }
 
-TN_TEST(runtime, names_what_it_does_not_load)
+TN_TEST(runtime, names_plugin_folders_that_are_not_there)
 {
-    tn_runtime_desc d = {.head = TN_INIT(tn_runtime_desc), .plugin_path = "/a:/b"};
+    tn_runtime_desc d = {.head = TN_INIT(tn_runtime_desc), .plugin_path = "/nowhere/a:/nowhere/b"};
     tn_runtime *rt;
     unsigned n = 0;
     TN_REQUIRE(tn_runtime_create(NULL, &rt) == TN_OK);

@@ -14,7 +14,8 @@ extern "C" {
  * Objects are the backend's own structs behind void *. hal keeps reference counts, checks every
  * argument, resolves fences, holds no lock while it calls. [R] required: 12 entries make a working
  * device. Threads: entries of one object are not called concurrently, except where "any thread". */
-#define TN_BACKEND_ABI 1u
+#define TN_BACKEND_ABI        1u
+#define TN_BACKEND_ABI_OLDEST 1u /* the oldest that this version still drives */
 typedef struct tn_host { /* what hal gives to a backend */
     tn_head head;
     tn_runtime *runtime;
@@ -144,15 +145,18 @@ typedef struct tn_backend_ops {
                       const tn_device_info *)); /* [R] cheap, cannot hang; no driver: UNAVAILABLE */
     tn_status (*open)(const tn_host *, const char *arg, void *token, void **out,
                       const tn_device_ops **out_ops); /* [R] */
-    void (*unload)(void);
+    void (*unload)(void); /* of a plugin: once for each runtime that it succeeded for, after that
+                             runtime's last object; others may still use it. NULL: nothing to do */
 } tn_backend_ops;
-/* The one exported symbol of a plugin; a built-in backend has the same function under
- * tn_backend_query_<name>, listed in a table that CMake generates. Both sides take the lower of the
- * two ABI numbers; a refusal is INCOMPATIBLE with a reason. */
 
 /** The one exported symbol of a plugin; a built-in backend has the same function as
- *  tn_backend_query_<name>, listed in a table that CMake generates.
- *  returns   INCOMPATIBLE with a reason; both sides take the lower of the two ABI numbers
+ *  tn_backend_query_<name>, listed in a table that CMake generates. hal asks with the newest ABI
+ *  that it speaks, then with each lower one down to TN_BACKEND_ABI_OLDEST for as long as the answer
+ *  is INCOMPATIBLE. The answer is a table whose abi is at most host_abi: both sides then speak that
+ *  lower number, in all tables. A table may be shorter than hal's: entries that it lacks count as
+ *  NULL. A longer one is used as far as hal knows it.
+ *  memory    the table is constant and stays for as long as the plugin is loaded
+ *  returns   INCOMPATIBLE for a host_abi that the plugin does not speak
  *  threads   thread-safe
  *  since     0.1 */
 TN_API TN_NODISCARD tn_status tn_backend_query(uint32_t host_abi, const tn_backend_ops **out_ops);
