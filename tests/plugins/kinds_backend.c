@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plugins that do one thing wrong, and two that are merely old; KIND_<name> says which this is. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <tenon/backend.h>
+#include <unistd.h>
+
+static const char *const scheme =
+#if defined(KIND_name_builtin)
+    "cpu";
+#elif defined(KIND_name_bad)
+    "Not a name";
+#elif defined(KIND_name_long)
+    "a-name-that-no-uri-can-have-because-it-does-not-end-soon-enough";
+#else
+    KIND_TEXT;
+#endif
+
+#if defined(KIND_undefined)
+int tn_test_nobody_defines_this(void); /* RTLD_NOW: found out before anything runs */
+#endif
+
+static void hang(void)
+{
+    for (;;)
+        pause();
+}
+
+#if defined(KIND_crash_load)
+__attribute__((constructor)) static void crash(void)
+{
+    (void)raise(SIGSEGV);
+}
+#endif
+
+static void tell(void *token, void (*found)(void *, const tn_device_info *))
+{
+    tn_device_info info = {.head = TN_INIT(tn_device_info)};
+    snprintf(info.uri, sizeof info.uri, "%s", scheme);
+    snprintf(info.name, sizeof info.name, "a device of the tests");
+    info.kind = TN_KIND_ACCELERATOR;
+#if defined(KIND_info_uri)
+    snprintf(info.uri, sizeof info.uri, "cpu");
+#elif defined(KIND_info_kind)
+    info.kind = (tn_kind)77;
+#elif defined(KIND_info_text)
+    memset(info.vendor, 'x', sizeof info.vendor);
+#elif defined(KIND_info_flags)
+    info.flags = 1u << 30;
+#elif defined(KIND_info_align)
+    info.buffer_align = 48;
+#elif defined(KIND_info_memory)
+    info.memory_bytes = 4096;
+    info.largest_buffer_bytes = 8192;
+#elif defined(KIND_info_children)
+    info.children = 1000000;
+#elif defined(KIND_info_head)
+    info.head.type = TN_TYPE_tn_link;
+#elif defined(KIND_info_many)
+    for (int i = 0; i < 100000; ++i)
+        found(token, &info);
+#endif
+    found(token, &info);
+}
+
+static tn_status enumerate(const tn_host *host, void *token,
+                           void (*found)(void *token, const tn_device_info *))
+{
+    (void)host;
+#if defined(KIND_crash_enumerate)
+    (void)raise(SIGBUS);
+#elif defined(KIND_hang_enumerate)
+    hang();
+#elif defined(KIND_no_driver)
+    return host->fail(TN_STATUS_UNAVAILABLE, "no_driver.absent", __FILE__, __LINE__, "no driver");
+#endif
+    tell(token, found);
+    return TN_OK;
+}
+
+/* ---- a device whose objects lack what its argument names: liar:queue, liar:buffer, ... ---- */
+
+typedef struct device {
+    const tn_host *host;
+    char lie[16];
+} device;
+
+static int lies(const device *d, const char *what)
+{
+    return strcmp(d->lie, what) == 0;
+}
+
+static void nothing(void *self)
+{
+    (void)self;
+}
+
+static void device_close(void *self)
+{
+    device *d = self;
+    d->host->allocator.free(d->host->allocator.self, d, sizeof *d);
+}
+
+static tn_status device_info(void *self, tn_device_info *out)
+{
+    device *d = self;
+    out->kind = lies(d, "info") ? (tn_kind)0 : TN_KIND_ACCELERATOR;
+    if (lies(d, "text"))
+        memset(out->name, 'x', sizeof out->name);
+    return TN_OK;
+}
+
+static const tn_buffer_ops whole_buffer = {
+    TN_BACKEND_ABI, sizeof(tn_buffer_ops), nothing, NULL, NULL, NULL, NULL};
+static const tn_buffer_ops no_destroy_buffer = {
+    TN_BACKEND_ABI, sizeof(tn_buffer_ops), NULL, NULL, NULL, NULL, NULL};
+
+static tn_status buffer_create(void *self, const tn_buffer_desc *desc, void **out,
+                               const tn_buffer_ops **out_ops)
+{
+    device *d = self;
+    (void)desc;
+    *out = d;
+    *out_ops = lies(d, "buffer") ? &no_destroy_buffer : &whole_buffer;
+    return TN_OK;
+}
+
+static tn_status submit(void *self, const tn_work *work)
+{
+    (void)self, (void)work;
+    return TN_STATUS_UNSUPPORTED;
+}
+
+/* Too short to have poll, and one from the future. */
+static const tn_queue_ops short_queue = {
+    .abi = TN_BACKEND_ABI, .bytes = 24, .destroy = nothing, .submit = submit};
+static const tn_queue_ops newer_queue = {
+    .abi = TN_BACKEND_ABI + 1, .bytes = sizeof(tn_queue_ops), .destroy = nothing, .submit = submit};
+
+static tn_status queue_create(void *self, const tn_queue_desc *desc, void *token, void **out,
+                              const tn_queue_ops **out_ops)
+{
+    device *d = self;
+    (void)desc, (void)token;
+    *out = d;
+    *out_ops = lies(d, "queue") ? &short_queue : &newer_queue;
+    return TN_OK;
+}
+
+static tn_status plan_create(void *self, const tn_op *op, const tn_plan_desc *desc, tn_choice_fn fn,
+                             void *fn_self, void **out, const tn_plan_ops **out_ops)
+{
+    (void)op, (void)desc, (void)fn, (void)fn_self;
+    *out = self;
+    *out_ops = NULL;
+    return TN_OK;
+}
+
+static const tn_device_ops device_ops = {.abi = TN_BACKEND_ABI,
+                                         .bytes = sizeof(tn_device_ops),
+                                         .close = device_close,
+                                         .info = device_info,
+                                         .buffer_create = buffer_create,
+                                         .queue_create = queue_create,
+                                         .plan_create = plan_create};
+static const tn_device_ops no_plans = {.abi = TN_BACKEND_ABI,
+                                       .bytes = sizeof(tn_device_ops),
+                                       .close = device_close,
+                                       .info = device_info,
+                                       .buffer_create = buffer_create,
+                                       .queue_create = queue_create};
+
+static tn_status open_device(const tn_host *host, const char *arg, void *token, void **out,
+                             const tn_device_ops **out_ops)
+{
+    (void)token;
+    device *d = host->allocator.alloc(host->allocator.self, sizeof *d, 64);
+    if (d == NULL)
+        return host->fail(TN_STATUS_NO_MEMORY, "liar.memory", __FILE__, __LINE__, "no memory");
+    d->host = host;
+    snprintf(d->lie, sizeof d->lie, "%s", arg);
+    *out = d;
+    *out_ops = lies(d, "device") ? &no_plans : &device_ops;
+    return TN_OK;
+}
+
+/* ---- the symbol ---- */
+
+static const tn_backend_ops ops = {
+#if defined(KIND_abi_newer)
+    .abi = TN_BACKEND_ABI + 1,
+#elif !defined(KIND_abi_zero)
+    .abi = TN_BACKEND_ABI,
+#endif
+#if defined(KIND_table_short)
+    .bytes = 16,
+#elif defined(KIND_table_long)
+    .bytes = 1u << 30,
+#elif defined(KIND_old)
+    .bytes = offsetof(tn_backend_ops, unload), /* built before unload was there */
+#else
+    .bytes = sizeof(tn_backend_ops),
+#endif
+    .name = KIND_TEXT,
+#if defined(KIND_table_enumerate)
+    .open = open_device,
+#elif defined(KIND_table_open)
+    .enumerate = enumerate,
+#else
+    .enumerate = enumerate,
+    .open = open_device,
+#endif
+};
+
+#if !defined(KIND_symbol)
+tn_status tn_backend_query(uint32_t host_abi, const tn_backend_ops **out)
+{
+    static tn_backend_ops answer;
+    answer = ops;
+    answer.name = scheme;
+    *out = &answer;
+#if defined(KIND_abi_refused)
+    (void)host_abi;
+    return TN_STATUS_INCOMPATIBLE;
+#elif defined(KIND_abi_exact)
+    return host_abi == TN_BACKEND_ABI ? TN_OK : TN_STATUS_INCOMPATIBLE;
+#elif defined(KIND_refused)
+    (void)host_abi;
+    return TN_STATUS_UNAVAILABLE;
+#elif defined(KIND_refused_odd)
+    (void)host_abi;
+    return (tn_status)1234;
+#elif defined(KIND_crash_query)
+    return (tn_status)(raise(SIGSEGV) + (int)host_abi);
+#elif defined(KIND_exit_query)
+    _exit((int)host_abi - 1);
+#elif defined(KIND_hang_query)
+    hang();
+#elif defined(KIND_hang_deaf)
+    for (int fd = 0; fd < 64; ++fd)
+        (void)close(fd);
+    hang();
+#elif defined(KIND_hang_family)
+    if (fork() != 0)
+        return TN_STATUS_UNAVAILABLE;
+    hang(); /* what it started keeps the report's file open */
+#elif defined(KIND_table_null)
+    *out = NULL;
+#elif defined(KIND_table_wild)
+    *out = (const tn_backend_ops *)(uintptr_t)64;
+#elif defined(KIND_name_null)
+    answer.name = NULL;
+#elif defined(KIND_undefined)
+    return (tn_status)tn_test_nobody_defines_this();
+#endif
+    (void)host_abi, (void)hang, (void)enumerate, (void)open_device;
+    return TN_OK;
+}
+#else
+const tn_backend_ops *tn_test_other_symbol(void);
+__attribute__((visibility("default"))) const tn_backend_ops *tn_test_other_symbol(void)
+{
+    return scheme != NULL ? &ops : (hang(), &ops);
+}
+#endif
