@@ -134,11 +134,12 @@ static tn_status check_name_free(tn_runtime *rt, const tn__plugin *row, const ch
     for (const tn__plugin *p = rt->plugins->first; p && !owner; p = p->next)
         if (p->ops && strcmp(p->ops->name, name) == 0)
             owner = p->path;
-    return owner ? tn__fail(TN_STATUS_INCOMPATIBLE, "plugin.name_taken", "path",
-                            "%s has a backend \"%s\", and so has %s; every backend needs a name of "
-                            "its own",
-                            row->path, name, strcmp(owner, "built in") == 0 ? "this library" : owner)
-                 : TN_OK;
+    return owner
+               ? tn__fail(TN_STATUS_INCOMPATIBLE, "plugin.name_taken", "path",
+                          "%s has a backend \"%s\", and so has %s; every backend needs a name of "
+                          "its own",
+                          row->path, name, strcmp(owner, "built in") == 0 ? "this library" : owner)
+               : TN_OK;
 }
 
 static tn_status try_in_child(tn_runtime *rt, const char *path)

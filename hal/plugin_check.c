@@ -37,9 +37,9 @@ tn_status tn__plugin_load(const char *path, void **out_handle, tn__backend_query
 static tn_status check_name(const char *name)
 {
     size_t n = 0;
-    while (n < TN__SCHEME_BYTES && ((name[n] >= 'a' && name[n] <= 'z') ||
-                                    (name[n] >= '0' && name[n] <= '9') || name[n] == '-' ||
-                                    name[n] == '_'))
+    while (n < TN__SCHEME_BYTES &&
+           ((name[n] >= 'a' && name[n] <= 'z') || (name[n] >= '0' && name[n] <= '9') ||
+            name[n] == '-' || name[n] == '_'))
         n++;
     if (n > 0 && n < TN__SCHEME_BYTES && name[n] == 0)
         return TN_OK;

@@ -52,7 +52,10 @@ static tn_status run_probe(const bench *x, const probe *p, char *refused, size_t
                 .args = args,
                 .numerics = {.cls = TN_CLASS_CANONICAL}};
     float *out = x->host + OUT * TN_PROBE_TRIPLES;
-    tn_status st = tn_compute(x->queue, &op);
+    /* tn_compute would fall back to cpu, whose arithmetic says nothing about this device. */
+    tn_status st = tn_device_supports(tn__queue_device(x->queue), &op);
+    if (!st)
+        st = tn_compute(x->queue, &op);
     if (st == TN_STATUS_UNSUPPORTED) {
         (void)snprintf(refused, bytes, "canonical: probe %s cannot run, the device has no such op",
                        p->name);

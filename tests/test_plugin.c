@@ -2,6 +2,7 @@
 /* Plugins: those that are good run ops, each bad one is named with its reason, and nothing that a
  * file does reaches this process. */
 #include <dirent.h>
+#include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -476,7 +477,31 @@ TN_TEST(plugin, lying_objects_are_refused)
     TN_EXPECT(failed_with(tn_device_supports(d, op), TN_STATUS_INCOMPATIBLE, "backend.table"));
     tn_op_free(rt, op);
     tn_device_release(d);
+    tn_class_info classes = {.head = TN_INIT(tn_class_info)};
+    TN_REQUIRE(tn_device_open(rt, "liar:classes", &d) == TN_OK);
+    TN_REQUIRE(tn_device_classes(d, TN_F32, &classes) == TN_OK);
+    TN_EXPECT((classes.classes & 1u << TN_CLASS_CANONICAL) == 0 && classes.refused[0],
+              "what the cpu device computes for it proves nothing");
+    tn_device_release(d);
     tn_runtime_release(rt);
+}
+
+TN_TEST(plugin, unload_is_told_once_a_runtime)
+{
+    static const char file[] = GOOD "/tenon_backend_liar.so";
+    void *handle = dlopen(file, RTLD_NOW);
+    TN_REQUIRE(handle != NULL);
+    const int *unloads = dlsym(handle, "tn_test_unloads");
+    TN_REQUIRE(unloads != NULL);
+    int before = *unloads;
+    for (int i = 1; i <= 2; i++) {
+        tn_runtime *rt = open_runtime(GOOD, 0);
+        TN_EXPECT(tn_runtime_device_count(rt) > 1 && tn_runtime_discover(rt) == TN_OK);
+        TN_EXPECT(*unloads == before + i - 1);
+        tn_runtime_release(rt);
+        TN_EXPECT(*unloads == before + i, "%d", *unloads);
+    }
+    (void)dlclose(handle);
 }
 
 /* ---- ABI negotiation, with libraries newer than this one ---- */

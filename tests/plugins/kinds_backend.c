@@ -86,6 +86,8 @@ typedef struct device {
     char lie[16];
 } device;
 
+static const tn_host *last_host; /* one runtime at a time has queues of this device */
+
 static int lies(const device *d, const char *what)
 {
     return strcmp(d->lie, what) == 0;
@@ -128,10 +130,21 @@ static tn_status buffer_create(void *self, const tn_buffer_desc *desc, void **ou
 
 static tn_status submit(void *self, const tn_work *work)
 {
-    (void)self, (void)work;
-    return TN_STATUS_UNSUPPORTED;
+    last_host->complete(self, work->item, TN_OK, NULL); /* the queue's object is its token */
+    return TN_OK;
 }
 
+static tn_status poll_nothing(void *self, uint64_t timeout_ns)
+{
+    (void)self, (void)timeout_ns;
+    return TN_OK;
+}
+
+static const tn_queue_ops whole_queue = {.abi = TN_BACKEND_ABI,
+                                         .bytes = sizeof(tn_queue_ops),
+                                         .destroy = nothing,
+                                         .submit = submit,
+                                         .poll = poll_nothing};
 /* Too short to have poll, and one from the future. */
 static const tn_queue_ops short_queue = {
     .abi = TN_BACKEND_ABI, .bytes = 24, .destroy = nothing, .submit = submit};
@@ -142,16 +155,27 @@ static tn_status queue_create(void *self, const tn_queue_desc *desc, void *token
                               const tn_queue_ops **out_ops)
 {
     device *d = self;
-    (void)desc, (void)token;
-    *out = d;
-    *out_ops = lies(d, "queue") ? &short_queue : &newer_queue;
+    (void)desc;
+    *out = token;
+    *out_ops = lies(d, "queue") ? &short_queue : lies(d, "newer") ? &newer_queue : &whole_queue;
+    return TN_OK;
+}
+
+/* Claims every class and has no kernel that could show it. */
+static tn_status classes(void *self, tn_dtype dtype, tn_class_info *out)
+{
+    (void)self, (void)dtype;
+    out->classes = 15;
     return TN_OK;
 }
 
 static tn_status plan_create(void *self, const tn_op *op, const tn_plan_desc *desc, tn_choice_fn fn,
                              void *fn_self, void **out, const tn_plan_ops **out_ops)
 {
+    device *d = self;
     (void)op, (void)desc, (void)fn, (void)fn_self;
+    if (lies(d, "classes"))
+        return d->host->fail(TN_STATUS_UNSUPPORTED, "liar.kernels", __FILE__, __LINE__, "none");
     *out = self;
     *out_ops = NULL;
     return TN_OK;
@@ -163,7 +187,8 @@ static const tn_device_ops device_ops = {.abi = TN_BACKEND_ABI,
                                          .info = device_info,
                                          .buffer_create = buffer_create,
                                          .queue_create = queue_create,
-                                         .plan_create = plan_create};
+                                         .plan_create = plan_create,
+                                         .classes = classes};
 static const tn_device_ops no_plans = {.abi = TN_BACKEND_ABI,
                                        .bytes = sizeof(tn_device_ops),
                                        .close = device_close,
@@ -178,7 +203,7 @@ static tn_status open_device(const tn_host *host, const char *arg, void *token, 
     device *d = host->allocator.alloc(host->allocator.self, sizeof *d, 64);
     if (d == NULL)
         return host->fail(TN_STATUS_NO_MEMORY, "liar.memory", __FILE__, __LINE__, "no memory");
-    d->host = host;
+    d->host = last_host = host;
     snprintf(d->lie, sizeof d->lie, "%s", arg);
     *out = d;
     *out_ops = lies(d, "device") ? &no_plans : &device_ops;
@@ -186,6 +211,14 @@ static tn_status open_device(const tn_host *host, const char *arg, void *token, 
 }
 
 /* ---- the symbol ---- */
+
+extern int tn_test_unloads;
+__attribute__((visibility("default"))) int tn_test_unloads;
+
+static void unload(void)
+{
+    ++tn_test_unloads;
+}
 
 static const tn_backend_ops ops = {
 #if defined(KIND_abi_newer)
@@ -210,6 +243,7 @@ static const tn_backend_ops ops = {
 #else
     .enumerate = enumerate,
     .open = open_device,
+    .unload = unload,
 #endif
 };
 
@@ -254,7 +288,7 @@ tn_status tn_backend_query(uint32_t host_abi, const tn_backend_ops **out)
 #elif defined(KIND_undefined)
     return (tn_status)tn_test_nobody_defines_this();
 #endif
-    (void)host_abi, (void)hang, (void)enumerate, (void)open_device;
+    (void)host_abi, (void)hang, (void)enumerate, (void)open_device, (void)unload;
     return TN_OK;
 }
 #else

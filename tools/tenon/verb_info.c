@@ -16,6 +16,11 @@ static void add_plugin(void *self, const char *path, tn_status status, const cha
     cJSON_AddStringToObject(row, "path", path != NULL ? path : "");
     cJSON_AddStringToObject(row, "status", tn_status_name(status));
     cJSON_AddStringToObject(row, "reason", reason != NULL ? reason : "");
+    if (status != TN_OK) {
+        tn_error e;
+        tn_error_last(&e);
+        cJSON_AddStringToObject(row, "text", e.text != NULL ? e.text : "");
+    }
     cJSON_AddItemToArray(self, row);
 }
 
@@ -156,9 +161,14 @@ static void print(const cJSON *root)
                cJSON_GetObjectItem(row, "bytes_per_s")->valuedouble * 1e-9,
                cJSON_IsTrue(cJSON_GetObjectItem(row, "measured")) ? "" : " (estimate)");
     cJSON_ArrayForEach(row, cJSON_GetObjectItem(root, "plugins"))
+    {
         printf("plugin %s: %s %s\n", cJSON_GetObjectItem(row, "path")->valuestring,
                cJSON_GetObjectItem(row, "status")->valuestring,
                cJSON_GetObjectItem(row, "reason")->valuestring);
+        const cJSON *text = cJSON_GetObjectItem(row, "text");
+        if (text != NULL)
+            printf("  %s\n", text->valuestring);
+    }
 }
 
 int tool_info(int argc, char **argv)
