@@ -2,7 +2,8 @@
 /* The core's own view of its objects. Each struct is filled and freed by the .c file of its noun;
  * other files read the fields that are immutable after create and go through functions otherwise.
  * Locks, in the order in which they may nest: runtime.lock > device.lock > queue.lock > fence.lock.
- * plugins.lock is taken alone. No lock is held while a backend entry or a user callback is called. */
+ * plugins.lock is taken alone. No lock is held while a backend entry or a user callback is called.
+ */
 #ifndef TN_HAL_HAL_H
 #define TN_HAL_HAL_H
 
@@ -125,7 +126,7 @@ struct tn_runtime {
                             retain it, and its destruction clears this */
     tn__addresses *addresses;
     tn__plugins *plugins; /* NULL with TN_RUNTIME_NO_PLUGINS */
-    atomic_bool tracing; /* trace is not NULL */
+    atomic_bool tracing;  /* trace is not NULL */
     void (*trace)(void *self, const tn_event *);
     void *trace_self;
 };

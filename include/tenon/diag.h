@@ -23,7 +23,7 @@ TN_API TN_NODISCARD tn_status tn_runtime_trace(tn_runtime *runtime,
                                                void *self);
 
 /** List the plugins that were looked at, with the reason for each refusal: every file
- *  tenon_backend_*.so in a folder of the plugin path or in the folder of the installation, and every
+ *  tenon_backend_*.so in a folder of the plugin path or in that of the installation, and every
  *  named folder that cannot be read. Looks for them if nothing did before.
  *  memory    path and reason are borrowed during the call; a plugin that is in use has TN_OK and
  *            "plugin.loaded"; of a refused one tn_error_last has the text, during the call
