@@ -23,11 +23,14 @@ static tn_status give_address(tn_buffer *b)
 {
     uint64_t bytes = b->bytes != 0 ? b->bytes : 1;
     tn__addresses *addresses = b->device->runtime->addresses;
+    tn_status st;
     if (b->bytes != 0 && tn__has(b->ops, address) &&
-        b->ops->address(b->object, &b->address) == TN_OK &&
-        tn__addresses_add(addresses, b->address, bytes, b) == TN_OK)
-        return TN_OK;
-    tn_status st = tn__address_reserve(bytes, &b->address);
+        b->ops->address(b->object, &b->address) == TN_OK) {
+        st = tn__addresses_add(addresses, b->address, bytes, b);
+        if (st == TN_OK || st == TN_STATUS_NO_MEMORY)
+            return st; /* a buffer does not lose its real address for want of memory */
+    }
+    st = tn__address_reserve(bytes, &b->address);
     if (st != TN_OK)
         return st;
     st = tn__addresses_add(addresses, b->address, bytes, b);
@@ -234,7 +237,17 @@ tn_buffer *tn_buffer_retain(tn_buffer *b)
     return b;
 }
 
-/* Takes b off the list of mapped buffers of its root; the mapping itself is the caller's. */
+/* Puts b on the list of mapped buffers of its root; with the root's lock. */
+static void list(tn_buffer *root, tn_buffer *b, void *pointer)
+{
+    b->map_pointer = pointer;
+    b->mapped_next = root->mapped_list;
+    root->mapped_list = b;
+    atomic_fetch_add_explicit(&root->mapped, 1u, memory_order_release);
+}
+
+/* Takes b off that list; the mapping itself is the caller's, and so is map_mode, which keeps others
+ * from mapping b meanwhile. */
 static void unlist(tn_buffer *b)
 {
     tn_buffer *root = root_of(b);
@@ -245,7 +258,6 @@ static void unlist(tn_buffer *b)
     if (*at == b)
         *at = b->mapped_next;
     b->mapped_next = NULL;
-    b->map_mode = 0;
     atomic_fetch_sub_explicit(&root->mapped, 1u, memory_order_release);
     pthread_mutex_unlock(&root->lock);
 }
@@ -383,10 +395,7 @@ tn_status tn_buffer_map(tn_buffer *b, uint64_t offset, uint64_t bytes, uint32_t 
         b->staging = staging;
         b->map_offset = offset;
         b->map_bytes = bytes;
-        b->map_pointer = pointer;
-        b->mapped_next = root->mapped_list;
-        root->mapped_list = b;
-        atomic_fetch_add_explicit(&root->mapped, 1u, memory_order_release);
+        list(root, b, pointer);
     }
     pthread_mutex_unlock(&root->lock);
     if (st != TN_OK) {
@@ -406,10 +415,9 @@ tn_status tn_buffer_unmap(tn_buffer *b)
         return TN_STATUS_INVALID;
     tn_buffer *root = root_of(b);
     pthread_mutex_lock(&root->lock);
-    void *staging = b->staging;
-    uint32_t mode = b->map_pointer != NULL ? b->map_mode : 0;
+    void *staging = b->staging, *pointer = b->map_pointer;
+    uint32_t mode = pointer != NULL ? b->map_mode : 0;
     uint64_t offset = b->map_offset, bytes = b->map_bytes, room = staging_bytes(b);
-    b->staging = NULL;
     b->map_pointer = NULL;
     pthread_mutex_unlock(&root->lock);
     if (mode == 0)
@@ -419,11 +427,20 @@ tn_status tn_buffer_unmap(tn_buffer *b)
     if (staging == NULL && tn__has(b->ops, unmap))
         st = b->ops->unmap(b->object);
     unlist(b);
-    if (staging != NULL) {
-        if ((mode & TN_MAP_WRITE) != 0)
-            st = transfer(b, offset, staging, bytes, true);
-        tn__free(b->device->runtime, staging, room);
+    if (staging != NULL && (mode & TN_MAP_WRITE) != 0)
+        st = transfer(b, offset, staging, bytes, true);
+    /* What was written is not lost for want of memory: the buffer stays mapped. */
+    bool again = staging != NULL && st == TN_STATUS_NO_MEMORY;
+    pthread_mutex_lock(&root->lock);
+    if (again) {
+        list(root, b, pointer);
+    } else {
+        b->staging = NULL;
+        b->map_mode = 0;
     }
+    pthread_mutex_unlock(&root->lock);
+    if (!again && staging != NULL)
+        tn__free(b->device->runtime, staging, room);
     return st;
 }
 

@@ -81,15 +81,16 @@ tn_status tn_commands_end(tn_queue *recorder, tn_commands **out)
     c->queue = tn_queue_retain(recorder->base);
     c->items = recorder->waiting;
     c->count = recorder->recorded;
+    st = record(c);
+    if (st != TN_OK) {
+        c->items = NULL; /* they stay with the recorder, which can be ended again */
+        tn_commands_release(c);
+        return st;
+    }
     recorder->waiting = NULL;
     recorder->waiting_end = &recorder->waiting;
     recorder->recorded = 0;
     recorder->ended = true;
-    st = record(c);
-    if (st != TN_OK) {
-        tn_commands_release(c);
-        return st;
-    }
     *out = c;
     return TN_OK;
 }

@@ -129,6 +129,10 @@ static tn_status discover(tn_runtime *rt, bool again)
         free_list(&all);
         all = chosen;
     }
+    if (st == TN_STATUS_NO_MEMORY) { /* says nothing about the devices: what was known stays */
+        free_list(&all);
+        return st;
+    }
     (void)pthread_mutex_lock(&rt->lock);
     list old = {.runtime = rt, .items = rt->found, .capacity = rt->found_capacity};
     rt->found = all.items;
@@ -169,9 +173,10 @@ tn_status tn_runtime_device_info(tn_runtime *rt, size_t index, tn_device_info *o
     tn_device_info info;
     if (!tn__runtime_usable(rt))
         return TN_STATUS_INVALID;
-    size_t count = tn_runtime_device_count(rt);
+    if (discover_once(rt) == TN_STATUS_NO_MEMORY)
+        return TN_STATUS_NO_MEMORY;
     (void)pthread_mutex_lock(&rt->lock);
-    count = rt->found_count < count ? rt->found_count : count;
+    size_t count = rt->found_count;
     if (index < count)
         info = rt->found[index];
     (void)pthread_mutex_unlock(&rt->lock);

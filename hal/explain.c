@@ -45,6 +45,14 @@ void tn__choices_add(void *self, const tn_choice *choice)
     c->last = row;
 }
 
+tn_status tn__choices_status(const tn__choices *c)
+{
+    return c->status == TN_OK ? TN_OK
+                              : tn__fail(c->status, "plan.choices", NULL,
+                                         "no host memory to keep why candidates were refused; free "
+                                         "something and try again");
+}
+
 void tn__choices_add_error(tn__choices *c, const char *device)
 {
     tn_error e;

@@ -10,7 +10,10 @@ tn_status tn__fallback_create(tn_plan *plan, const tn_plan_desc *desc)
     tn__error_save(&refused, NULL);
     if (plan->choices.first == NULL)
         tn__choices_add_error(&plan->choices, plan->device->uri);
-    if (tn__runtime_fallback(plan->device->runtime, &cpu) != TN_OK)
+    tn_status st = tn__runtime_fallback(plan->device->runtime, &cpu);
+    if (st == TN_STATUS_NO_MEMORY) /* says nothing about the op: worth another try */
+        return st;
+    if (st != TN_OK)
         return tn__fail_again(&refused.error);
     if (cpu == plan->device) { /* it is the cpu device that refused */
         tn_device_release(cpu);
@@ -19,7 +22,7 @@ tn_status tn__fallback_create(tn_plan *plan, const tn_plan_desc *desc)
     tn_plan_desc inner = *desc;
     inner.flags &= ~(uint32_t)TN_PLAN_ALLOW_FALLBACK;
     inner.kernel = NULL; /* a forced kernel was the device's: it is not to be had elsewhere */
-    tn_status st = desc->kernel != NULL ? TN_STATUS_UNSUPPORTED
+    st = desc->kernel != NULL ? TN_STATUS_UNSUPPORTED
                                         : tn_plan_create(cpu, plan->op, &inner, &plan->inner);
     tn_device_release(cpu);
     if (st == TN_STATUS_UNSUPPORTED)

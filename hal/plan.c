@@ -182,7 +182,7 @@ static tn_status build(tn_device *d, const tn__op_view *v, const tn_plan_desc *d
     if (st == TN_OK)
         st = fill_info(p);
     if (st == TN_OK)
-        st = p->choices.status;
+        st = tn__choices_status(&p->choices);
     if (st != TN_OK)
         goto fail;
     if (desc->workspace_limit_bytes != 0 && p->info.workspace_bytes > desc->workspace_limit_bytes) {
@@ -364,7 +364,7 @@ tn_status tn_device_explain(tn_device *device, const tn_op *op, tn_choice_fn fn,
     else if (choices.first == NULL && st == TN_STATUS_UNSUPPORTED)
         tn__choices_add_error(&choices, device->uri);
     if (st == TN_OK || st == TN_STATUS_UNSUPPORTED)
-        st = choices.status;
+        st = tn__choices_status(&choices);
     if (st == TN_OK)
         tn__choices_visit(&choices, fn, self);
     tn__choices_free(&choices);

@@ -74,51 +74,59 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* The list, made at first need. */
+/* The list, or NULL before the first queue. */
 static tn__progress *get(tn_runtime *rt)
 {
     pthread_mutex_lock(&rt->lock);
     tn__progress *p = rt->progress;
-    if (p == NULL) {
-        p = tn__alloc(rt, sizeof *p);
-        if (p != NULL) {
-            p->allocator = rt->allocator;
-            pthread_mutex_init(&p->lock, NULL);
-            tn__cond_init(&p->cond);
-            p->end = &p->first;
-            rt->progress = p;
-        }
-    }
     pthread_mutex_unlock(&rt->lock);
     return p;
 }
 
-static bool start(tn__progress *p) /* with the lock */
+static tn__progress *make(tn_runtime *rt)
 {
-    if (!p->started)
-        p->started = pthread_create(&p->thread, NULL, run, p) == 0;
-    return p->started;
+    tn__progress *p = get(rt), *first;
+    if (p != NULL)
+        return p;
+    p = tn__alloc(rt, sizeof *p);
+    if (p == NULL)
+        return NULL;
+    p->allocator = rt->allocator;
+    pthread_mutex_init(&p->lock, NULL);
+    tn__cond_init(&p->cond);
+    p->end = &p->first;
+    pthread_mutex_lock(&rt->lock);
+    first = rt->progress;
+    if (first == NULL)
+        rt->progress = p;
+    pthread_mutex_unlock(&rt->lock);
+    if (first == NULL)
+        return p;
+    destroy_memory(p); /* another thread was faster */
+    return first;
 }
 
 tn_status tn__progress_start(tn_runtime *rt)
 {
-    tn__progress *p = get(rt);
+    tn__progress *p = make(rt);
     if (p == NULL)
         return TN_STATUS_NO_MEMORY;
     if ((rt->flags & TN_RUNTIME_NO_THREADS) != 0)
         return TN_OK;
     pthread_mutex_lock(&p->lock);
-    bool ok = start(p);
+    if (!p->started)
+        p->started = pthread_create(&p->thread, NULL, run, p) == 0;
+    bool ok = p->started;
     pthread_mutex_unlock(&p->lock);
     return ok ? TN_OK
               : tn__fail(TN_STATUS_NO_MEMORY, "progress.thread", NULL,
-                         "the progress thread could not be made");
+                         "the system gave no thread for the runtime's progress; end some threads "
+                         "and try again");
 }
 
 void tn__progress_post(tn_queue *q, uint32_t todo)
 {
-    tn_runtime *rt = q->runtime;
-    tn__progress *p = get(rt); /* made when the queue was */
+    tn__progress *p = get(q->runtime); /* made before the queue was, with its thread */
     pthread_mutex_lock(&p->lock);
     q->todo |= todo;
     if (!q->listed) {
@@ -129,9 +137,7 @@ void tn__progress_post(tn_queue *q, uint32_t todo)
         *p->end = q;
         p->end = &q->todo_next;
     }
-    /* A thread that cannot be made now is tried again at the next post; the list keeps the work. */
-    if ((rt->flags & TN_RUNTIME_NO_THREADS) == 0 && start(p))
-        pthread_cond_signal(&p->cond);
+    pthread_cond_signal(&p->cond);
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -158,6 +158,7 @@ tn_status tn__item_begin(tn_queue *q, tn_work_kind kind, const tn_sync *sync, ui
     }
     item->next = NULL;
     item->host = false;
+    item->retry = false;
     memset(&item->work, 0, sizeof item->work);
     item->work.head = (tn_head)TN_INIT(tn_work);
     item->work.kind = kind;
@@ -224,13 +225,6 @@ tn_status tn__item_submit(tn__item *item, const tn_sync *sync)
                                                 .fence = tn_fence_retain(point.fence)};
     }
     item->wait_count = waits;
-    if (waits != 0) {
-        tn_status st = tn__progress_start(q->runtime);
-        if (st != TN_OK) {
-            tn__item_cancel(item);
-            return st;
-        }
-    }
     pthread_mutex_lock(&q->lock);
     item->id = ++q->next_id;
     item->waits_left = waits + (waits != 0);
@@ -401,6 +395,8 @@ static void hand_over(tn_queue *q, tn__item *item) /* without lock */
     take_back(q, item);
     if (st == TN_STATUS_UNSUPPORTED && emulate) {
         item->host = true;
+    } else if (st == TN_STATUS_NO_MEMORY && q->inflight != 0) {
+        item->retry = true; /* once those in flight have given back what they hold */
     } else {
         save_error(q, &q->submit_error, st, kind);
         item->wait_error = &q->submit_error.error;
@@ -430,7 +426,7 @@ void tn__queue_dispatch(tn_queue *q, bool submitter)
             break;
         bool failed = q->failed || item->wait_error != NULL;
         bool alone = failed || item->host || item->work.kind == 0;
-        if (alone && q->inflight != 0)
+        if ((alone || item->retry) && q->inflight != 0)
             break;
         q->waiting = item->next;
         if (q->waiting == NULL)
@@ -523,6 +519,9 @@ tn_status tn_queue_create(tn_device *device, const tn_queue_desc *desc, tn_queue
         return tn__fail(TN_STATUS_INVALID, "queue.flags", "desc.flags",
                         "unknown flags 0x%x; allowed is TN_QUEUE_INLINE (1)", local.flags);
     tn_runtime *rt = device->runtime;
+    st = tn__progress_start(rt);
+    if (st != TN_OK)
+        return st;
     if ((rt->flags & TN_RUNTIME_NO_THREADS) != 0)
         (void)tn__progress_turn(rt);
     tn_queue *q = tn__alloc(rt, sizeof *q);

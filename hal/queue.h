@@ -35,6 +35,7 @@ struct tn__item {
     tn_work work; /* kind 0: nothing to do, an empty group */
     tn_tensor tensor;
     bool host;                  /* done by the progress thread, alone on its queue */
+    bool retry;                 /* the backend had no memory for it behind those in flight */
     uint32_t waits_left;        /* guarded by queue.lock */
     const tn_error *wait_error; /* of a retained fence, or queue.submit_error */
     uint32_t wait_count, wait_capacity, signal_count, signal_capacity;
@@ -122,7 +123,9 @@ tn_status tn__transfer_now(tn_queue *internal, tn_buffer *buffer, uint64_t offse
 void tn__commands_destroy(tn_commands *c);
 
 /* ---- progress.c: the one thread of a runtime ---- */
-/* Makes the thread if there is none yet; under TN_RUNTIME_NO_THREADS only the list. */
+/* Makes the list and the thread if there are none yet, under TN_RUNTIME_NO_THREADS only the list.
+ * Every queue has called it, so that nothing which happens to a queue later can fail for want of
+ * them: a completion has nobody to tell. */
 tn_status tn__progress_start(tn_runtime *rt);
 void tn__progress_post(tn_queue *q, uint32_t todo);
 /* TN_RUNTIME_NO_THREADS: does what is posted in the calling thread; false when it did nothing. */

@@ -10,6 +10,8 @@
 
 #include <hal/hal.h>
 
+enum { SETS = 16 };
+
 /* Bytes of a small file, zero-terminated; 0 if it cannot be read. */
 static size_t read_file(const char *path, char *text, size_t bytes)
 {
@@ -84,15 +86,11 @@ static uint32_t cgroup_limit(uint32_t cpus)
 uint32_t tn__cpus_usable(void)
 {
     uint32_t cpus = 0;
-    /* cpu_set_t holds 1024; larger machines need the dynamic form. */
-    for (int n = 1024; n <= 65536 && cpus == 0; n *= 2) {
-        cpu_set_t *set = CPU_ALLOC((size_t)n);
-        if (!set)
-            break;
-        if (sched_getaffinity(0, CPU_ALLOC_SIZE((size_t)n), set) == 0)
-            cpus = (uint32_t)CPU_COUNT_S(CPU_ALLOC_SIZE((size_t)n), set);
-        CPU_FREE(set);
-    }
+    /* One cpu_set_t holds 1024 cpus, and the system refuses a set that is too small. CPU_ALLOC()
+     * would take memory behind the back of the runtime's allocator. */
+    cpu_set_t set[SETS];
+    if (sched_getaffinity(0, sizeof(set), set) == 0)
+        cpus = (uint32_t)CPU_COUNT_S(sizeof(set), set);
     if (cpus == 0) {
         long n = sysconf(_SC_NPROCESSORS_ONLN);
         cpus = n > 0 ? (uint32_t)n : 1;

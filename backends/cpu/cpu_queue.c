@@ -5,12 +5,14 @@
 #include "cpu.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <time.h>
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
 
-enum { FIRST_RING = 16 };
+enum { FIRST_RING = 16 }; /* made with the queue: one item can always be taken */
 
 typedef struct cpu_item {
     tn_work work;
@@ -98,15 +100,49 @@ static void pack_task(void *arg, uint32_t index, uint32_t worker)
     float_leave(old);
 }
 
+/* Tasks of one phase in as many lanes as the device has workers: a lane is what one thread does, and
+ * its number stands for the worker, so that neither a limit below the executor's (?threads=) nor an
+ * executor with its own idea of worker numbers reaches past the workspace. */
+typedef struct lanes {
+    void (*task)(void *arg, uint32_t index, uint32_t worker);
+    void *arg;
+    uint32_t tasks, count;
+    atomic_uint started;
+    _Atomic uint64_t next, done;
+} lanes;
+
+static void run_lane(void *arg, uint32_t index, uint32_t worker)
+{
+    lanes *l = arg;
+    (void)index;
+    (void)worker;
+    uint32_t lane = atomic_fetch_add_explicit(&l->started, 1u, memory_order_relaxed);
+    uint64_t ran = 0;
+    if (lane >= l->count)
+        return;
+    for (uint64_t t; (t = atomic_fetch_add_explicit(&l->next, 1u, memory_order_relaxed)) < l->tasks;
+         ++ran)
+        l->task(l->arg, (uint32_t)t, lane);
+    atomic_fetch_add_explicit(&l->done, ran, memory_order_release);
+}
+
 static void spread(const cpu_device *d, uint32_t tasks, void (*task)(void *, uint32_t, uint32_t),
                    launch *l)
 {
-    if (tasks > 1 && d->executor.parallel != NULL && d->caps.workers > 1) {
-        d->executor.parallel(d->executor.self, tasks, task, l);
+    if (tasks <= 1 || d->executor.parallel == NULL || d->caps.workers <= 1) {
+        for (uint32_t i = 0; i < tasks; ++i)
+            task(l, i, 0);
         return;
     }
-    for (uint32_t i = 0; i < tasks; ++i)
-        task(l, i, 0);
+    lanes all = {.task = task, .arg = l, .tasks = tasks, .count = d->caps.workers};
+    if (all.count > tasks)
+        all.count = tasks;
+    d->executor.parallel(d->executor.self, all.count, run_lane, &all);
+    /* A host's executor may have left lanes out; with one that kept to its contract nothing is left
+     * to do and nothing to wait for. */
+    run_lane(&all, 0, 0);
+    while (atomic_load_explicit(&all.done, memory_order_acquire) != tasks)
+        (void)sched_yield();
 }
 
 static void execute_run(cpu_queue *q, const tn_work *w)
@@ -216,27 +252,30 @@ static void *serve(void *arg)
     return NULL;
 }
 
+static bool make_thread(cpu_queue *q)
+{
+    if (!q->has_thread)
+        q->has_thread = pthread_create(&q->thread, NULL, serve, q) == 0;
+    return q->has_thread;
+}
+
 static tn_status enqueue(cpu_queue *q, const tn_work *w) /* with the lock */
 {
     tn_allocator a = q->device->host->allocator;
-    if (q->count == q->capacity) {
-        uint32_t larger = q->capacity == 0 ? FIRST_RING : q->capacity * 2;
+    if (q->count == q->capacity) { /* without memory hal offers the item again when these are done */
+        uint32_t larger = q->capacity * 2;
         cpu_item *ring = a.alloc(a.self, larger * sizeof *ring, 64);
         if (ring == NULL)
             return TN_STATUS_NO_MEMORY;
         for (uint32_t i = 0; i < q->count; ++i)
             ring[i] = q->ring[(q->head + i) % q->capacity];
-        if (q->ring != NULL)
-            a.free(a.self, q->ring, q->capacity * sizeof *ring);
+        a.free(a.self, q->ring, q->capacity * sizeof *ring);
         q->ring = ring;
         q->capacity = larger;
         q->head = 0;
     }
-    if (!q->has_thread) {
-        if (pthread_create(&q->thread, NULL, serve, q) != 0)
-            return TN_STATUS_NO_MEMORY;
-        q->has_thread = true;
-    }
+    if (!make_thread(q))
+        return TN_STATUS_NO_MEMORY;
     cpu_item *item = &q->ring[(q->head + q->count) % q->capacity];
     item->work = *w;
     for (uint32_t i = 0; i < w->slot_count; ++i)
@@ -301,8 +340,7 @@ static void queue_destroy(void *queue)
     pthread_mutex_unlock(&q->lock);
     if (q->has_thread)
         pthread_join(q->thread, NULL);
-    if (q->ring != NULL)
-        a.free(a.self, q->ring, q->capacity * sizeof *q->ring);
+    a.free(a.self, q->ring, q->capacity * sizeof *q->ring);
     pthread_cond_destroy(&q->item_done);
     pthread_cond_destroy(&q->work_came);
     pthread_mutex_destroy(&q->lock);
@@ -322,17 +360,28 @@ tn_status tn__cpu_queue_create(void *device, const tn_queue_desc *desc, void *to
 {
     cpu_device *d = device;
     tn_allocator a = d->host->allocator;
-    (void)desc;
     cpu_queue *q = a.alloc(a.self, sizeof *q, 64);
-    if (q == NULL)
+    cpu_item *ring = q != NULL ? a.alloc(a.self, FIRST_RING * sizeof *ring, 64) : NULL;
+    if (ring == NULL) {
+        if (q != NULL)
+            a.free(a.self, q, sizeof *q);
         return CPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "memory.host", "no host memory for a queue");
+    }
     memset(q, 0, sizeof *q);
+    q->ring = ring;
+    q->capacity = FIRST_RING;
     q->device = d;
     q->token = token;
     q->random = d->delay_seed * 0x9e3779b97f4a7c15u | 1u;
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->work_came, NULL);
     pthread_cond_init(&q->item_done, NULL);
+    /* An inline queue may never need the thread. */
+    if ((desc->flags & TN_QUEUE_INLINE) == 0 && !make_thread(q)) {
+        queue_destroy(q);
+        return CPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "cpu.thread",
+                        "the system gave no thread for a queue; end some threads and try again");
+    }
     *out = q;
     *out_ops = &queue_ops;
     return TN_OK;

@@ -9,13 +9,22 @@
 extern "C" {
 #endif
 
+/* Where the library's host memory comes from. alloc gives `bytes` at a multiple of `align` (a power
+ * of two), contents undefined, or NULL: the call that needed them is then NO_MEMORY and its objects
+ * are as they were. free gets what alloc gave and the same bytes. Both are called by any thread,
+ * several at once, possibly under a lock of the library: they must not call Tenon. What the system
+ * and hwloc take for themselves (stacks, mappings, the topology at open) does not come from here. */
 typedef struct tn_allocator {
     void *self;
     void *(*alloc)(void *self, size_t bytes, size_t align);
     void (*free)(void *self, void *p, size_t bytes);
 } tn_allocator;
-typedef struct tn_executor { /* the host application's own pool instead of ours; parallel() returns
-                                when all tasks are done and may run them on the caller */
+/* The host application's own pool instead of ours. parallel() calls task(arg, index, worker) once
+ * for each index below `tasks`, in any order, on any threads, its caller's included, and returns
+ * when these calls have returned; it calls none afterwards. `worker` is below `workers`, and no two
+ * calls at once have the same. The library calls it from several threads at once and never from
+ * inside a task; an index that it leaves out is computed by the thread that called it. */
+typedef struct tn_executor {
     void *self;
     uint32_t workers;
     void (*parallel)(void *self, uint32_t tasks,

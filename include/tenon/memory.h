@@ -84,7 +84,7 @@ TN_API TN_NODISCARD tn_status tn_buffer_map(tn_buffer *buffer, uint64_t offset, 
                                             uint32_t mode, void **out_pointer);
 
 /** End a mapping and make its writes visible to the device.
- *  returns   INVALID when it is not mapped
+ *  returns   INVALID when it is not mapped; NO_MEMORY, the buffer then stays mapped: try again
  *  threads   thread-safe; may block
  *  since     0.1 */
 TN_API TN_NODISCARD tn_status tn_buffer_unmap(tn_buffer *buffer);
