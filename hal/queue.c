@@ -383,7 +383,8 @@ static void take_back(tn_queue *q, tn__item *item)
     q->waiting = item;
 }
 
-static void hand_over(tn_queue *q, tn__item *item) /* without lock */
+/* Without lock; `others`: whether items were in flight before this one. */
+static void hand_over(tn_queue *q, tn__item *item, bool others)
 {
     tn_work_kind kind = item->work.kind;
     bool emulate = can_emulate(item);
@@ -395,7 +396,7 @@ static void hand_over(tn_queue *q, tn__item *item) /* without lock */
     take_back(q, item);
     if (st == TN_STATUS_UNSUPPORTED && emulate) {
         item->host = true;
-    } else if (st == TN_STATUS_NO_MEMORY && q->inflight != 0) {
+    } else if (st == TN_STATUS_NO_MEMORY && others) {
         item->retry = true; /* once those in flight have given back what they hold */
     } else {
         save_error(q, &q->submit_error, st, kind);
@@ -439,11 +440,12 @@ void tn__queue_dispatch(tn_queue *q, bool submitter)
                            : q->failed ? q->error.error.status
                                        : item->wait_error->status;
         if (!alone) {
-            bool here = submitter && (q->flags & TN_QUEUE_INLINE) != 0 && q->inflight == 1;
+            bool others = q->inflight > 1;
+            bool here = submitter && (q->flags & TN_QUEUE_INLINE) != 0 && !others;
             item->work.item = item->id;
             item->work.flags = here ? TN_WORK_MAY_RUN_HERE : 0u;
             pthread_mutex_unlock(&q->lock);
-            hand_over(q, item);
+            hand_over(q, item, others);
             handed = true;
         } else if (!failed && item->host) {
             q->host_item = item;

@@ -5,6 +5,7 @@
 #define TN_TESTS_SUPPORT_FAILING_ALLOC_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
