@@ -112,6 +112,13 @@ static tn_status device_classes(bed *b)
     return st;
 }
 
+/* A fault so late that it never comes. */
+static tn_status device_inject(bed *b)
+{
+    tn_status st = tn_device_inject(b->d, "fail op=copy nth=1000000 as=no_memory");
+    return st == TN_STATUS_UNSUPPORTED ? TN_OK : st;
+}
+
 static const scenario runtime_scenarios[] = {
     {"runtime_create", BED_NOTHING, 0, 3, NULL, runtime_create},
     {"runtime_environment", BED_NOTHING, 0, 5, NULL, runtime_environment},
@@ -130,6 +137,7 @@ TN_TEST(alloc_failure, runtimes)
 
 static const scenario device_scenarios[] = {
     {"device_open", BED_RUNTIME, 0, 3, NULL, device_open},
+    {"device_inject", BED_DEVICE, BED_KEEPS, 0, NULL, device_inject},
 };
 static const scenario classes_scenario = {"device_classes", BED_DEVICE,     BED_KEEPS, 15,
                                           NULL,             device_classes};
@@ -139,7 +147,7 @@ TN_TEST(alloc_failure, devices)
     static const char *const uris[] = {"cpu", "cpu?private=1", "cpu?threads=1&max=baseline", "null"};
     uint64_t sum = 0;
     for (size_t i = 0; i < sizeof uris / sizeof uris[0]; ++i) {
-        sum += bed_sweep_all(device_scenarios, 1, uris[i]);
+        sum += bed_sweep_all(device_scenarios, 2, uris[i]);
         if (i < 2)
             sum += bed_sweep_all(&classes_scenario, 1, uris[i]);
     }

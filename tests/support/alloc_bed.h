@@ -17,7 +17,8 @@ enum { BED_NOTHING, BED_RUNTIME, BED_DEVICE, BED_QUEUE }; /* what is made before
 enum {
     BED_KEEPS = 1,   /* the call may keep memory for the next one: a cache, a pool, an arena */
     BED_POISONS = 2, /* may fail after submit, and so the rest of the queue: use another one */
-    BED_INLINE = 4   /* the queue is TN_QUEUE_INLINE */
+    BED_INLINE = 4,  /* the queue is TN_QUEUE_INLINE */
+    BED_SYSTEM = 8   /* threads and mappings fail, not allocations */
 };
 
 typedef struct bed {
@@ -68,6 +69,8 @@ static inline void bed_make(bed *b, const scenario *s, const char *uri)
     memset(b, 0, sizeof *b);
     b->uri = uri;
     b->queue_flags = (s->flags & BED_INLINE) != 0 ? TN_QUEUE_INLINE : 0;
+    b->mem.system = (s->flags & BED_SYSTEM) != 0;
+    *failing_system() = b->mem.system ? &b->mem : NULL;
     for (uint32_t i = 0; i < BED_BYTES; ++i)
         b->in[i] = (uint8_t)(i * 7 + 1);
     tn_runtime_desc desc = {.head = TN_INIT(tn_runtime_desc),
@@ -118,8 +121,9 @@ static inline bool bed_round(bed *b, const scenario *s, uint64_t at, bool from,
 {
     char where[160];
     tn_error e;
-    snprintf(where, sizeof where, "%s on %s, %s allocation %llu", s->name, b->uri,
-             from ? "every one from" : "only", (unsigned long long)at);
+    snprintf(where, sizeof where, "%s on %s, %s %s %llu", s->name, b->uri,
+             from ? "every one from" : "only",
+             (s->flags & BED_SYSTEM) != 0 ? "system call" : "allocation", (unsigned long long)at);
     int64_t before = atomic_load(&b->mem.live_bytes);
     failing_arm(&b->mem, at, from);
     tn_status st = s->call(b);
@@ -192,7 +196,7 @@ static inline uint64_t bed_sweep(const scenario *s, const char *uri)
         if (at - 1 > points)
             points = at - 1;
     }
-    TN_EXPECT(points >= s->least, "%s on %s has %llu allocation points, fewer than %u", s->name,
+    TN_EXPECT(points >= s->least, "%s on %s has %llu points to fail, fewer than %u", s->name,
               uri, (unsigned long long)points, s->least);
     return points;
 }
@@ -202,9 +206,9 @@ static inline uint64_t bed_sweep_all(const scenario *s, size_t count, const char
     uint64_t sum = 0;
     for (size_t i = 0; i < count; ++i) {
         uint64_t points = bed_sweep(&s[i], uri);
-        fprintf(stderr, "  %-24s %-16s %3llu allocation points, each failed alone and with all after "
-                        "it\n",
-                s[i].name, uri, (unsigned long long)points);
+        fprintf(stderr, "  %-24s %-16s %3llu %s points\n", s[i].name, uri,
+                (unsigned long long)points,
+                (s[i].flags & BED_SYSTEM) != 0 ? "system call" : "allocation");
         sum += points;
     }
     return sum;

@@ -19,6 +19,7 @@ typedef struct failing_alloc {
     _Atomic uint64_t fired;  /* of these refused */
     _Atomic uint64_t fail_at; /* 0: none; 1: the first since arm() */
     atomic_bool from;        /* all from fail_at on */
+    bool system; /* the test counts and refuses calls of the system instead: see failing_system() */
     _Atomic uint64_t misuse; /* frees of another size, twice, or of foreign memory */
 } failing_alloc;
 
@@ -28,14 +29,28 @@ typedef struct alloc_head {
     uint32_t magic;
 } alloc_head;
 
+/* Counts one call; whether it is one to refuse. */
+static inline bool failing_hit(failing_alloc *a)
+{
+    uint64_t call = atomic_fetch_add(&a->calls, 1u) + 1, at = atomic_load(&a->fail_at);
+    if (at == 0 || (atomic_load(&a->from) ? call < at : call != at))
+        return false;
+    atomic_fetch_add(&a->fired, 1u);
+    return true;
+}
+
+/* Where the wrapped calls of the system (threads, mappings) find what to fail. */
+static inline failing_alloc **failing_system(void)
+{
+    static failing_alloc *now;
+    return &now;
+}
+
 static inline void *failing_take(void *self, size_t bytes, size_t align)
 {
     failing_alloc *a = self;
-    uint64_t call = atomic_fetch_add(&a->calls, 1u) + 1, at = atomic_load(&a->fail_at);
-    if (at != 0 && (atomic_load(&a->from) ? call >= at : call == at)) {
-        atomic_fetch_add(&a->fired, 1u);
+    if (!a->system && failing_hit(a))
         return NULL;
-    }
     if (align < 64)
         align = 64;
     void *base = NULL;
