@@ -23,7 +23,7 @@ tn_status tn__fallback_create(tn_plan *plan, const tn_plan_desc *desc)
     inner.flags &= ~(uint32_t)TN_PLAN_ALLOW_FALLBACK;
     inner.kernel = NULL; /* a forced kernel was the device's: it is not to be had elsewhere */
     st = desc->kernel != NULL ? TN_STATUS_UNSUPPORTED
-                                        : tn_plan_create(cpu, plan->op, &inner, &plan->inner);
+                              : tn_plan_create(cpu, plan->op, &inner, &plan->inner);
     tn_device_release(cpu);
     if (st == TN_STATUS_UNSUPPORTED)
         return tn__fail_again(&refused.error);

@@ -139,12 +139,13 @@ static const scenario device_scenarios[] = {
     {"device_open", BED_RUNTIME, 0, 3, NULL, device_open},
     {"device_inject", BED_DEVICE, BED_KEEPS, 0, NULL, device_inject},
 };
-static const scenario classes_scenario = {"device_classes", BED_DEVICE,     BED_KEEPS, 15,
-                                          NULL,             device_classes};
+static const scenario classes_scenario = {"device_classes", BED_DEVICE, BED_KEEPS, 15, NULL,
+                                          device_classes};
 
 TN_TEST(alloc_failure, devices)
 {
-    static const char *const uris[] = {"cpu", "cpu?private=1", "cpu?threads=1&max=baseline", "null"};
+    static const char *const uris[] = {"cpu", "cpu?private=1", "cpu?threads=1&max=baseline",
+                                       "null"};
     uint64_t sum = 0;
     for (size_t i = 0; i < sizeof uris / sizeof uris[0]; ++i) {
         sum += bed_sweep_all(device_scenarios, 2, uris[i]);

@@ -261,8 +261,8 @@ static const scenario scenarios[] = {
 static const scenario emulated[] = {
     {"across_devices", BED_QUEUE, BED_KEEPS | BED_POISONS, 8, on_another_device, across_devices},
 };
-static const scenario transfers_emulated = {"transfers_emulated",    BED_QUEUE, BED_KEEPS | BED_POISONS, 1,
-                                            two_buffers, transfers};
+static const scenario transfers_emulated = {
+    "transfers_emulated", BED_QUEUE, BED_KEEPS | BED_POISONS, 1, two_buffers, transfers};
 
 static void sweep(const char *uri)
 {

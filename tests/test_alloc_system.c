@@ -133,10 +133,11 @@ static const scenario any[] = {
 };
 static const scenario of_cpu[] = {
     {"runtime_create", BED_NOTHING, BED_SYSTEM, 1, NULL, runtime_create},
-    {"run_held", BED_QUEUE, BED_SYSTEM | BED_KEEPS | BED_INLINE | BED_POISONS, 1, operands, run_held},
+    {"run_held", BED_QUEUE, BED_SYSTEM | BED_KEEPS | BED_INLINE | BED_POISONS, 1, operands,
+     run_held},
 };
-static const scenario hidden_buffer = {"buffer_create", BED_DEVICE, BED_SYSTEM, 2, grown,
-                                       buffer_create};
+static const scenario hidden_buffer = {"buffer_create", BED_DEVICE,   BED_SYSTEM, 2,
+                                       grown,           buffer_create};
 
 TN_TEST(alloc_system, cpu)
 {

@@ -55,8 +55,9 @@ static void run(const char *uri, double time)
     for (int i = 0; i < GUESTS; ++i) {
         const guest_report *r = &calls[i].report;
         fprintf(stderr,
-                "%s, guest %d: %" PRIu64 " plans, %" PRIu64 " runs in %.0f s on %d threads, %" PRIu64
-                " wrong, %" PRIu64 " errors, %" PRIu64 " allocations, %" PRId64 " bytes left\n",
+                "%s, guest %d: %" PRIu64 " plans, %" PRIu64
+                " runs in %.0f s on %d threads, %" PRIu64 " wrong, %" PRIu64 " errors, %" PRIu64
+                " allocations, %" PRId64 " bytes left\n",
                 uri, i, r->plans, r->runs, time, GUEST_THREADS, r->wrong, r->errors, r->allocations,
                 r->live_bytes);
         TN_EXPECT(r->runs > 20 && r->plans > 20 && r->allocations > 100, "hardly any work");

@@ -100,9 +100,9 @@ static void pack_task(void *arg, uint32_t index, uint32_t worker)
     float_leave(old);
 }
 
-/* Tasks of one phase in as many lanes as the device has workers: a lane is what one thread does, and
- * its number stands for the worker, so that neither a limit below the executor's (?threads=) nor an
- * executor with its own idea of worker numbers reaches past the workspace. */
+/* Tasks of one phase in as many lanes as the device has workers: a lane is what one thread does,
+ * and its number stands for the worker, so that neither a limit below the executor's (?threads=)
+ * nor an executor with its own idea of worker numbers reaches past the workspace. */
 typedef struct lanes {
     void (*task)(void *arg, uint32_t index, uint32_t worker);
     void *arg;
@@ -262,7 +262,8 @@ static bool make_thread(cpu_queue *q)
 static tn_status enqueue(cpu_queue *q, const tn_work *w) /* with the lock */
 {
     tn_allocator a = q->device->host->allocator;
-    if (q->count == q->capacity) { /* without memory hal offers the item again when these are done */
+    if (q->count ==
+        q->capacity) { /* without memory hal offers the item again when these are done */
         uint32_t larger = q->capacity * 2;
         cpu_item *ring = a.alloc(a.self, larger * sizeof *ring, 64);
         if (ring == NULL)

@@ -13,7 +13,8 @@ extern "C" {
  * of two), contents undefined, or NULL: the call that needed them is then NO_MEMORY and its objects
  * are as they were. free gets what alloc gave and the same bytes. Both are called by any thread,
  * several at once, possibly under a lock of the library: they must not call Tenon. What the system
- * and hwloc take for themselves (stacks, mappings, the topology at open) does not come from here. */
+ * and hwloc take for themselves (stacks, mappings, the topology at open) does not come from here.
+ */
 typedef struct tn_allocator {
     void *self;
     void *(*alloc)(void *self, size_t bytes, size_t align);

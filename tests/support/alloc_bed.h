@@ -39,7 +39,7 @@ typedef struct bed {
 typedef struct scenario {
     const char *name;
     uint32_t level, flags;
-    uint32_t least; /* fewer allocation points than that: the test does not test */
+    uint32_t least;            /* fewer allocation points than that: the test does not test */
     void (*setup)(bed *b);     /* NULL: nothing more */
     tn_status (*call)(bed *b); /* as often as one likes: what it makes it releases */
 } scenario;
@@ -73,9 +73,8 @@ static inline void bed_make(bed *b, const scenario *s, const char *uri)
     *failing_system() = b->mem.system ? &b->mem : NULL;
     for (uint32_t i = 0; i < BED_BYTES; ++i)
         b->in[i] = (uint8_t)(i * 7 + 1);
-    tn_runtime_desc desc = {.head = TN_INIT(tn_runtime_desc),
-                            .allocator = failing_allocator(&b->mem),
-                            .threads = 3};
+    tn_runtime_desc desc = {
+        .head = TN_INIT(tn_runtime_desc), .allocator = failing_allocator(&b->mem), .threads = 3};
     if (s->level >= BED_RUNTIME)
         TN_REQUIRE(tn_runtime_create(&desc, &b->rt) == TN_OK);
     if (s->level >= BED_DEVICE) {
@@ -116,8 +115,8 @@ static inline void bed_drop(bed *b, const char *name)
 }
 
 /* Once with failures from `at` on; false when there were not that many allocations. */
-static inline bool bed_round(bed *b, const scenario *s, uint64_t at, bool from,
-                             const uint8_t *want, uint64_t want_bytes)
+static inline bool bed_round(bed *b, const scenario *s, uint64_t at, bool from, const uint8_t *want,
+                             uint64_t want_bytes)
 {
     char where[160];
     tn_error e;
@@ -196,8 +195,8 @@ static inline uint64_t bed_sweep(const scenario *s, const char *uri)
         if (at - 1 > points)
             points = at - 1;
     }
-    TN_EXPECT(points >= s->least, "%s on %s has %llu points to fail, fewer than %u", s->name,
-              uri, (unsigned long long)points, s->least);
+    TN_EXPECT(points >= s->least, "%s on %s has %llu points to fail, fewer than %u", s->name, uri,
+              (unsigned long long)points, s->least);
     return points;
 }
 

@@ -15,10 +15,10 @@ enum { ALLOC_MAGIC = 0x7e404a11, ALLOC_DEAD = 0x7e40dead };
 
 typedef struct failing_alloc {
     _Atomic int64_t live_bytes, live_blocks;
-    _Atomic uint64_t calls;  /* allocations asked for since arm() */
-    _Atomic uint64_t fired;  /* of these refused */
+    _Atomic uint64_t calls;   /* allocations asked for since arm() */
+    _Atomic uint64_t fired;   /* of these refused */
     _Atomic uint64_t fail_at; /* 0: none; 1: the first since arm() */
-    atomic_bool from;        /* all from fail_at on */
+    atomic_bool from;         /* all from fail_at on */
     bool system; /* the test counts and refuses calls of the system instead: see failing_system() */
     _Atomic uint64_t misuse; /* frees of another size, twice, or of foreign memory */
 } failing_alloc;

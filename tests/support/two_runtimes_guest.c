@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A library that uses libtenon for itself: one runtime, one device, several threads that make plans,
- * run them and compare every bit. */
+/* A library that uses libtenon for itself: one runtime, one device, several threads that make
+ * plans, run them and compare every bit. */
 #include <pthread.h>
 #include <stdio.h>
 #include <time.h>
@@ -129,7 +129,8 @@ static tn_status prepare(guest *g)
             if (j->op->args[a].role == TN_ARG_OUT)
                 j->out = a;
         j->out_bytes = extent(&j->op->args[j->out].tensor);
-        st = run(plain, q, j->op, (const float(*)[MOST])g->in, j->out, j->want, j->out_bytes, &plan);
+        st =
+            run(plain, q, j->op, (const float(*)[MOST])g->in, j->out, j->want, j->out_bytes, &plan);
         tn_plan_release(plan);
         for (uint64_t k = 0; k < j->out_bytes; ++k)
             g->report->digest = (g->report->digest ^ j->want[k]) * 0x100000001b3u;
@@ -238,9 +239,8 @@ TN_API void tn_test_guest(const char *uri, uint32_t threads, double seconds, uin
     for (int a = 0; a < ARGS; ++a)
         for (int i = 0; i < MOST; ++i)
             g->in[a][i] = (float)((int)(next(&state) % 17) - 8);
-    tn_runtime_desc desc = {.head = TN_INIT(tn_runtime_desc),
-                            .allocator = failing_allocator(&g->mem),
-                            .threads = 3};
+    tn_runtime_desc desc = {
+        .head = TN_INIT(tn_runtime_desc), .allocator = failing_allocator(&g->mem), .threads = 3};
     tn_status st = tn_runtime_create(&desc, &g->rt);
     if (st == TN_OK)
         st = tn_device_open(g->rt, uri, &g->device);
