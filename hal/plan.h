@@ -19,8 +19,8 @@ typedef struct tn__choices {
 } tn__choices;
 void tn__choices_add(void *self, const tn_choice *choice); /* a tn_choice_fn; self: tn__choices */
 void tn__choices_add_error(tn__choices *c, const char *device); /* this thread's last error */
-tn_status
-tn__choices_status(const tn__choices *c); /* NO_MEMORY if a row was lost, with its error */
+/* NO_MEMORY, with its error, once a row was lost. */
+tn_status tn__choices_status(const tn__choices *c);
 void tn__choices_visit(const tn__choices *c, tn_choice_fn fn, void *self);
 void tn__choices_free(tn__choices *c);
 

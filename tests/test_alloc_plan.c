@@ -287,7 +287,8 @@ TN_TEST(alloc_plan, questions_and_warm_runs_take_none)
         bed_make(&b, &s, uris[i]);
         bed_without(&b, s.name, questions);
         if (strcmp(uris[i], "null") != 0) {
-            TN_EXPECT(run(&b) == TN_OK && run(&b) == TN_OK);
+            bed_warm(&b);
+            TN_EXPECT(run(&b) == TN_OK);
             bed_without(&b, "warm run", run);
         }
         bed_drop(&b, s.name);

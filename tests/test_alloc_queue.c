@@ -355,6 +355,7 @@ TN_TEST(alloc_queue, warm_queues_take_none)
         bed_make(&b, &s, uris[i]);
         value = 0;
         TN_REQUIRE(tn_fence_create(b.rt, 0, &fence) == TN_OK);
+        bed_warm(&b);
         TN_EXPECT(warm(&b) == TN_OK);
         for (int round = 0; round < 5; ++round)
             bed_without(&b, s.name, warm);

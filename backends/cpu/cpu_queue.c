@@ -262,8 +262,8 @@ static bool make_thread(cpu_queue *q)
 static tn_status enqueue(cpu_queue *q, const tn_work *w) /* with the lock */
 {
     tn_allocator a = q->device->host->allocator;
-    if (q->count ==
-        q->capacity) { /* without memory hal offers the item again when these are done */
+    /* Without memory for a longer ring hal offers the item again when these are done. */
+    if (q->count == q->capacity) {
         uint32_t larger = q->capacity * 2;
         cpu_item *ring = a.alloc(a.self, larger * sizeof *ring, 64);
         if (ring == NULL)

@@ -213,6 +213,26 @@ static inline uint64_t bed_sweep_all(const scenario *s, size_t count, const char
     return sum;
 }
 
+static inline void bed_nothing(void *self)
+{
+    (void)self;
+}
+
+/* Many items at once, so that the queue has recycled ones for whatever comes later, however fast
+ * or slow it completes. */
+static inline void bed_warm(bed *b)
+{
+    tn_fence *gate = NULL;
+    TN_REQUIRE(tn_fence_create(b->rt, 0, &gate) == TN_OK);
+    tn_point point = {gate, 1};
+    tn_sync held = {.wait = &point, .wait_count = 1};
+    for (int i = 0; i < 8; ++i)
+        TN_REQUIRE(tn_queue_call(b->q, bed_nothing, NULL, &held) == TN_OK);
+    TN_REQUIRE(tn_fence_signal(gate, 1) == TN_OK);
+    TN_REQUIRE(tn_queue_wait_idle(b->q, UINT64_MAX) == TN_OK);
+    tn_fence_release(gate);
+}
+
 /* Calls that have no business with memory: they run with every allocation refused. */
 static inline void bed_without(bed *b, const char *name, tn_status (*call)(bed *b))
 {
