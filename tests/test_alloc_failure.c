@@ -165,6 +165,18 @@ static void one_buffer(bed *b)
     }
 }
 
+/* Where the device hands out host pointers the address is one, also for the buffer that nearly did
+ * not come to be. */
+static bool address_is_real(tn_buffer *x)
+{
+    tn_buffer_info info = {.head = TN_INIT(tn_buffer_info)};
+    tn_external out = {.head = TN_INIT(tn_external)};
+    if (tn_buffer_get_info(x, &info) != TN_OK)
+        return false;
+    return tn_buffer_export(x, TN_EXTERNAL_HOST, &out) != TN_OK ||
+           (uint64_t)(uintptr_t)out.pointer == info.address;
+}
+
 static tn_status buffer_create(bed *b)
 {
     tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = 5000, .align = 256};
@@ -192,7 +204,8 @@ static tn_status buffer_create_many(bed *b)
     tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = 64};
     tn_status st = TN_OK;
     for (int i = 0; i <= ADDRESSES_FIRST && st == TN_OK; ++i)
-        st = tn_buffer_create(b->d, &desc, &x[i]);
+        if (bed_try(&st, tn_buffer_create(b->d, &desc, &x[i])) && !address_is_real(x[i]))
+            st = TN_STATUS_INTERNAL;
     for (int i = 0; i <= ADDRESSES_FIRST; ++i)
         tn_buffer_release(x[i]);
     return st;
