@@ -11,8 +11,10 @@ enum { POLL_NS = 1000000 };
 struct tn__progress {
     tn_allocator allocator; /* outlives the runtime when this thread is the one that ends it */
     pthread_mutex_t lock;   /* guards: everything below and the todo fields of the queues */
-    pthread_cond_t cond;
+    pthread_cond_t cond, turned;
     pthread_t thread;
+    const tn_queue *current; /* whose turn it is; only compared */
+    uint32_t watchers;       /* on `turned` */
     bool started, stop, orphan;
     tn_queue *first, **end;
 };
@@ -20,6 +22,7 @@ struct tn__progress {
 static void destroy_memory(tn__progress *p)
 {
     tn_allocator allocator = p->allocator;
+    pthread_cond_destroy(&p->turned);
     pthread_cond_destroy(&p->cond);
     pthread_mutex_destroy(&p->lock);
     allocator.free(allocator.self, p, sizeof *p);
@@ -36,6 +39,7 @@ static void turn(tn__progress *p)
     uint32_t todo = q->todo;
     q->todo = 0;
     q->listed = false;
+    p->current = q;
     pthread_mutex_unlock(&p->lock);
     if ((todo & TN__TODO_REAP) != 0) {
         tn__queue_destroy(q);
@@ -54,6 +58,9 @@ static void turn(tn__progress *p)
         tn_queue_release(q);
     }
     pthread_mutex_lock(&p->lock);
+    p->current = NULL;
+    if (p->watchers != 0)
+        pthread_cond_broadcast(&p->turned);
 }
 
 static void *run(void *arg)
@@ -94,6 +101,7 @@ static tn__progress *make(tn_runtime *rt)
     p->allocator = rt->allocator;
     pthread_mutex_init(&p->lock, NULL);
     tn__cond_init(&p->cond);
+    tn__cond_init(&p->turned);
     p->end = &p->first;
     pthread_mutex_lock(&rt->lock);
     first = rt->progress;
@@ -138,6 +146,19 @@ void tn__progress_post(tn_queue *q, uint32_t todo)
         p->end = &q->todo_next;
     }
     pthread_cond_signal(&p->cond);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void tn__progress_settle(tn_queue *q)
+{
+    tn__progress *p = get(q->runtime);
+    pthread_mutex_lock(&p->lock);
+    if (p->started && !pthread_equal(p->thread, pthread_self())) {
+        ++p->watchers;
+        while (q->listed || p->current == q)
+            pthread_cond_wait(&p->turned, &p->lock);
+        --p->watchers;
+    }
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -336,11 +336,17 @@ static void finish(tn_queue *q, tn__item *item, tn_status status, const tn_times
         q->inflight == 0 && q->waiting != NULL && q->waiting->waits_left == 0 && !q->dispatching;
     if (q->sleepers != 0 && (last || q->polled))
         pthread_cond_broadcast(&q->changed);
-    pthread_mutex_unlock(&q->lock);
+    /* Given up before anybody can see that the queue is idle: it may be gone after the unlock. */
+    bool reap = last && tn__ref_release(&q->ref);
     if (post)
+        tn__ref_retain(&q->ref);
+    pthread_mutex_unlock(&q->lock);
+    if (post) {
         tn__progress_post(q, TN__TODO_DISPATCH);
+        reap = tn__ref_release(&q->ref);
+    }
     /* This may be the backend's own thread, which destroying the queue would join. */
-    if (last && tn__ref_release(&q->ref))
+    if (reap)
         tn__progress_post(q, TN__TODO_REAP);
 }
 
@@ -653,6 +659,8 @@ tn_status tn_queue_wait_idle(tn_queue *q, uint64_t timeout_ns)
     }
     bool idle = q->pending == 0, failed = q->failed;
     pthread_mutex_unlock(&q->lock);
+    if (idle)
+        tn__progress_settle(q);
     if (failed && idle)
         return tn__fail_again(&q->error.error);
     if (!idle)

@@ -128,6 +128,9 @@ void tn__commands_destroy(tn_commands *c);
  * them: a completion has nobody to tell. */
 tn_status tn__progress_start(tn_runtime *rt);
 void tn__progress_post(tn_queue *q, uint32_t todo);
+/* Waits until the progress thread has let go of a queue that is idle, so that whoever waited for
+ * idleness and releases the queue is the one who destroys it. */
+void tn__progress_settle(tn_queue *q);
 /* TN_RUNTIME_NO_THREADS: does what is posted in the calling thread; false when it did nothing. */
 bool tn__progress_turn(tn_runtime *rt);
 

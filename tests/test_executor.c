@@ -180,8 +180,6 @@ static int64_t chain(const char *uri, const char *cls, host *h, uint32_t threads
     tn_queue_release(q);
     tn_device_release(d);
     tn_runtime_release(rt);
-    for (int i = 0; i < 5000 && atomic_load(&mem.live_bytes) != 0; ++i)
-        nap(1000000);
     TN_EXPECT(atomic_load(&mem.misuse) == 0, "%s frees what it did not get", uri);
     return atomic_load(&mem.live_bytes);
 }

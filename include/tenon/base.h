@@ -115,6 +115,8 @@ typedef struct tn_commands tn_commands;
 TN_API tn_runtime *tn_runtime_retain(tn_runtime *runtime);
 
 /** Give up a reference to the runtime; NULL is accepted.
+ *  memory    once tn_queue_wait_idle has returned for every queue, nothing of the library runs and
+ *            no memory is held after the last release; work still pending ends on its own threads
  *  threads   thread-safe
  *  since     0.1 */
 TN_API void tn_runtime_release(tn_runtime *runtime);

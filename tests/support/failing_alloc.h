@@ -75,10 +75,10 @@ static inline void failing_give(void *self, void *p, size_t bytes)
     }
     head->magic = ALLOC_DEAD;
     size_t room = head->room;
-    atomic_fetch_sub(&a->live_bytes, (int64_t)bytes);
     memset(p, 0xdd, bytes);
     free((char *)p - room);
     atomic_fetch_sub(&a->live_blocks, 1);
+    atomic_fetch_sub(&a->live_bytes, (int64_t)bytes); /* last: whoever sees 0 may forget us */
 }
 
 static inline tn_allocator failing_allocator(failing_alloc *a)
