@@ -58,18 +58,20 @@ tn_status tn__addresses_add(tn__addresses *a, uint64_t address, uint64_t bytes, 
 {
     uint64_t last;
     if (bytes == 0 || !tn__add_u64(address, bytes - 1, &last))
-        return tn__fail(TN_STATUS_INVALID, "buffer.address", NULL,
-                        "%llu bytes at 0x%llx are no range", (unsigned long long)bytes,
-                        (unsigned long long)address);
+        return tn__fail(TN_STATUS_INVALID, "buffer.address", "address",
+                        "address 0x%llx and %llu bytes are no range; it has to have bytes and to "
+                        "end inside 64 bits",
+                        (unsigned long long)address, (unsigned long long)bytes);
     pthread_mutex_lock(&a->lock);
     tn_status st = TN_OK;
     size_t at = after(a, address);
     bool before = at > 0 && a->ranges[at - 1].address + (a->ranges[at - 1].bytes - 1) >= address;
     bool behind = at < a->count && a->ranges[at].address <= last;
     if (before || behind) {
-        st = tn__fail(TN_STATUS_INVALID, "buffer.address", NULL,
-                      "%llu bytes at 0x%llx overlap another live buffer", (unsigned long long)bytes,
-                      (unsigned long long)address);
+        st = tn__fail(TN_STATUS_INVALID, "buffer.address", "address",
+                      "address 0x%llx and %llu bytes overlap another live buffer; every live "
+                      "buffer needs a range of its own",
+                      (unsigned long long)address, (unsigned long long)bytes);
     } else if (a->count == a->capacity) {
         size_t capacity = a->capacity == 0 ? 64 : a->capacity * 2;
         range *larger = tn__alloc(a->runtime, capacity * sizeof *larger);
@@ -107,9 +109,8 @@ void tn__addresses_remove(tn__addresses *a, uint64_t address, tn_buffer *buffer)
 tn_status tn_runtime_find(tn_runtime *rt, uint64_t address, tn_buffer **out_borrowed,
                           uint64_t *out_offset)
 {
-    if (rt == NULL || out_borrowed == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", rt == NULL ? "runtime" : "out_borrowed",
-                        "the argument is NULL");
+    if (out_borrowed == NULL)
+        return tn__fail_null("out_borrowed", "give a tn_buffer * to fill");
     *out_borrowed = NULL;
     if (!tn__runtime_usable(rt))
         return TN_STATUS_INVALID;
@@ -124,7 +125,8 @@ tn_status tn_runtime_find(tn_runtime *rt, uint64_t address, tn_buffer **out_borr
     pthread_mutex_unlock(&a->lock);
     if (*out_borrowed == NULL)
         return tn__fail(TN_STATUS_INVALID, "address.unknown", "address",
-                        "0x%llx lies in no live buffer of this runtime",
+                        "address 0x%llx lies in no live buffer of this runtime; give one inside a "
+                        "range that tn_buffer_get_info told",
                         (unsigned long long)address);
     if (out_offset != NULL)
         *out_offset = offset;
@@ -150,7 +152,8 @@ tn_status tn__address_reserve(uint64_t bytes, uint64_t *out)
                          -1, 0);
     if (p == MAP_FAILED)
         return tn__fail(TN_STATUS_NO_MEMORY, "buffer.address", "bytes",
-                        "no %llu bytes of address space could be reserved",
+                        "bytes is %llu, which the address space has no room for; release buffers "
+                        "or ask for less",
                         (unsigned long long)bytes);
     *out = (uint64_t)(uintptr_t)p;
     return TN_OK;

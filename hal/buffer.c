@@ -3,6 +3,9 @@
 /* path: api > placement > [queue] > backend > kernel > device */
 #include "queue.h"
 
+/* What sizes and offsets can be added up to without a thought. */
+static const uint64_t BYTES_MOST = INT64_MAX;
+
 static tn_buffer *root_of(tn_buffer *b)
 {
     return b->parent != NULL ? b->parent : b; /* the parent of a view is never a view */
@@ -64,7 +67,7 @@ static void deallocate(tn_buffer *b)
 tn_status tn_buffer_create(tn_device *d, const tn_buffer_desc *desc, tn_buffer **out)
 {
     if (out == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "out", "out is NULL");
+        return tn__fail_null("out_buffer", "give a tn_buffer * to fill");
     *out = NULL;
     tn_status st = tn__device_usable(d, "device");
     if (st != TN_OK)
@@ -75,19 +78,23 @@ tn_status tn_buffer_create(tn_device *d, const tn_buffer_desc *desc, tn_buffer *
         return st;
     if ((local.align & (local.align - 1)) != 0)
         return tn__fail(TN_STATUS_INVALID, "buffer.align", "desc.align",
-                        "%llu is no power of two (0: the device's own)",
+                        "desc.align is %llu; a power of two is needed, or 0 for the device's own",
                         (unsigned long long)local.align);
     if (local.memory > (TN_MEMORY_HOST_VISIBLE | TN_MEMORY_UPLOAD | TN_MEMORY_READBACK))
         return tn__fail(TN_STATUS_INVALID, "buffer.memory", "desc.memory",
-                        "unknown bits in 0x%x; allowed are TN_MEMORY_*", local.memory);
+                        "desc.memory is 0x%x; only TN_MEMORY_* bits (0x%x) are allowed",
+                        local.memory,
+                        TN_MEMORY_HOST_VISIBLE | TN_MEMORY_UPLOAD | TN_MEMORY_READBACK);
     if (local.flags != 0)
         return tn__fail(TN_STATUS_INVALID, "buffer.flags", "desc.flags",
-                        "0x%x: no flags are defined", local.flags);
-    if (d->info.largest_buffer_bytes != 0 && local.bytes > d->info.largest_buffer_bytes)
+                        "desc.flags is 0x%x; no flags are defined, give 0", local.flags);
+    uint64_t largest = d->info.largest_buffer_bytes;
+    if (largest == 0 || largest > BYTES_MOST)
+        largest = BYTES_MOST;
+    if (local.bytes > largest)
         return tn__fail(TN_STATUS_NO_MEMORY, "buffer.too_large", "desc.bytes",
-                        "%llu bytes; the largest buffer of %s has %llu",
-                        (unsigned long long)local.bytes, d->uri,
-                        (unsigned long long)d->info.largest_buffer_bytes);
+                        "desc.bytes is %llu; the largest buffer of %s has %llu",
+                        (unsigned long long)local.bytes, d->uri, (unsigned long long)largest);
     tn_buffer *b;
     st = allocate(d, &b);
     if (st != TN_OK)
@@ -119,18 +126,19 @@ tn_status tn_buffer_create(tn_device *d, const tn_buffer_desc *desc, tn_buffer *
 tn_status tn_buffer_view(tn_buffer *of, uint64_t offset, uint64_t bytes, tn_buffer **out)
 {
     if (out == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "out", "out is NULL");
+        return tn__fail_null("out_view", "give a tn_buffer * to fill");
     *out = NULL;
     if (of == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "buffer", "the buffer is NULL");
+        return tn__fail_null("buffer", "give the buffer that the view is of");
     tn_status st = tn__device_usable(of->device, "buffer");
     if (st != TN_OK)
         return st;
     uint64_t end;
     if (!tn__add_u64(offset, bytes, &end) || end > of->bytes)
         return tn__fail(TN_STATUS_INVALID, "buffer.range", "offset",
-                        "%llu bytes at %llu leave the buffer of %llu bytes",
-                        (unsigned long long)bytes, (unsigned long long)offset,
+                        "offset %llu and bytes %llu leave the buffer of %llu bytes; together they "
+                        "may be at most that",
+                        (unsigned long long)offset, (unsigned long long)bytes,
                         (unsigned long long)of->bytes);
     tn_buffer *b;
     st = allocate(of->device, &b);
@@ -147,10 +155,17 @@ tn_status tn_buffer_view(tn_buffer *of, uint64_t offset, uint64_t bytes, tn_buff
     return TN_OK;
 }
 
+static tn_status fail_kind(tn_external_kind kind, const char *argument)
+{
+    return tn__fail(TN_STATUS_INVALID, "external.kind", argument,
+                    "%s is %d; kinds are %d (host) to %d (sync fd)", argument, (int)kind,
+                    TN_EXTERNAL_HOST, TN_EXTERNAL_SYNC_FD);
+}
+
 tn_status tn_buffer_import(tn_device *d, const tn_external *external, tn_buffer **out)
 {
     if (out == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "out", "out is NULL");
+        return tn__fail_null("out_buffer", "give a tn_buffer * to fill");
     *out = NULL;
     tn_status st = tn__device_usable(d, "device");
     if (st != TN_OK)
@@ -159,19 +174,31 @@ tn_status tn_buffer_import(tn_device *d, const tn_external *external, tn_buffer 
     st = tn__struct_in(&local, sizeof local, TN_TYPE_tn_external, external, "external");
     if (st != TN_OK)
         return st;
+    if (local.kind < TN_EXTERNAL_HOST || local.kind > TN_EXTERNAL_SYNC_FD)
+        return fail_kind(local.kind, "external.kind");
+    uint64_t span;
+    if (!tn__add_u64(local.offset, local.bytes, &span) ||
+        !tn__add_u64((uint64_t)(uintptr_t)local.pointer, span, &span) || local.bytes > BYTES_MOST)
+        return tn__fail(TN_STATUS_INVALID, "external.range", "external.bytes",
+                        "external.bytes %llu at offset %llu of %p reach past the address space; "
+                        "give the size of the memory",
+                        (unsigned long long)local.bytes, (unsigned long long)local.offset,
+                        local.pointer);
     if (local.kind == TN_EXTERNAL_HOST && local.pointer == NULL && local.bytes != 0)
         return tn__fail(TN_STATUS_INVALID, "argument.null", "external.pointer",
-                        "the host pointer is NULL");
+                        "external.pointer is NULL and external.bytes %llu; give the memory",
+                        (unsigned long long)local.bytes);
     uint64_t align = d->info.import_align,
              start = (uint64_t)(uintptr_t)local.pointer + local.offset;
     if (local.kind == TN_EXTERNAL_HOST && align != 0 && (start & (align - 1)) != 0)
-        return tn__fail(TN_STATUS_UNSUPPORTED, "buffer.import_align", "external.pointer",
-                        "the memory starts at 0x%llx; %s imports multiples of %llu; create a "
-                        "buffer and copy with tn_queue_write",
-                        (unsigned long long)start, d->uri, (unsigned long long)align);
+        return tn__fail(
+            TN_STATUS_UNSUPPORTED, "buffer.import_align", "external.pointer",
+            "external.pointer is 0x%llx with its offset; %s imports multiples of %llu; create a "
+            "buffer and copy with tn_queue_write",
+            (unsigned long long)start, d->uri, (unsigned long long)align);
     if (!tn__has(d->ops, buffer_import))
         return tn__fail(TN_STATUS_UNSUPPORTED, "buffer.import", "device",
-                        "%s imports no memory; create a buffer and copy with tn_queue_write",
+                        "device %s imports no memory; create a buffer and copy with tn_queue_write",
                         d->uri);
     tn_buffer *b;
     st = allocate(d, &b);
@@ -207,16 +234,20 @@ tn_status tn_buffer_import(tn_device *d, const tn_external *external, tn_buffer 
 
 tn_status tn_buffer_export(tn_buffer *b, tn_external_kind kind, tn_external *out)
 {
-    if (b == NULL || out == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", b == NULL ? "buffer" : "out",
-                        "the argument is NULL");
+    if (b == NULL)
+        return tn__fail_null("buffer", "give the buffer to hand out");
     tn_status st = tn__device_usable(b->device, "buffer");
+    if (st == TN_OK)
+        st = tn__struct_out_check(out, TN_TYPE_tn_external, "out_external");
     if (st != TN_OK)
         return st;
+    if (kind < TN_EXTERNAL_HOST || kind > TN_EXTERNAL_SYNC_FD)
+        return fail_kind(kind, "kind");
     if (!tn__has(b->ops, export_to))
         return tn__fail(TN_STATUS_UNSUPPORTED, "buffer.export", "kind",
-                        "%s exports no memory; map the buffer or copy with tn_queue_read",
-                        b->device->uri);
+                        "kind %d is not to be had, %s exports no memory; map the buffer or copy "
+                        "with tn_queue_read",
+                        (int)kind, b->device->uri);
     tn_external local = {.head = TN_INIT(tn_external)};
     tn__error_clear();
     st = b->ops->export_to(b->object, kind, &local);
@@ -227,7 +258,7 @@ tn_status tn_buffer_export(tn_buffer *b, tn_external_kind kind, tn_external *out
     else
         local.offset += b->offset;
     local.bytes = b->bytes;
-    return tn__struct_out(out, &local, sizeof local, TN_TYPE_tn_external, "out");
+    return tn__struct_out(out, &local, sizeof local, TN_TYPE_tn_external, "out_external");
 }
 
 tn_buffer *tn_buffer_retain(tn_buffer *b)
@@ -272,6 +303,8 @@ void tn_buffer_release(tn_buffer *b)
     if (b == NULL || !tn__ref_release(&b->ref))
         return;
     tn_device *d = b->device;
+    if (tn__runtime_forked(d->runtime))
+        return;
     if (b->map_mode != 0) { /* released while mapped: what was written through it is dropped */
         if (b->staging != NULL)
             tn__free(d->runtime, b->staging, staging_bytes(b));
@@ -295,22 +328,33 @@ void tn_buffer_release(tn_buffer *b)
     deallocate(b);
 }
 
+/* Devices are told apart by object, so two of one URI are two. */
+static tn_status fail_device(const tn_buffer *b, const tn_device *device, const char *argument)
+{
+    const char *other = b->device->runtime != device->runtime      ? " of another runtime"
+                        : strcmp(b->device->uri, device->uri) == 0 ? " (opened another time)"
+                                                                   : "";
+    return tn__fail(
+        TN_STATUS_INVALID, "buffer.device", argument,
+        "%s is a buffer on device %s%s, the work is on %s; give a buffer of that device", argument,
+        b->device->uri, other, device->uri);
+}
+
 tn_status tn__buffer_check(tn_buffer *b, tn_device *device, uint64_t offset, uint64_t bytes,
                            const char *argument)
 {
     if (b == NULL)
-        return tn__fail(TN_STATUS_INVALID, "buffer.null", argument, "no buffer is given for %s",
-                        argument);
+        return tn__fail(TN_STATUS_INVALID, "buffer.null", argument,
+                        "%s has no buffer; give one of %s", argument, device->uri);
     if (b->device != device)
-        return tn__fail(TN_STATUS_INVALID, "buffer.device", argument,
-                        "the buffer for %s is on %s, the work is on %s", argument, b->device->uri,
-                        device->uri);
+        return fail_device(b, device, argument);
     uint64_t end;
     if (!tn__add_u64(offset, bytes, &end) || end > b->bytes)
-        return tn__fail(TN_STATUS_INVALID, "buffer.range", argument,
-                        "%llu bytes at %llu leave the buffer of %llu bytes given for %s",
-                        (unsigned long long)bytes, (unsigned long long)offset,
-                        (unsigned long long)b->bytes, argument);
+        return tn__fail(
+            TN_STATUS_INVALID, "buffer.range", argument,
+            "%s takes %llu bytes at offset %llu, but its buffer has %llu bytes; stay inside",
+            argument, (unsigned long long)bytes, (unsigned long long)offset,
+            (unsigned long long)b->bytes);
     tn_buffer *root = root_of(b);
     if (atomic_load_explicit(&root->mapped, memory_order_acquire) == 0 || bytes == 0)
         return TN_OK;
@@ -323,9 +367,10 @@ tn_status tn__buffer_check(tn_buffer *b, tn_device *device, uint64_t offset, uin
     }
     pthread_mutex_unlock(&root->lock);
     if (overlap)
-        return tn__fail(TN_STATUS_INVALID, "buffer.mapped", argument,
-                        "%llu bytes at %llu of the buffer given for %s are mapped; unmap first",
-                        (unsigned long long)bytes, (unsigned long long)offset, argument);
+        return tn__fail(
+            TN_STATUS_INVALID, "buffer.mapped", argument,
+            "%s takes %llu bytes at offset %llu of a buffer that is mapped there; unmap it first",
+            argument, (unsigned long long)bytes, (unsigned long long)offset);
     return TN_OK;
 }
 
@@ -346,19 +391,20 @@ static tn_status transfer(tn_buffer *b, uint64_t offset, void *host, uint64_t by
 tn_status tn_buffer_map(tn_buffer *b, uint64_t offset, uint64_t bytes, uint32_t mode, void **out)
 {
     if (out == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "out", "out is NULL");
+        return tn__fail_null("out_pointer", "give a void * to fill");
     *out = NULL;
     if (b == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "buffer", "the buffer is NULL");
+        return tn__fail_null("buffer", "give the buffer to map");
     tn_device *d = b->device;
     tn_status st = tn__device_usable(d, "buffer");
     if (st != TN_OK)
         return st;
     if ((mode & (TN_MAP_READ | TN_MAP_WRITE)) == 0 ||
-        (mode & ~(uint32_t)(TN_MAP_READ | TN_MAP_WRITE | TN_MAP_DISCARD)) != 0)
+        (mode & ~(uint32_t)(TN_MAP_READ | TN_MAP_WRITE | TN_MAP_DISCARD)) != 0 ||
+        (mode & (TN_MAP_WRITE | TN_MAP_DISCARD)) == TN_MAP_DISCARD)
         return tn__fail(TN_STATUS_INVALID, "map.mode", "mode",
-                        "0x%x: give TN_MAP_READ, TN_MAP_WRITE or both, and TN_MAP_DISCARD if the "
-                        "old contents do not matter",
+                        "mode is 0x%x; give TN_MAP_READ, TN_MAP_WRITE or both, and TN_MAP_DISCARD "
+                        "with WRITE if the old contents do not matter",
                         mode);
     st = tn__buffer_check(b, d, offset, bytes, "buffer");
     if (st != TN_OK)
@@ -372,7 +418,9 @@ tn_status tn_buffer_map(tn_buffer *b, uint64_t offset, uint64_t bytes, uint32_t 
     pthread_mutex_unlock(&root->lock);
     if (taken)
         return tn__fail(TN_STATUS_INVALID, "map.twice", "buffer",
-                        "the buffer is mapped; map a view for a second range");
+                        "the buffer is mapped already, %llu bytes at offset %llu; unmap it, or map "
+                        "a view for a second range",
+                        (unsigned long long)b->map_bytes, (unsigned long long)b->map_offset);
     void *pointer = NULL, *staging = NULL;
     uint64_t room = bytes != 0 ? bytes : 1;
     if (tn__has(b->ops, map) && bytes != 0) {
@@ -410,7 +458,7 @@ tn_status tn_buffer_map(tn_buffer *b, uint64_t offset, uint64_t bytes, uint32_t 
 tn_status tn_buffer_unmap(tn_buffer *b)
 {
     if (b == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "buffer", "the buffer is NULL");
+        return tn__fail_null("buffer", "give the buffer to unmap");
     if (!tn__runtime_usable(b->device->runtime))
         return TN_STATUS_INVALID;
     tn_buffer *root = root_of(b);
@@ -421,8 +469,10 @@ tn_status tn_buffer_unmap(tn_buffer *b)
     b->map_pointer = NULL;
     pthread_mutex_unlock(&root->lock);
     if (mode == 0)
-        return tn__fail(TN_STATUS_INVALID, "unmap.not_mapped", "buffer",
-                        "the buffer is not mapped");
+        return tn__fail(
+            TN_STATUS_INVALID, "unmap.not_mapped", "buffer",
+            "the buffer of %llu bytes is not mapped; unmap once what tn_buffer_map mapped",
+            (unsigned long long)b->bytes);
     tn_status st = TN_OK;
     if (staging == NULL && tn__has(b->ops, unmap))
         st = b->ops->unmap(b->object);
@@ -447,11 +497,13 @@ tn_status tn_buffer_unmap(tn_buffer *b)
 tn_status tn_buffer_get_info(const tn_buffer *b, tn_buffer_info *out)
 {
     if (b == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "buffer", "the buffer is NULL");
+        return tn__fail_null("buffer", "give the buffer to describe");
+    if (!tn__runtime_usable(b->device->runtime))
+        return TN_STATUS_INVALID;
     tn_buffer_info info = {.head = TN_INIT(tn_buffer_info),
                            .bytes = b->bytes,
                            .address = b->address,
                            .memory = b->memory,
                            .device = b->device};
-    return tn__struct_out(out, &info, sizeof info, TN_TYPE_tn_buffer_info, "out");
+    return tn__struct_out(out, &info, sizeof info, TN_TYPE_tn_buffer_info, "out_info");
 }

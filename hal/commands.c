@@ -7,16 +7,17 @@
 tn_status tn_commands_begin(tn_queue *q, tn_queue **out_recorder)
 {
     if (out_recorder == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "out_recorder", "it is NULL");
+        return tn__fail_null("out_recorder", "give a tn_queue * to fill");
     *out_recorder = NULL;
     if (q == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "queue", "the queue is NULL");
+        return tn__fail_null("queue", "make one with tn_queue_create");
     tn_status st = tn__device_usable(q->device, "queue");
     if (st != TN_OK)
         return st;
     if (q->ops == NULL)
         return tn__fail(TN_STATUS_INVALID, "commands.nested", "queue",
-                        "a recorder cannot record into another one");
+                        "the queue is a recorder, which cannot record into another one; begin on "
+                        "the queue that will run it");
     tn_queue *r = tn__alloc(q->runtime, sizeof *r);
     if (r == NULL)
         return TN_STATUS_NO_MEMORY;
@@ -63,17 +64,19 @@ static tn_status record(tn_commands *c)
 tn_status tn_commands_end(tn_queue *recorder, tn_commands **out)
 {
     if (out == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "out", "out is NULL");
+        return tn__fail_null("out_commands", "give a tn_commands * to fill");
     *out = NULL;
     if (recorder == NULL || recorder->ops != NULL)
         return tn__fail(TN_STATUS_INVALID, "commands.recorder", "recorder",
-                        "it is not a queue made by tn_commands_begin");
+                        "recorder is %s; give what tn_commands_begin made",
+                        recorder == NULL ? "NULL" : "a queue that runs its work");
     tn_status st = tn__device_usable(recorder->device, "recorder");
     if (st != TN_OK)
         return st;
     if (recorder->ended)
         return tn__fail(TN_STATUS_INVALID, "commands.ended", "recorder",
-                        "the commands of this recorder were ended before");
+                        "the commands of this recorder were ended before; begin a new one with "
+                        "tn_commands_begin");
     tn_commands *c = tn__alloc(recorder->runtime, sizeof *c);
     if (c == NULL)
         return TN_STATUS_NO_MEMORY;
@@ -116,7 +119,7 @@ void tn__commands_destroy(tn_commands *c)
 
 void tn_commands_release(tn_commands *c)
 {
-    if (c == NULL || !tn__ref_release(&c->ref))
+    if (c == NULL || !tn__ref_release(&c->ref) || tn__runtime_forked(c->queue->runtime))
         return;
     tn_queue *q = c->queue;
     if (c->object == NULL) {
@@ -180,15 +183,18 @@ static tn_status replay(tn_queue *q, tn_commands *c, const tn_sync *sync)
 
 tn_status tn_queue_submit(tn_queue *q, tn_commands *c, const tn_sync *sync)
 {
-    if (q == NULL || c == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", q == NULL ? "queue" : "commands",
-                        "the argument is NULL");
+    if (q == NULL)
+        return tn__fail_null("queue", "make one with tn_queue_create");
+    if (c == NULL)
+        return tn__fail_null("commands", "make them with tn_commands_begin and tn_commands_end");
     tn_status st = tn__device_usable(q->device, "queue");
     if (st != TN_OK)
         return st;
     if (c->queue != q)
         return tn__fail(TN_STATUS_INVALID, "commands.queue", "commands",
-                        "the commands belong to another queue");
+                        "the commands were recorded on another queue (of %s) than this (of %s); "
+                        "submit them where they began",
+                        c->queue->device->uri, q->device->uri);
     st = tn__sync_check(q, sync);
     if (st != TN_OK)
         return st;

@@ -20,10 +20,11 @@ tn_status tn_compute(tn_queue *q, const tn_op *op)
     tn__op_view v;
     tn__error_copy first;
     if (q == NULL)
-        return tn__fail(TN_STATUS_INVALID, "compute.queue", "queue", "queue is NULL");
+        return tn__fail_null("queue", "make one with tn_queue_create");
     if (tn__queue_recording(q))
         return tn__fail(TN_STATUS_INVALID, "compute.record", "queue",
-                        "tn_compute waits, so it cannot be recorded; use tn_queue_run");
+                        "the queue is a recorder, and tn_compute waits, which cannot be recorded; "
+                        "use tn_queue_run");
     tn_status st = tn__op_open(op, &v);
     if (st == TN_OK)
         st = tn_plan_create(tn__queue_device(q), op, &desc, &plan);

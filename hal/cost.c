@@ -31,7 +31,7 @@ static uint64_t moved_bytes(const tn_tensor *t)
     return bits / 8 + (bits % 8 != 0);
 }
 
-static uint64_t flops(const tn__op_view *v)
+uint64_t tn__op_flops(const tn__op_view *v)
 {
     const tn_tensor *out = tn__op_tensor(v, TN_ARG_OUT), *a = tn__op_tensor(v, TN_ARG_A);
     switch (v->op.kind) {
@@ -85,7 +85,7 @@ tn_status tn_op_cost(const tn_op *op, uint64_t *out_flops, uint64_t *out_bytes)
         bytes = add(bytes, moved_bytes(gathered ? tn__op_tensor(&v, TN_ARG_OUT) : t));
     }
     if (out_flops != NULL)
-        *out_flops = flops(&v);
+        *out_flops = tn__op_flops(&v);
     if (out_bytes != NULL)
         *out_bytes = bytes;
     return TN_OK;

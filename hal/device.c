@@ -34,7 +34,7 @@ void tn__device_lose(tn_device *d, tn_status status, const char *reason)
     /* The backend's thread may be in the middle of reporting something else. */
     tn__error_save(&before, NULL);
     (void)tn__fail(TN_STATUS_DEVICE_LOST, reason ? reason : "device.lost", "device",
-                   "%s is lost (%s, %s); release it and open it again", d->uri,
+                   "device %s is lost (%s, %s); release it and open it again", d->uri,
                    reason ? reason : "no reason given", tn_status_name(status));
     tn__error_device(d->uri);
     (void)pthread_mutex_lock(&d->lock);
@@ -80,7 +80,7 @@ static tn_status check_ops(const tn_device_ops *ops, const char *uri)
         return TN_OK;
     return tn__fail(TN_STATUS_INCOMPATIBLE, "backend.abi", "uri",
                     "the backend of %s gave no device table of ABI %u to %u with the required "
-                    "entries",
+                    "entries; build it for this version",
                     uri, TN_BACKEND_ABI_OLDEST, TN_BACKEND_ABI);
 }
 
@@ -120,8 +120,8 @@ tn_status tn_device_open(tn_runtime *rt, const char *uri, tn_device **out)
     const char *rest;
     const tn_backend_ops *backend;
     if (!out)
-        return tn__fail(TN_STATUS_INVALID, "device.null", "out",
-                        "out is NULL; give a tn_device * to fill");
+        return tn__fail(TN_STATUS_INVALID, "device.null", "out_device",
+                        "out_device is NULL; give a tn_device * to fill");
     *out = NULL;
     if (!tn__runtime_usable(rt))
         return TN_STATUS_INVALID;
@@ -200,7 +200,8 @@ void tn_device_release(tn_device *d)
 tn_status tn_device_get_info(const tn_device *d, tn_device_info *out)
 {
     tn_status st = readable(d);
-    return st ? st : tn__struct_out(out, &d->info, sizeof(d->info), TN_TYPE_tn_device_info, "out");
+    return st ? st
+              : tn__struct_out(out, &d->info, sizeof(d->info), TN_TYPE_tn_device_info, "out_info");
 }
 
 tn_status tn_device_get_status(const tn_device *d)
@@ -230,16 +231,22 @@ tn_status tn_device_on_lost(tn_device *d, void (*fn)(void *self, tn_device *, co
 tn_status tn_device_child(const tn_device *d, uint32_t index, tn_device **out)
 {
     if (!out)
-        return tn__fail(TN_STATUS_INVALID, "device.null", "out",
-                        "out is NULL; give a tn_device * to fill");
+        return tn__fail(TN_STATUS_INVALID, "device.null", "out_device",
+                        "out_device is NULL; give a tn_device * to fill");
     *out = NULL;
     tn_status st = readable(d);
     if (st)
         return st;
-    if (!tn__has(d->ops, child) || index >= d->info.children) {
+    if (!tn__has(d->ops, child) || d->info.children == 0) {
+        st = tn__fail(TN_STATUS_UNSUPPORTED, "device.no_children", "device",
+                      "device %s has no children; a composite device (mixed:) has", d->uri);
+        tn__error_device(d->uri);
+        return st;
+    }
+    if (index >= d->info.children) {
         st = tn__fail(TN_STATUS_INVALID, "device.child", "index",
-                      "index is %u, but %s has %u children", index, d->uri,
-                      tn__has(d->ops, child) ? d->info.children : 0);
+                      "index is %u; %s has %u children, counted from 0", index, d->uri,
+                      d->info.children);
         tn__error_device(d->uri);
         return st;
     }
@@ -278,7 +285,7 @@ tn_status tn_device_memory(const tn_device *device, uint32_t index, tn_memory_in
             return tn__backend_failed(st, d->uri, "memory");
     } else if (index > 0) {
         st = tn__fail(TN_STATUS_INVALID, "memory.index", "index",
-                      "index is %u, but %s has one memory", index, d->uri);
+                      "index is %u; %s has one memory, index 0", index, d->uri);
         tn__error_device(d->uri);
         return st;
     } else {
@@ -293,5 +300,5 @@ tn_status tn_device_memory(const tn_device *device, uint32_t index, tn_memory_in
             info.peak_bytes = d->peak_bytes;
         (void)pthread_mutex_unlock(&d->lock);
     }
-    return tn__struct_out(out, &info, sizeof(info), TN_TYPE_tn_memory_info, "out");
+    return tn__struct_out(out, &info, sizeof(info), TN_TYPE_tn_memory_info, "out_info");
 }

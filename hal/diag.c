@@ -71,14 +71,15 @@ tn_status tn_device_bus(tn_device *device, tn_bus *out, tn_chip *out_chip)
     if (st)
         return st;
     if (!out)
-        return tn__fail(TN_STATUS_INVALID, "bus.null", "out", "out is NULL; give a tn_bus to fill");
+        return tn__fail(TN_STATUS_INVALID, "bus.null", "out_bus",
+                        "out_bus is NULL; give a tn_bus to fill");
     st = tn__struct_in(&caller, sizeof(caller), TN_TYPE_tn_chip, out_chip, "out_chip");
     if (st)
         return st;
     memset(out, 0, sizeof(*out));
     if (!tn__has(device->ops, bus)) {
         st = tn__fail(TN_STATUS_UNSUPPORTED, "bus.none", "device",
-                      "%s has no registers to show; a simulated chip has", device->uri);
+                      "device %s has no registers to show; a simulated chip has", device->uri);
         tn__error_device(device->uri);
         return st;
     }

@@ -182,6 +182,6 @@ tn_status tn_runtime_device_info(tn_runtime *rt, size_t index, tn_device_info *o
     (void)pthread_mutex_unlock(&rt->lock);
     if (index >= count)
         return tn__fail(TN_STATUS_INVALID, "device.index", "index",
-                        "index is %zu, but discovery found %zu devices", index, count);
-    return tn__struct_out(out, &info, sizeof(info), TN_TYPE_tn_device_info, "out");
+                        "index is %zu; discovery found %zu devices, counted from 0", index, count);
+    return tn__struct_out(out, &info, sizeof(info), TN_TYPE_tn_device_info, "out_info");
 }

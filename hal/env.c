@@ -67,8 +67,13 @@ static tn_status check_devices(const char *list)
         if (st || !uri[0])
             return st;
         st = tn__uri_split(uri, scheme, &rest);
-        if (st)
-            return st;
+        if (st) {
+            tn__error_copy why;
+            tn__error_save(&why, NULL);
+            return tn__fail(st, "env.value", "TENON_DEVICES",
+                            "TENON_DEVICES names \"%.64s\"; allowed are URI,URI,...: %s", uri,
+                            why.text);
+        }
     }
 }
 

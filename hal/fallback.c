@@ -144,7 +144,7 @@ tn_status tn__fallback_run(tn_queue *q, tn_plan *plan, tn_buffer *const *buffer,
     tn__error_copy first;
     if (tn__queue_recording(q))
         return tn__fail(TN_STATUS_UNSUPPORTED, "fallback.record", "plan",
-                        "a plan that fell back to %s cannot be recorded; run it directly",
+                        "the plan fell back to %s, which cannot be recorded; run it directly",
                         plan->info.device);
     tn_status st = tn__sync_check(q, sync);
     if (st == TN_OK)

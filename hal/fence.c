@@ -59,10 +59,8 @@ void tn__cond_init(pthread_cond_t *cond)
 tn_status tn_fence_create(tn_runtime *rt, uint64_t initial, tn_fence **out)
 {
     if (out == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "out", "out is NULL");
+        return tn__fail_null("out_fence", "give a tn_fence * to fill");
     *out = NULL;
-    if (rt == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "runtime", "the runtime is NULL");
     if (!tn__runtime_usable(rt))
         return TN_STATUS_INVALID;
     tn_fence *f = tn__alloc(rt, sizeof *f);
@@ -87,7 +85,7 @@ tn_fence *tn_fence_retain(tn_fence *f)
 
 void tn_fence_release(tn_fence *f)
 {
-    if (f == NULL || !tn__ref_release(&f->ref))
+    if (f == NULL || !tn__ref_release(&f->ref) || tn__runtime_forked(f->runtime))
         return;
     /* Nobody can signal it any more; who asked to be told is told that, once. */
     tn__error_copy before;
@@ -97,8 +95,10 @@ void tn_fence_release(tn_fence *f)
     while (f->first != NULL) {
         tn__fence_node *node = f->first;
         f->first = node->next;
-        tn__fail(TN_STATUS_CANCELLED, "fence.released", NULL,
-                 "the fence was released before it reached %llu", (unsigned long long)node->value);
+        tn__fail(TN_STATUS_CANCELLED, "fence.released", "fence",
+                 "the fence was released before it reached %llu; keep it until what waits for it "
+                 "was told",
+                 (unsigned long long)node->value);
         tn_error error;
         tn_error_last(&error);
         node->fn(node->self, TN_STATUS_CANCELLED, &error);
@@ -233,7 +233,9 @@ void tn__fence_complete(tn_fence *f, uint64_t value, const tn_error *error, cons
 tn_status tn_fence_query(const tn_fence *f, uint64_t *out_value)
 {
     if (f == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "fence", "the fence is NULL");
+        return tn__fail_null("fence", "make one with tn_fence_create");
+    if (!tn__runtime_usable(f->runtime))
+        return TN_STATUS_INVALID;
     bool failed = atomic_load_explicit(&f->failed, memory_order_acquire);
     if (out_value != NULL)
         *out_value = atomic_load_explicit(&f->value, memory_order_acquire);
@@ -243,17 +245,15 @@ tn_status tn_fence_query(const tn_fence *f, uint64_t *out_value)
 tn_status tn_fence_signal(tn_fence *f, uint64_t value)
 {
     if (f == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "fence", "the fence is NULL");
-    if (!tn__runtime_usable(f->runtime))
-        return TN_STATUS_INVALID;
+        return tn__fail_null("fence", "make one with tn_fence_create");
     uint64_t now;
     tn_status status = tn_fence_query(f, &now);
     if (status != TN_OK)
         return status;
     if (value < now)
         return tn__fail(TN_STATUS_INVALID, "fence.value", "value",
-                        "a fence only grows: it is at %llu, the signal asks for %llu",
-                        (unsigned long long)now, (unsigned long long)value);
+                        "value is %llu, but the fence is at %llu; a fence only grows",
+                        (unsigned long long)value, (unsigned long long)now);
     tn_fence_retain(f);
     tn__fence_complete(f, value, NULL, NULL);
     tn_fence_release(f);
@@ -263,14 +263,28 @@ tn_status tn_fence_signal(tn_fence *f, uint64_t value)
 tn_status tn_fence_fail(tn_fence *f, const tn_error *error)
 {
     if (f == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "fence", "the fence is NULL");
-    if (error == NULL || error->status == TN_OK)
-        return tn__fail(TN_STATUS_INVALID, "fence.error", "error",
-                        "a failure needs an error whose status is not TN_OK");
+        return tn__fail_null("fence", "make one with tn_fence_create");
+    if (error == NULL)
+        return tn__fail_null("error", "give the error that waits shall see");
+    if (error->status <= TN_OK || error->status > TN_STATUS_INTERNAL ||
+        error->status == TN_STATUS_TIMEOUT)
+        return tn__fail(TN_STATUS_INVALID, "fence.error", "error.status",
+                        "error.status is %d; a failure has one of TN_STATUS_INVALID (%d) to "
+                        "TN_STATUS_INTERNAL (%d), and not TIMEOUT, which means that work goes on",
+                        (int)error->status, TN_STATUS_INVALID, TN_STATUS_INTERNAL);
     if (!tn__runtime_usable(f->runtime))
         return TN_STATUS_INVALID;
+    tn_error whole = *error;
+    if (whole.reason == NULL || whole.reason[0] == '\0')
+        whole.reason = "fence.failed";
+    if (whole.text == NULL || whole.text[0] == '\0')
+        whole.text = "the fence was failed by tn_fence_fail, which gave no text; ask whoever did";
+    if (whole.file == NULL) {
+        whole.file = __FILE__;
+        whole.line = __LINE__;
+    }
     tn_fence_retain(f);
-    tn__fence_complete(f, 0, error, NULL);
+    tn__fence_complete(f, 0, &whole, NULL);
     tn_fence_release(f);
     return TN_OK;
 }
@@ -296,9 +310,9 @@ tn_status tn_fence_notify(tn_fence *f, uint64_t value,
                           void (*fn)(void *self, tn_status, const tn_error *), void *self)
 {
     if (f == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "fence", "the fence is NULL");
+        return tn__fail_null("fence", "make one with tn_fence_create");
     if (fn == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "fn", "the function is NULL");
+        return tn__fail_null("fn", "give a function to call");
     if (!tn__runtime_usable(f->runtime))
         return TN_STATUS_INVALID;
     return tn__fence_when(f, value, fn, self);
@@ -306,9 +320,12 @@ tn_status tn_fence_notify(tn_fence *f, uint64_t value,
 
 tn_status tn_fence_get_error(const tn_fence *f, tn_error *out)
 {
-    if (f == NULL || out == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", f == NULL ? "fence" : "out",
-                        "the argument is NULL");
+    if (f == NULL)
+        return tn__fail_null("fence", "make one with tn_fence_create");
+    if (out == NULL)
+        return tn__fail_null("out_error", "give a tn_error to fill");
+    if (!tn__runtime_usable(f->runtime))
+        return TN_STATUS_INVALID;
     if (atomic_load_explicit(&f->failed, memory_order_acquire))
         *out = f->error.error;
     else
@@ -318,9 +335,12 @@ tn_status tn_fence_get_error(const tn_fence *f, tn_error *out)
 
 tn_status tn_fence_times(const tn_fence *fence, uint64_t value, tn_times *out)
 {
-    if (fence == NULL || out == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", fence == NULL ? "fence" : "out",
-                        "the argument is NULL");
+    if (fence == NULL)
+        return tn__fail_null("fence", "make one with tn_fence_create");
+    if (out == NULL)
+        return tn__fail_null("out_times", "give a tn_times to fill");
+    if (!tn__runtime_usable(fence->runtime))
+        return TN_STATUS_INVALID;
     tn_fence *f = unlocked(fence);
     pthread_mutex_lock(&f->lock);
     bool found = false;
@@ -333,36 +353,42 @@ tn_status tn_fence_times(const tn_fence *fence, uint64_t value, tn_times *out)
     if (found)
         return TN_OK;
     return tn__fail(TN_STATUS_UNAVAILABLE, "fence.times", "value",
-                    "no times are kept for value %llu: it was not signalled by a queue, or is not "
-                    "among the last %d",
+                    "value %llu has no times: no queue signalled it, or it is not among the last "
+                    "%d; ask soon after the signal",
                     (unsigned long long)value, TIMES_KEPT);
 }
 
 tn_status tn_fence_export(tn_fence *f, uint64_t value, tn_external_kind kind, tn_external *out)
 {
     (void)value;
-    if (f == NULL || out == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", f == NULL ? "fence" : "out",
-                        "the argument is NULL");
+    if (f == NULL)
+        return tn__fail_null("fence", "make one with tn_fence_create");
+    if (!tn__runtime_usable(f->runtime))
+        return TN_STATUS_INVALID;
+    tn_status st = tn__struct_out_check(out, TN_TYPE_tn_external, "out_external");
+    if (st != TN_OK)
+        return st;
     return tn__fail(TN_STATUS_UNSUPPORTED, "fence.export", "kind",
-                    "fences live on the host and cannot be exported as kind %d; use "
-                    "tn_fence_notify to signal a foreign object",
+                    "kind %d is not to be had, fences live on the host; use tn_fence_notify to "
+                    "signal a foreign object",
                     (int)kind);
 }
 
 tn_status tn_fence_import(tn_runtime *rt, const tn_external *external, tn_fence **out)
 {
-    if (rt == NULL || external == NULL || out == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null",
-                        rt == NULL         ? "runtime"
-                        : external == NULL ? "external"
-                                           : "out",
-                        "the argument is NULL");
+    tn_external local = {.head = TN_INIT(tn_external)};
+    if (out == NULL)
+        return tn__fail_null("out_fence", "give a tn_fence * to fill");
     *out = NULL;
-    return tn__fail(TN_STATUS_UNSUPPORTED, "fence.import", "kind",
-                    "foreign fences of kind %d cannot be imported; wait for it and signal a fence "
-                    "of your own",
-                    (int)external->kind);
+    if (!tn__runtime_usable(rt))
+        return TN_STATUS_INVALID;
+    tn_status st = tn__struct_in(&local, sizeof local, TN_TYPE_tn_external, external, "external");
+    if (st != TN_OK)
+        return st;
+    return tn__fail(TN_STATUS_UNSUPPORTED, "fence.import", "external.kind",
+                    "external.kind %d cannot be imported; wait for the foreign fence and signal "
+                    "one of your own",
+                    (int)local.kind);
 }
 
 /* ---- waiting on the host ---- */
@@ -383,8 +409,9 @@ static void wake(void *self, tn_status status, const tn_error *error)
     pthread_mutex_unlock(&w->lock);
 }
 
-/* TN_OK done, TN_STATUS_TIMEOUT not yet, else the error to report (already put back). */
-static tn_status judge(const tn_point *points, uint32_t count, bool any)
+/* False: not yet. Else *out_status is TN_OK or that of the error to report, already put back; it
+ * may be any, TIMEOUT included. */
+static bool judge(const tn_point *points, uint32_t count, bool any, tn_status *out_status)
 {
     uint32_t reached = 0, failed = 0;
     const tn_error *first = NULL;
@@ -400,11 +427,21 @@ static tn_status judge(const tn_point *points, uint32_t count, bool any)
                 first = error;
         }
     }
+    *out_status = TN_OK;
     if (any ? reached > 0 : reached == count)
-        return TN_OK;
-    if (any ? failed == count : failed > 0)
-        return tn__fail_again(first);
-    return TN_STATUS_TIMEOUT;
+        return true;
+    if (any ? failed < count : failed == 0)
+        return false;
+    *out_status = tn__fail_again(first);
+    return true;
+}
+
+static tn_status wait_late(uint64_t timeout_ns)
+{
+    return tn__fail(
+        TN_STATUS_TIMEOUT, "fence.timeout", "timeout_ns",
+        "timeout_ns %llu passed before the fence got there; the work goes on, wait again",
+        (unsigned long long)timeout_ns);
 }
 
 static tn_status wait_slow(tn_runtime *rt, const tn_point *points, uint32_t count, bool any,
@@ -429,8 +466,8 @@ static tn_status wait_slow(tn_runtime *rt, const tn_point *points, uint32_t coun
             wake(&w, TN_OK, NULL);
     }
     tn_status status;
-    bool late = false, turning = (rt->flags & TN_RUNTIME_NO_THREADS) != 0;
-    while ((status = judge(points, count, any)) == TN_STATUS_TIMEOUT && !late) {
+    bool late = false, settled_now, turning = (rt->flags & TN_RUNTIME_NO_THREADS) != 0;
+    while (!(settled_now = judge(points, count, any, &status)) && !late) {
         /* Without a thread of our own the waiting thread does its work. */
         bool worked = turning && tn__progress_turn(rt);
         struct timespec until = deadline;
@@ -453,7 +490,7 @@ static tn_status wait_slow(tn_runtime *rt, const tn_point *points, uint32_t coun
     pthread_mutex_destroy(&w.lock);
     if (nodes != few)
         tn__free(rt, nodes, count * sizeof *nodes);
-    return status;
+    return settled_now ? status : wait_late(timeout_ns);
 }
 
 tn_status tn_fence_wait(const tn_point *points, uint32_t count, uint32_t any, uint64_t timeout_ns)
@@ -461,30 +498,27 @@ tn_status tn_fence_wait(const tn_point *points, uint32_t count, uint32_t any, ui
     if (count == 0)
         return TN_OK;
     if (points == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "points", "the points are NULL");
+        return tn__fail_null("points", "give the points to wait for, or count 0");
     for (uint32_t i = 0; i < count; ++i) {
         if (points[i].fence == NULL)
-            return tn__fail(TN_STATUS_INVALID, "argument.null", "points", "point %u has no fence",
-                            i);
+            return tn__fail(TN_STATUS_INVALID, "argument.null", "points",
+                            "points[%u].fence is NULL; give each point a fence", i);
         if (points[i].fence->runtime != points[0].fence->runtime)
             return tn__fail(TN_STATUS_INVALID, "fence.runtime", "points",
-                            "point %u belongs to another runtime than point 0", i);
+                            "points[%u] is a fence of another runtime than points[0]; wait for "
+                            "each runtime by itself",
+                            i);
     }
     tn_runtime *rt = points[0].fence->runtime;
     if (!tn__runtime_usable(rt))
         return TN_STATUS_INVALID;
-    tn_status status = judge(points, count, any != 0);
-    if (status == TN_STATUS_TIMEOUT) {
-        if (timeout_ns == 0) {
-            if ((rt->flags & TN_RUNTIME_NO_THREADS) != 0 && tn__progress_turn(rt))
-                status = judge(points, count, any != 0);
-        } else {
-            status = wait_slow(rt, points, count, any != 0, timeout_ns);
-        }
-    }
-    if (status == TN_STATUS_TIMEOUT)
-        return tn__fail(TN_STATUS_TIMEOUT, "fence.timeout", NULL,
-                        "not reached within %llu ns; the work goes on",
-                        (unsigned long long)timeout_ns);
-    return status;
+    tn_status status;
+    if (judge(points, count, any != 0, &status))
+        return status;
+    if (timeout_ns != 0)
+        return wait_slow(rt, points, count, any != 0, timeout_ns);
+    if ((rt->flags & TN_RUNTIME_NO_THREADS) != 0 && tn__progress_turn(rt) &&
+        judge(points, count, any != 0, &status))
+        return status;
+    return wait_late(timeout_ns);
 }

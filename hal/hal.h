@@ -24,6 +24,9 @@ tn_status tn__fail_at(tn_status status, const char *reason, const char *argument
 /* argument is the name of the offending argument or field, or NULL; the rest is a printf text. */
 #define tn__fail(status, reason, argument, ...)                                                    \
     tn__fail_at(status, reason, argument, __FILE__, __LINE__, __VA_ARGS__)
+/* Of an argument that is NULL and must not be; `give` says what to pass. */
+#define tn__fail_null(argument, give)                                                              \
+    tn__fail(TN_STATUS_INVALID, "argument.null", argument, "%s is NULL; %s", argument, give)
 /* Puts an error (of a fence, say) back as this thread's last; returns its status. */
 tn_status tn__fail_again(const tn_error *error);
 void tn__error_device(const char *uri); /* names the device in this thread's last error */
@@ -79,6 +82,9 @@ static inline bool tn__ref_release(tn__ref *r)
  */
 tn_status tn__struct_in(void *to, size_t bytes, uint32_t type, const void *from,
                         const char *argument);
+/* Whether `to` can be written by tn__struct_out: asked before anything is done that would be lost.
+ */
+tn_status tn__struct_out_check(const void *to, uint32_t type, const char *argument);
 /* Writes min(head.size, bytes) of `from` to the caller's `to`, head.size written back. */
 tn_status tn__struct_out(void *to, const void *from, size_t bytes, uint32_t type,
                          const char *argument);
@@ -131,6 +137,9 @@ struct tn_runtime {
     void *trace_self;
 };
 bool tn__runtime_usable(const tn_runtime *rt); /* false in a forked child; the error is recorded */
+/* Whether this is a child that was forked after the runtime was made: its copies of locks and
+ * threads are left alone, also by the release functions. */
+bool tn__runtime_forked(const tn_runtime *rt);
 void tn__log(tn_runtime *rt, int32_t level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 uint64_t tn__now_ns(void);

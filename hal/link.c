@@ -49,16 +49,18 @@ tn_status tn_link_get(const tn_device *from, const tn_device *to, tn_link *out)
         return st;
     if (!a || !b) {
         st = host_link(a ? a : b, &link);
-        return st ? st : tn__struct_out(out, &link, sizeof(link), TN_TYPE_tn_link, "out");
+        return st ? st : tn__struct_out(out, &link, sizeof(link), TN_TYPE_tn_link, "out_link");
     }
     if (a->runtime != b->runtime)
         return tn__fail(TN_STATUS_INVALID, "link.runtime", "to",
-                        "from and to belong to two runtimes, which never interact");
+                        "to (%s) and from (%s) belong to two runtimes, which never interact; open "
+                        "both devices in one",
+                        b->uri, a->uri);
     if (a->backend == b->backend && tn__has(a->ops, link)) {
         tn__error_clear();
         st = a->ops->link(a->object, b->object, &link);
         if (st == TN_OK)
-            return tn__struct_out(out, &link, sizeof(link), TN_TYPE_tn_link, "out");
+            return tn__struct_out(out, &link, sizeof(link), TN_TYPE_tn_link, "out_link");
         if (st != TN_STATUS_UNSUPPORTED)
             return tn__backend_failed(st, a->uri, "link");
     }
@@ -74,5 +76,5 @@ tn_status tn_link_get(const tn_device *from, const tn_device *to, tn_link *out)
     if (in.bytes_per_s && back.bytes_per_s)
         link.bytes_per_s =
             (uint64_t)(1.0 / (1.0 / (double)in.bytes_per_s + 1.0 / (double)back.bytes_per_s));
-    return tn__struct_out(out, &link, sizeof(link), TN_TYPE_tn_link, "out");
+    return tn__struct_out(out, &link, sizeof(link), TN_TYPE_tn_link, "out_link");
 }

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+enum { ELEMENTS_LOG2 = 48, FLOPS_LOG2 = 62 };
+
 static const tn__op_row rows[] = {
     {.kind = TN_OP_MATMUL,
      .name = "matmul",
@@ -243,37 +245,40 @@ tn_status tn__op_open(const tn_op *op, tn__op_view *out)
     if (out->row == NULL) {
         if ((kind >= TN_OP_MATMUL && kind <= TN_OP_SCAN) || kind >= TN_OP_VENDOR)
             return tn__fail(TN_STATUS_UNSUPPORTED, "op.kind", "kind",
-                            "op kind %u (%s) is not built; built are matmul, attention, softmax, "
-                            "norm, eltwise, reduce, gather, copy",
+                            "kind %u (%s) is an op that is not built; built are matmul, attention, "
+                            "softmax, norm, eltwise, reduce, gather, copy",
                             kind, tn__op_name(out->op.kind));
         return tn__fail(TN_STATUS_INVALID, "op.kind", "kind",
-                        "op kind %u does not exist; kinds are %d to %d", kind, TN_OP_MATMUL,
+                        "kind %u does not exist; kinds are %d to %d", kind, TN_OP_MATMUL,
                         TN_OP_SCAN);
     }
     if (out->op.arg_count > TN__OP_ARGS || out->op.arg_count == 0 || out->op.args == NULL)
         return tn__fail(TN_STATUS_INVALID, "op.arg_count", "args",
-                        "%s has %u operands; 2 to %d are allowed, and args must not be NULL",
-                        out->row->name, out->op.arg_count, TN__OP_ARGS);
+                        "args is %s with %u operands of %s; give 2 to %d",
+                        out->op.args == NULL ? "NULL" : "given", out->op.arg_count, out->row->name,
+                        TN__OP_ARGS);
     if (out->op.post_count > TN__OP_POSTS || (out->op.post_count > 0 && out->op.posts == NULL))
         return tn__fail(TN_STATUS_INVALID, "op.post_count", "posts",
-                        "%s has %u posts; 0 to %d are allowed, and posts must not be NULL",
-                        out->row->name, out->op.post_count, TN__OP_POSTS);
+                        "posts is %s with %u posts of %s; give 0 to %d",
+                        out->op.posts == NULL ? "NULL" : "given", out->op.post_count,
+                        out->row->name, TN__OP_POSTS);
     for (uint32_t i = 0; i < out->op.arg_count; ++i)
         if (out->op.args[i].tensor.rank > TN_MAX_RANK)
             return tn__fail(TN_STATUS_INVALID, "op.rank", role_static(out->op.args[i].role),
-                            "operand %s has rank %u; at most %d is allowed",
-                            role_static(out->op.args[i].role), out->op.args[i].tensor.rank,
+                            "%s has rank %u (args[%u]); at most %d is allowed",
+                            role_static(out->op.args[i].role), out->op.args[i].tensor.rank, i,
                             TN_MAX_RANK);
     if (out->row->attr_bytes == 0) {
         if (out->op.attr != NULL)
-            return tn__fail(TN_STATUS_INVALID, "op.attr", "attr", "%s takes no attr; pass NULL",
+            return tn__fail(TN_STATUS_INVALID, "op.attr", "attr",
+                            "attr is %p, but %s takes none; pass NULL", out->op.attr,
                             out->row->name);
         return TN_OK;
     }
     if (out->op.attr == NULL) {
         if (!out->row->attr_optional)
             return tn__fail(TN_STATUS_INVALID, "op.attr", "attr",
-                            "%s needs its attribute struct; attr is NULL", out->row->name);
+                            "attr is NULL; %s needs its attribute struct", out->row->name);
         out->attr.head.size = (uint32_t)out->row->attr_bytes;
         out->attr.head.type = out->row->attr_type;
     } else {
@@ -316,22 +321,24 @@ static tn_status check_roles(const tn__op_view *v, bool need_out)
                  : !in_list(row->required, 4, role) && !in_list(row->optional, 6, role) &&
                        !in_list(row->outputs, 2, role))
             return tn__fail(TN_STATUS_INVALID, "op.role", name,
-                            "operand %u has role %u (%s), which %s does not take%s", i, role,
+                            "args[%u] has role %u (%s), which %s does not take; %s", i, role,
                             strcmp(name, "args") == 0 ? "unknown" : name, row->name,
-                            post ? "; no post names it" : "");
+                            post ? "name it in a post or leave it out" : "leave it out");
         for (uint32_t j = 0; j < i; ++j)
             if (v->op.args[j].role == role)
-                return tn__fail(TN_STATUS_INVALID, "op.role_twice", name,
-                                "operands %u and %u of %s both have the role %s", j, i, row->name,
-                                name);
+                return tn__fail(
+                    TN_STATUS_INVALID, "op.role_twice", name,
+                    "args[%u] and args[%u] of %s both have the role %s; give each role once", j, i,
+                    row->name, name);
     }
     for (size_t i = 0; i < 4 && row->required[i] != 0; ++i)
         if (tn__op_tensor(v, row->required[i]) == NULL)
             return tn__fail(TN_STATUS_INVALID, "op.role_missing", role_static(row->required[i]),
-                            "%s needs operand %s", row->name, role_static(row->required[i]));
+                            "%s is missing; %s needs that operand", role_static(row->required[i]),
+                            row->name);
     if (need_out && tn__op_tensor(v, TN_ARG_OUT) == NULL)
-        return tn__fail(TN_STATUS_INVALID, "op.role_missing", "out", "%s needs operand out",
-                        row->name);
+        return tn__fail(TN_STATUS_INVALID, "op.role_missing", "out",
+                        "out is missing; %s needs that operand", row->name);
     return TN_OK;
 }
 
@@ -358,6 +365,16 @@ static bool covers_itself(const tn_tensor *t)
     return false;
 }
 
+/* Strides of 0 make dims possible that no memory holds: kernels count elements in int64_t. */
+static bool too_many(const tn_tensor *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->rank; ++i)
+        if (__builtin_mul_overflow(n, t->dim[i] > 1 ? t->dim[i] : 1, &n) || n >> ELEMENTS_LOG2 > 1)
+            return true;
+    return n > INT64_C(1) << ELEMENTS_LOG2;
+}
+
 static tn_status check_tensor(const tn__op_view *v, const tn_arg *arg)
 {
     const tn_tensor *t = &arg->tensor;
@@ -367,61 +384,81 @@ static tn_status check_tensor(const tn__op_view *v, const tn_arg *arg)
     uint64_t bytes;
     if ((arg->flags & ~known) != 0)
         return tn__fail(TN_STATUS_INVALID, "op.arg_flags", name,
-                        "operand %s has unknown flags 0x%x; PACKED, CONSTANT and MAY_ALIAS exist",
+                        "%s has unknown flags 0x%x; TN_ARG_PACKED, CONSTANT and MAY_ALIAS exist",
                         name, arg->flags & ~known);
     if ((arg->flags & TN_ARG_PACKED) != 0 && (v->op.kind != TN_OP_MATMUL || arg->role != TN_ARG_B))
         return tn__fail(TN_STATUS_INVALID, "op.packed", name,
-                        "operand %s of %s cannot be PACKED; only b of matmul can", name,
-                        v->row->name);
+                        "%s of %s cannot be PACKED (flags 0x%x); only b of matmul can", name,
+                        v->row->name, arg->flags);
     if ((arg->flags & TN_ARG_MAY_ALIAS) != 0 && !output)
         return tn__fail(TN_STATUS_INVALID, "op.may_alias", name,
-                        "MAY_ALIAS on the input %s; it belongs on an output", name);
+                        "%s is an input with MAY_ALIAS (flags 0x%x); put it on an output", name,
+                        arg->flags);
     if ((arg->flags & TN_ARG_CONSTANT) != 0 && output)
         return tn__fail(TN_STATUS_INVALID, "op.constant", name,
-                        "CONSTANT on the output %s; it belongs on an input", name);
+                        "%s is an output with CONSTANT (flags 0x%x); put it on an input", name,
+                        arg->flags);
     if (tn_dtype_bits((tn_dtype)t->dtype) == 0)
         return tn__fail(TN_STATUS_INVALID, "op.dtype", name,
-                        "operand %s has dtype %u; dtypes are %d (f64) to %d (bool)", name, t->dtype,
-                        TN_F64, TN_BOOL);
+                        "%s has dtype %u; dtypes are %d (f64) to %d (bool)", name, t->dtype, TN_F64,
+                        TN_BOOL);
     if (t->flags != 0)
         return tn__fail(TN_STATUS_INVALID, "op.tensor_flags", name,
-                        "operand %s has tensor flags 0x%x; none are defined", name, t->flags);
+                        "%s has tensor flags 0x%x; none are defined, give 0", name, t->flags);
     if (t->quant_group != 0)
-        return tn__fail(TN_STATUS_UNSUPPORTED, "op.quant", name,
-                        "operand %s is quantised in groups of %u, which no op takes yet", name,
-                        t->quant_group);
+        return tn__fail(
+            TN_STATUS_UNSUPPORTED, "op.quant", name,
+            "%s is quantised in groups of %u, which no op takes yet; dequantise it first", name,
+            t->quant_group);
     if (t->layout != TN_LAYOUT_STRIDED && (arg->flags & TN_ARG_PACKED) == 0)
         return tn__fail(t->layout <= UINT32_MAX ? TN_STATUS_UNSUPPORTED : TN_STATUS_INVALID,
                         "op.layout", name,
-                        "operand %s has layout 0x%llx; without PACKED only strided (0) is allowed",
-                        name, (unsigned long long)t->layout);
+                        "%s has layout 0x%llx; without PACKED only strided (0) is allowed", name,
+                        (unsigned long long)t->layout);
     if (t->layout != TN_LAYOUT_STRIDED && t->layout <= UINT32_MAX)
-        return tn__fail(TN_STATUS_UNSUPPORTED, "op.layout", name,
-                        "operand %s has layout %u and PACKED; packed layouts are above 2^32", name,
-                        (unsigned)t->layout);
+        return tn__fail(
+            TN_STATUS_UNSUPPORTED, "op.layout", name,
+            "%s has layout %u and PACKED; packed layouts are above 2^32, or 0 for the plan's own",
+            name, (unsigned)t->layout);
     for (int i = 0; i < t->rank; ++i) {
         if (t->dim[i] < 0)
             return tn__fail(TN_STATUS_INVALID, "op.dim", name,
-                            "dim %d of %s is %lld; 0 or more is allowed", i, name,
+                            "%s has dim %d = %lld; 0 or more is allowed", name, i,
                             (long long)t->dim[i]);
         if (t->stride[i] < 0)
             return tn__fail(TN_STATUS_INVALID, "op.stride", name,
-                            "stride %d of %s is %lld; 0 or more is allowed", i, name,
+                            "%s has stride %d = %lld; 0 or more is allowed", name, i,
                             (long long)t->stride[i]);
         if (output && t->stride[i] == 0 && t->dim[i] > 1)
             return tn__fail(TN_STATUS_INVALID, "op.out_stride", name,
-                            "stride %d of the output %s is 0 over %lld elements; they would all "
-                            "be written to one place",
-                            i, name, (long long)t->dim[i]);
+                            "%s is an output with stride %d = 0 over %lld elements, all written to "
+                            "one place; give it a stride",
+                            name, i, (long long)t->dim[i]);
     }
-    if (!tn__tensor_extent(t, &bytes))
+    if (too_many(t)) {
+        char shape[96];
+        tn__shape_text(t, shape, sizeof shape);
+        return tn__fail(TN_STATUS_INVALID, "op.elements", name,
+                        "%s is %s; at most 2^%d elements are allowed, repeated ones counted", name,
+                        shape, ELEMENTS_LOG2);
+    }
+    if (!tn__tensor_extent(t, &bytes)) {
+        char shape[96];
+        tn__shape_text(t, shape, sizeof shape);
         return tn__fail(TN_STATUS_INVALID, "op.extent", name,
-                        "dims and strides of %s reach past the address space", name);
-    if (output && covers_itself(t))
-        return tn__fail(TN_STATUS_INVALID, "op.out_overlap", name,
-                        "strides of the output %s let elements overlap; each stride has to step "
-                        "over all that the smaller ones reach",
-                        name);
+                        "%s is %s with strides from %lld on and reaches past the address space; "
+                        "give smaller dims or strides",
+                        name, shape, (long long)t->stride[0]);
+    }
+    if (output && covers_itself(t)) {
+        char shape[96];
+        tn__shape_text(t, shape, sizeof shape);
+        return tn__fail(
+            TN_STATUS_INVALID, "op.out_overlap", name,
+            "%s is an output %s whose strides (from %lld on) let elements overlap; each "
+            "stride has to step over all that the smaller ones reach",
+            name, shape, (long long)t->stride[0]);
+    }
     return TN_OK;
 }
 
@@ -429,41 +466,42 @@ static tn_status check_posts(const tn__op_view *v, const tn_tensor *out)
 {
     if (v->op.post_count > 0 && !v->row->posts)
         return tn__fail(TN_STATUS_UNSUPPORTED, "op.posts", "posts",
-                        "%s takes no posts yet; matmul does", v->row->name);
+                        "posts: %s takes none yet and %u are given; matmul does, else use eltwise",
+                        v->row->name, v->op.post_count);
     for (uint32_t i = 0; i < v->op.post_count; ++i) {
         const tn_post *p = &v->op.posts[i];
         bool operand = p->kind == TN_POST_BIAS || p->kind == TN_POST_ADD || p->kind == TN_POST_MUL;
         if (p->kind < TN_POST_BIAS || p->kind > TN_POST_SILU)
             return tn__fail(TN_STATUS_INVALID, "op.post_kind", "posts",
-                            "post %u has kind %d; %d to %d exist", i, (int)p->kind, TN_POST_BIAS,
+                            "posts[%u] has kind %d; %d to %d exist", i, (int)p->kind, TN_POST_BIAS,
                             TN_POST_SILU);
         if (!operand && p->role != 0)
             return tn__fail(TN_STATUS_INVALID, "op.post_role", "posts",
-                            "post %u reads no operand, so its role has to be 0, not %u", i,
+                            "posts[%u] has role %u and reads no operand; its role has to be 0", i,
                             p->role);
         if (p->kind == TN_POST_CLAMP && !(p->a <= p->b))
             return tn__fail(TN_STATUS_INVALID, "op.post_clamp", "posts",
-                            "post %u clamps to [%g, %g]; the first has to be the smaller", i,
+                            "posts[%u] clamps to [%g, %g]; the first has to be the smaller", i,
                             (double)p->a, (double)p->b);
         if (!operand)
             continue;
         const tn_tensor *t = tn__op_tensor(v, p->role);
         if (p->role < TN_ARG_POST0 || p->role >= TN_ARG_POST0 + TN__OP_ARGS || t == NULL)
-            return tn__fail(TN_STATUS_INVALID, "op.post_role", "posts",
-                            "post %u needs an operand with role TN_ARG_POST0 + %u; it names role "
-                            "%u%s",
-                            i, i, p->role, t == NULL ? ", which is not among the operands" : "");
+            return tn__fail(
+                TN_STATUS_INVALID, "op.post_role", "posts",
+                "posts[%u] names role %u%s; it needs an operand with role TN_ARG_POST0 + %u", i,
+                p->role, t == NULL ? ", which is not among the operands" : "", i);
         if (!tn__shape_fits(t, out)) {
             char have[96], want[96];
             tn__shape_text(t, have, sizeof have);
             tn__shape_text(out, want, sizeof want);
             return tn__fail(TN_STATUS_INVALID, "op.post_shape", role_static(p->role),
-                            "operand %s is %s, which does not broadcast to out %s",
-                            role_static(p->role), have, want);
+                            "%s is %s; it has to broadcast to out %s", role_static(p->role), have,
+                            want);
         }
         if (t->dtype == TN_BOOL)
             return tn__fail(TN_STATUS_INVALID, "op.post_dtype", role_static(p->role),
-                            "operand %s is bool; a number is needed", role_static(p->role));
+                            "%s is bool; a number is needed", role_static(p->role));
     }
     return TN_OK;
 }
@@ -474,25 +512,30 @@ static tn_status check_numerics(const tn_numerics *n)
         TN_ALLOW_TF32 | TN_ALLOW_BF16 | TN_ALLOW_F16_ACCUMULATE | TN_ALLOW_WINOGRAD;
     if ((uint32_t)n->cls > TN_CLASS_EXACT)
         return tn__fail(TN_STATUS_INVALID, "op.class", "numerics.cls",
-                        "class %u does not exist; bounded 0, fast 1, canonical 2, exact 3 do",
+                        "numerics.cls is %u; bounded 0, fast 1, canonical 2 and exact 3 exist",
                         (unsigned)n->cls);
     if (n->canonical_version > TN__CANONICAL_NEWEST)
         return tn__fail(TN_STATUS_INCOMPATIBLE, "op.canonical_version",
                         "numerics.canonical_version",
-                        "CANONICAL %u is not known to this library; 1 to %d are, 0 is the newest",
+                        "numerics.canonical_version is %u, which this library does not know; 1 to "
+                        "%d are, 0 is the newest",
                         n->canonical_version, TN__CANONICAL_NEWEST);
     if (n->accumulate != 0 && tn_dtype_bits((tn_dtype)n->accumulate) == 0)
         return tn__fail(TN_STATUS_INVALID, "op.accumulate", "numerics.accumulate",
-                        "accumulate %u is no dtype; 0 is the usual one", n->accumulate);
+                        "numerics.accumulate is %u, no dtype; give one, or 0 for the usual",
+                        n->accumulate);
     if ((n->allow & ~allow) != 0)
         return tn__fail(TN_STATUS_INVALID, "op.allow", "numerics.allow",
-                        "allow has unknown bits 0x%x", n->allow & ~allow);
+                        "numerics.allow is 0x%x; only TN_ALLOW_* bits (0x%x) are allowed", n->allow,
+                        allow);
     if (n->allow != 0 && n->cls != TN_CLASS_FAST)
         return tn__fail(TN_STATUS_INVALID, "op.allow", "numerics.allow",
-                        "allow is 0x%x; it may be non-zero only with class FAST", n->allow);
+                        "numerics.allow is 0x%x; it may be non-zero only with class FAST",
+                        n->allow);
     if ((n->flags & ~(uint32_t)TN_NUMERICS_SATURATE) != 0)
         return tn__fail(TN_STATUS_INVALID, "op.numerics_flags", "numerics.flags",
-                        "numerics has unknown flags 0x%x", n->flags);
+                        "numerics.flags is 0x%x; only TN_NUMERICS_SATURATE (0x%x) is allowed",
+                        n->flags, TN_NUMERICS_SATURATE);
     return TN_OK;
 }
 
@@ -506,7 +549,7 @@ tn_status tn__op_expect(const tn__op_view *v, uint32_t role, const tn_tensor *sh
     tn__shape_text(t, have, sizeof have);
     tn__shape_text(shape, want, sizeof want);
     return tn__fail(TN_STATUS_INVALID, "op.out_shape", role_static(role),
-                    "%s: %s is %s; it has to be %s (%s)", v->row->name, role_static(role), have,
+                    "%s of %s is %s; it has to be %s (%s)", role_static(role), v->row->name, have,
                     want, rule);
 }
 
@@ -530,7 +573,16 @@ static tn_status check_all(const tn__op_view *v, bool need_out, uint32_t role, t
 
 tn_status tn__op_check_view(const tn__op_view *v)
 {
-    return check_all(v, true, 0, NULL);
+    tn_status st = check_all(v, true, 0, NULL);
+    if (st != TN_OK)
+        return st;
+    uint64_t flops = tn__op_flops(v);
+    if (flops > UINT64_C(1) << FLOPS_LOG2)
+        return tn__fail(TN_STATUS_INVALID, "op.work", "args",
+                        "args make %s of %.3g operations or more; at most 2^%d are allowed, split "
+                        "the op",
+                        v->row->name, (double)flops, FLOPS_LOG2);
+    return TN_OK;
 }
 
 tn_status tn__op_check(const tn_op *op)
@@ -553,10 +605,11 @@ tn_status tn_op_infer(const tn_op *op, tn_role role, tn_tensor *out)
     if (st != TN_OK)
         return st;
     if (out == NULL)
-        return tn__fail(TN_STATUS_INVALID, "op.out", "out", "out is NULL");
+        return tn__fail_null("out_tensor", "give a tn_tensor to fill");
     if (!tn__role_is_output(v.op.kind, (uint32_t)role))
-        return tn__fail(TN_STATUS_INVALID, "op.role", "role", "role %u is no output of %s",
-                        (unsigned)role, v.row->name);
+        return tn__fail(TN_STATUS_INVALID, "op.role", "role",
+                        "role %u is no output of %s; ask for TN_ARG_OUT (%d)", (unsigned)role,
+                        v.row->name, TN_ARG_OUT);
     tn_tensor t = {0};
     st = check_all(&v, false, (uint32_t)role, &t);
     if (st != TN_OK)
@@ -568,9 +621,13 @@ tn_status tn_op_infer(const tn_op *op, tn_role role, tn_tensor *out)
         t.dim[i] = 0;
     tn__strides_contiguous(&t);
     uint64_t bytes;
-    if (!tn__tensor_extent(&t, &bytes))
+    if (!tn__tensor_extent(&t, &bytes)) {
+        char shape[96];
+        tn__shape_text(&t, shape, sizeof shape);
         return tn__fail(TN_STATUS_INVALID, "op.extent", role_static((uint32_t)role),
-                        "the output's dims reach past the address space");
+                        "%s would be %s, which reaches past the address space; give smaller dims",
+                        role_static((uint32_t)role), shape);
+    }
     *out = t;
     return TN_OK;
 }

@@ -51,6 +51,8 @@ tn_status tn__op_open(const tn_op *op, tn__op_view *out);
 /* All that tn__op_check does, on an opened op. */
 tn_status tn__op_check_view(const tn__op_view *v);
 tn_status tn__op_copy_view(tn_runtime *rt, const tn__op_view *v, tn_op **out, size_t *out_bytes);
+/* Operations of a checked op by its definition; UINT64_MAX: more than that (cost.c). */
+uint64_t tn__op_flops(const tn__op_view *v);
 size_t tn__op_copy_bytes(const tn_op *op);    /* what the copy of such an op takes */
 const tn__op_row *tn__op_find(uint32_t kind); /* NULL: a kind that hal does not know */
 

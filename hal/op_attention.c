@@ -5,36 +5,49 @@
 
 #include "hal/op.h"
 
+/* Positions and windows are added up in int64_t by kernels. */
+static const int64_t INDEX_MOST = INT64_C(1) << 60;
+
 static tn_status check_attr(const tn_attention *t)
 {
     const uint32_t known = TN_ATTENTION_CAUSAL | TN_ATTENTION_CAUSAL_FROM_END | TN_ATTENTION_WINDOW;
     const uint32_t both = TN_ATTENTION_CAUSAL | TN_ATTENTION_CAUSAL_FROM_END;
     if (t->pass != TN_PASS_FORWARD)
         return tn__fail(TN_STATUS_UNSUPPORTED, "attention.pass", "attr.pass",
-                        "pass %u; only forward (0) is built", t->pass);
+                        "attr.pass is %u; only forward (0) is built", t->pass);
     if ((t->flags & ~known) != 0)
         return tn__fail(TN_STATUS_INVALID, "attention.flags", "attr.flags",
-                        "unknown attention flags 0x%x", t->flags & ~known);
+                        "attr.flags is 0x%x; only TN_ATTENTION_* bits (0x%x) are allowed", t->flags,
+                        known);
     if ((t->flags & both) == both)
         return tn__fail(TN_STATUS_INVALID, "attention.flags", "attr.flags",
-                        "CAUSAL and CAUSAL_FROM_END exclude each other");
+                        "attr.flags is 0x%x with CAUSAL and CAUSAL_FROM_END; give one of them",
+                        t->flags);
     if (!isfinite(t->scale))
         return tn__fail(TN_STATUS_INVALID, "attention.scale", "attr.scale",
-                        "scale is not finite; 0 means rsqrt(d)");
+                        "attr.scale is %g; give a finite number, 0 means rsqrt(d)",
+                        (double)t->scale);
     if (!isfinite(t->softcap) || t->softcap < 0.0f)
         return tn__fail(TN_STATUS_INVALID, "attention.softcap", "attr.softcap",
-                        "softcap has to be finite and 0 or more; 0 means none");
-    if ((t->flags & TN_ATTENTION_WINDOW) != 0 && (t->window_left < -1 || t->window_right < -1))
+                        "attr.softcap is %g; finite and 0 or more is allowed, 0 means none",
+                        (double)t->softcap);
+    if ((t->flags & TN_ATTENTION_WINDOW) != 0 &&
+        (t->window_left < -1 || t->window_right < -1 || t->window_left > INDEX_MOST ||
+         t->window_right > INDEX_MOST))
         return tn__fail(TN_STATUS_INVALID, "attention.window", "attr.window_left",
-                        "window %lld, %lld; 0 or more, or -1 for no limit",
-                        (long long)t->window_left, (long long)t->window_right);
+                        "attr.window_left is %lld, attr.window_right %lld; 0 to %lld is allowed, "
+                        "or -1 for no limit",
+                        (long long)t->window_left, (long long)t->window_right,
+                        (long long)INDEX_MOST);
     if (t->page_tokens != 0)
         return tn__fail(TN_STATUS_UNSUPPORTED, "attention.pages", "attr.page_tokens",
-                        "paged keys are not built; page_tokens has to be 0");
-    if (t->first_query < 0 || t->first_key < 0)
+                        "attr.page_tokens is %lld, but paged keys are not built; give 0",
+                        (long long)t->page_tokens);
+    if (t->first_query < 0 || t->first_key < 0 || t->first_query > INDEX_MOST ||
+        t->first_key > INDEX_MOST)
         return tn__fail(TN_STATUS_INVALID, "attention.first", "attr.first_query",
-                        "first_query %lld, first_key %lld; 0 or more is allowed",
-                        (long long)t->first_query, (long long)t->first_key);
+                        "attr.first_query is %lld, attr.first_key %lld; 0 to %lld is allowed",
+                        (long long)t->first_query, (long long)t->first_key, (long long)INDEX_MOST);
     return TN_OK;
 }
 
@@ -44,9 +57,12 @@ static tn_status check_vector(const tn__op_view *v, uint32_t role, const char *n
     const tn_tensor *t = tn__op_tensor(v, role);
     if (t == NULL)
         return TN_OK;
-    if (t->rank != 1 || t->dim[0] != want)
-        return tn__fail(TN_STATUS_INVALID, "attention.vector", name, "%s has to be [%lld]", name,
-                        (long long)want);
+    if (t->rank != 1 || t->dim[0] != want) {
+        char have[96];
+        tn__shape_text(t, have, sizeof have);
+        return tn__fail(TN_STATUS_INVALID, "attention.vector", name,
+                        "%s is %s; it has to be [%lld]", name, have, (long long)want);
+    }
     if (dtype != 0 ? t->dtype != dtype : !tn__dtype_float(t->dtype))
         return tn__fail(TN_STATUS_INVALID, "attention.dtype", name, "%s is %s; %s is needed", name,
                         tn_dtype_name((tn_dtype)t->dtype),
@@ -79,8 +95,8 @@ tn_status tn__op_attention(const tn__op_view *v, uint32_t role, tn_tensor *out)
     int64_t hq = q->dim[r - 3], hkv = k->dim[r - 3], sk = k->dim[r - 2];
     if (r == 4 && (k->dim[0] != batch || val->dim[0] != batch))
         return tn__fail(TN_STATUS_INVALID, "attention.batch", k->dim[0] != batch ? "k" : "v",
-                        "q has batch %lld, k %lld, v %lld; they have to be equal", (long long)batch,
-                        (long long)k->dim[0], (long long)val->dim[0]);
+                        "the batches of q, k and v are %lld, %lld and %lld; they have to be equal",
+                        (long long)batch, (long long)k->dim[0], (long long)val->dim[0]);
     if (val->dim[r - 3] != hkv || val->dim[r - 2] != sk)
         return tn__fail(TN_STATUS_INVALID, "attention.v_shape", "v",
                         "v has %lld heads and %lld tokens, k has %lld and %lld; they have to agree",
@@ -92,8 +108,8 @@ tn_status tn__op_attention(const tn__op_view *v, uint32_t role, tn_tensor *out)
                         (long long)q->dim[r - 1], (long long)k->dim[r - 1]);
     if (hkv == 0 ? hq != 0 : hq % hkv != 0)
         return tn__fail(TN_STATUS_INVALID, "attention.heads", "k",
-                        "%lld query heads over %lld key heads; a multiple is needed", (long long)hq,
-                        (long long)hkv);
+                        "k has %lld heads, q has %lld; q has to have a multiple of those of k",
+                        (long long)hkv, (long long)hq);
     memset(out, 0, sizeof *out);
     out->rank = (uint16_t)r;
     memcpy(out->dim, q->dim, (size_t)r * sizeof out->dim[0]);
@@ -105,7 +121,7 @@ tn_status tn__op_attention(const tn__op_view *v, uint32_t role, tn_tensor *out)
             tn__shape_text(mask, have, sizeof have);
             tn__shape_text(&scores, want, sizeof want);
             return tn__fail(TN_STATUS_INVALID, "attention.mask_shape", "mask",
-                            "mask is %s, which does not broadcast to %s", have, want);
+                            "mask is %s; it has to broadcast to %s", have, want);
         }
         if (mask->dtype != TN_BOOL && mask->dtype != TN_F32)
             return tn__fail(TN_STATUS_INVALID, "attention.mask_dtype", "mask",
@@ -127,7 +143,8 @@ tn_status tn__op_attention(const tn__op_view *v, uint32_t role, tn_tensor *out)
         return st;
     const tn_tensor *given = tn__op_tensor(v, TN_ARG_STATS);
     if (given != NULL && given->dtype != TN_F32)
-        return tn__fail(TN_STATUS_INVALID, "attention.dtype", "stats", "stats has to be f32");
+        return tn__fail(TN_STATUS_INVALID, "attention.dtype", "stats", "stats is %s; f32 is needed",
+                        tn_dtype_name((tn_dtype)given->dtype));
     out->dim[r - 1] = val->dim[r - 1];
     out->dtype = q->dtype;
     st = tn__op_expect(v, TN_ARG_OUT, out, "batch, heads and tokens of q, last dim of v");
@@ -135,7 +152,8 @@ tn_status tn__op_attention(const tn__op_view *v, uint32_t role, tn_tensor *out)
         return st;
     given = tn__op_tensor(v, TN_ARG_OUT);
     if (given != NULL && !tn__dtype_float(given->dtype))
-        return tn__fail(TN_STATUS_INVALID, "attention.dtype", "out", "out has to be a float");
+        return tn__fail(TN_STATUS_INVALID, "attention.dtype", "out", "out is %s; a float is needed",
+                        tn_dtype_name((tn_dtype)given->dtype));
     if (role == TN_ARG_STATS)
         *out = stats;
     return TN_OK;

@@ -30,17 +30,19 @@ static tn_status check_dtypes(const tn__op_view *v, uint32_t kind, uint32_t arit
                             "a of where is %s; bool is needed", tn_dtype_name((tn_dtype)t->dtype));
         if (is_bool && !moves && kind != TN_ELTWISE_EQUAL)
             return tn__fail(TN_STATUS_INVALID, "eltwise.dtype", names[i],
-                            "%s is bool; a number is needed", names[i]);
+                            "%s is bool, and this kind (%u) computes; a number is needed", names[i],
+                            kind);
     }
     if (o == NULL)
         return TN_OK;
     if (tn__eltwise_compares(kind) && o->dtype != TN_BOOL)
         return tn__fail(TN_STATUS_INVALID, "eltwise.compare", "out",
-                        "out of a comparison is %s; bool is needed",
-                        tn_dtype_name((tn_dtype)o->dtype));
+                        "out is %s, and this kind (%u) compares; bool is needed",
+                        tn_dtype_name((tn_dtype)o->dtype), kind);
     if (o->dtype == TN_BOOL && !moves && !tn__eltwise_compares(kind))
-        return tn__fail(TN_STATUS_INVALID, "eltwise.dtype", "out",
-                        "out is bool; only comparisons and where give bool");
+        return tn__fail(
+            TN_STATUS_INVALID, "eltwise.dtype", "out",
+            "out is bool, and this kind (%u) computes; only comparisons and where give bool", kind);
     return TN_OK;
 }
 
@@ -52,28 +54,29 @@ tn_status tn__op_eltwise(const tn__op_view *v, uint32_t role, tn_tensor *out)
     (void)role;
     if (t->pass != TN_PASS_FORWARD)
         return tn__fail(TN_STATUS_UNSUPPORTED, "eltwise.pass", "attr.pass",
-                        "pass %u; only forward (0) is built", t->pass);
+                        "attr.pass is %u; only forward (0) is built", t->pass);
     if (arity == 0)
-        return tn__fail(TN_STATUS_INVALID, "eltwise.kind", "attr.kind",
-                        "kind %u does not exist; unary 1 to 21, binary 64 to 72, ternary 128, 129",
-                        t->kind);
+        return tn__fail(
+            TN_STATUS_INVALID, "eltwise.kind", "attr.kind",
+            "attr.kind is %u; unary 1 to 21, binary 64 to 72, ternary 128 and 129 exist", t->kind);
     if (t->kind == TN_ELTWISE_CLAMP && !(t->a <= t->b))
         return tn__fail(TN_STATUS_INVALID, "eltwise.clamp", "attr.a",
-                        "clamp to [%g, %g]; the first has to be the smaller", (double)t->a,
-                        (double)t->b);
+                        "attr.a and attr.b clamp to [%g, %g]; the first has to be the smaller",
+                        (double)t->a, (double)t->b);
     memset(out, 0, sizeof *out);
     for (uint32_t i = 0; i < 3; ++i) {
         const tn_tensor *in = tn__op_tensor(v, TN_ARG_A + i);
         if ((in != NULL) != (i < arity))
             return tn__fail(TN_STATUS_INVALID, "eltwise.arity", names[i],
-                            "this kind reads %u operand%s; %s is %s", arity, arity > 1 ? "s" : "",
-                            names[i], in != NULL ? "too much" : "missing");
+                            "%s is %s; kind %u reads %u operand%s", names[i],
+                            in != NULL ? "too much" : "missing", t->kind, arity,
+                            arity > 1 ? "s" : "");
         if (in != NULL && !tn__shape_broadcast(out, in)) {
             char have[96], so_far[96];
             tn__shape_text(in, have, sizeof have);
             tn__shape_text(out, so_far, sizeof so_far);
             return tn__fail(TN_STATUS_INVALID, "eltwise.broadcast", names[i],
-                            "%s is %s, which does not broadcast with %s", names[i], have, so_far);
+                            "%s is %s; it has to broadcast with %s", names[i], have, so_far);
         }
     }
     tn_status st = check_dtypes(v, t->kind, arity);
@@ -92,19 +95,23 @@ tn_status tn__op_gather(const tn__op_view *v, uint32_t role, tn_tensor *out)
     const tn_tensor *o = tn__op_tensor(v, TN_ARG_OUT);
     (void)role;
     if (a->rank == 0 || t->axis >= a->rank || t->axis < -(int32_t)a->rank)
-        return tn__fail(TN_STATUS_INVALID, "gather.axis", "attr.axis",
-                        "axis %d of a tensor of rank %u; -rank to rank - 1 is allowed", t->axis,
-                        a->rank);
+        return tn__fail(
+            TN_STATUS_INVALID, "gather.axis", "attr.axis",
+            "attr.axis is %d over rank %u; -rank to rank - 1 is allowed, of a rank above 0",
+            t->axis, a->rank);
     if (t->flags != 0 || t->param != 0)
-        return tn__fail(TN_STATUS_INVALID, "gather.attr", "attr.flags",
-                        "flags and param of gather have to be 0");
+        return tn__fail(TN_STATUS_INVALID, "gather.attr",
+                        t->flags != 0 ? "attr.flags" : "attr.param",
+                        "attr.flags is 0x%x and attr.param %lld; gather takes 0 for both", t->flags,
+                        (long long)t->param);
     if (index->dtype != TN_S32 && index->dtype != TN_S64)
         return tn__fail(TN_STATUS_INVALID, "gather.index_dtype", "index",
                         "index is %s; s32 or s64 is needed", tn_dtype_name((tn_dtype)index->dtype));
     if (a->rank - 1 + index->rank > TN_MAX_RANK)
-        return tn__fail(TN_STATUS_INVALID, "gather.rank", "index",
-                        "out would have rank %d; at most %d is allowed", a->rank - 1 + index->rank,
-                        TN_MAX_RANK);
+        return tn__fail(
+            TN_STATUS_INVALID, "gather.rank", "index",
+            "index has rank %u and a %u, which makes an out of rank %d; at most %d is allowed",
+            index->rank, a->rank, a->rank - 1 + index->rank, TN_MAX_RANK);
     int axis = t->axis < 0 ? t->axis + a->rank : t->axis;
     memset(out, 0, sizeof *out);
     out->dtype = a->dtype;

@@ -26,10 +26,13 @@ tn_status tn__op_matmul(const tn__op_view *v, uint32_t role, tn_tensor *out)
     (void)role;
     if ((attr->flags & ~known) != 0)
         return tn__fail(TN_STATUS_INVALID, "matmul.flags", "attr.flags",
-                        "unknown matmul flags 0x%x", attr->flags & ~known);
+                        "attr.flags is 0x%x; only TN_MATMUL_* bits (0x%x) are allowed", attr->flags,
+                        known);
     if ((attr->flags & TN_MATMUL_BETA) != 0 && c == NULL)
-        return tn__fail(TN_STATUS_INVALID, "matmul.beta", "c",
-                        "the BETA flag is set and operand c is missing");
+        return tn__fail(
+            TN_STATUS_INVALID, "matmul.beta", "c",
+            "c is missing and the BETA flag is set (attr.flags 0x%x); give c or drop the flag",
+            attr->flags);
     tn_status st = check_operand(a, "a");
     if (st == TN_OK)
         st = check_operand(b, "b");
@@ -37,17 +40,17 @@ tn_status tn__op_matmul(const tn__op_view *v, uint32_t role, tn_tensor *out)
         return st;
     if (tn__dtype_float(a->dtype) != tn__dtype_float(b->dtype))
         return tn__fail(TN_STATUS_INVALID, "matmul.dtype", "b",
-                        "a is %s and b is %s; both floats or both integers are allowed",
-                        tn_dtype_name((tn_dtype)a->dtype), tn_dtype_name((tn_dtype)b->dtype));
+                        "b is %s and a is %s; both floats or both integers are allowed",
+                        tn_dtype_name((tn_dtype)b->dtype), tn_dtype_name((tn_dtype)a->dtype));
     int ta = (attr->flags & TN_MATMUL_TRANSPOSE_A) != 0;
     int tb = (attr->flags & TN_MATMUL_TRANSPOSE_B) != 0;
     int64_t m = a->dim[a->rank - (ta ? 1 : 2)], ka = a->dim[a->rank - (ta ? 2 : 1)];
     int64_t kb = b->dim[b->rank - (tb ? 1 : 2)], n = b->dim[b->rank - (tb ? 2 : 1)];
     if (ka != kb)
         return tn__fail(TN_STATUS_INVALID, "matmul.k_mismatch", "b",
-                        "a %s has K = %lld, b %s has K = %lld; they have to be equal",
-                        ta ? "[...,K,M]" : "[...,M,K]", (long long)ka,
-                        tb ? "[...,N,K]" : "[...,K,N]", (long long)kb);
+                        "b %s has K = %lld, a %s has K = %lld; they have to be equal",
+                        tb ? "[...,N,K]" : "[...,K,N]", (long long)kb,
+                        ta ? "[...,K,M]" : "[...,M,K]", (long long)ka);
     tn_tensor batch_a = *a, batch_b = *b;
     batch_a.rank = (uint16_t)(a->rank - 2);
     batch_b.rank = (uint16_t)(b->rank - 2);
@@ -56,7 +59,7 @@ tn_status tn__op_matmul(const tn__op_view *v, uint32_t role, tn_tensor *out)
         tn__shape_text(a, ta_text, sizeof ta_text);
         tn__shape_text(b, tb_text, sizeof tb_text);
         return tn__fail(TN_STATUS_INVALID, "matmul.batch", "b",
-                        "the batch dims of a %s and b %s do not broadcast", ta_text, tb_text);
+                        "b is %s, a is %s; their batch dims have to broadcast", tb_text, ta_text);
     }
     memset(out, 0, sizeof *out);
     out->rank = (uint16_t)(batch_a.rank + 2);
@@ -71,11 +74,16 @@ tn_status tn__op_matmul(const tn__op_view *v, uint32_t role, tn_tensor *out)
     if (st != TN_OK)
         return st;
     if (o != NULL && o->dtype == TN_BOOL)
-        return tn__fail(TN_STATUS_INVALID, "matmul.dtype", "out", "out is bool");
-    if (c != NULL && !tn__shape_fits(c, out))
+        return tn__fail(TN_STATUS_INVALID, "matmul.dtype", "out",
+                        "out is bool; a number is needed");
+    if (c != NULL && !tn__shape_fits(c, out)) {
+        char have[96], want[96];
+        tn__shape_text(c, have, sizeof have);
+        tn__shape_text(out, want, sizeof want);
         return tn__fail(TN_STATUS_INVALID, "matmul.c_shape", "c",
-                        "c does not broadcast to out; every dim has to be 1 or out's");
+                        "c is %s; it has to broadcast to out %s, every dim 1 or out's", have, want);
+    }
     if (c != NULL && c->dtype == TN_BOOL)
-        return tn__fail(TN_STATUS_INVALID, "matmul.dtype", "c", "c is bool");
+        return tn__fail(TN_STATUS_INVALID, "matmul.dtype", "c", "c is bool; a number is needed");
     return TN_OK;
 }

@@ -569,10 +569,12 @@ tn_status tn_op_format(const tn_op *op, char *text, size_t *bytes)
     if (st != TN_OK)
         return st;
     if (bytes == NULL)
-        return tn__fail(TN_STATUS_INVALID, "optext.bytes", "bytes", "bytes is NULL");
+        return tn__fail_null("bytes", "give a size_t with the room at text");
     if (!posts_in_place(&v))
         return tn__fail(TN_STATUS_UNSUPPORTED, "optext.posts", "posts",
-                        "post i has to read TN_ARG_POST0 + i to have a text");
+                        "posts have operands (of %u posts) that are not numbered by place; let "
+                        "posts[i] read TN_ARG_POST0 + i",
+                        v.op.post_count);
     sink s = {.text = text, .capacity = text != NULL ? *bytes : 0};
     headline_of(&v, &h);
     put_headline(&s, &h, &v);
@@ -589,6 +591,6 @@ tn_status tn_op_format(const tn_op *op, char *text, size_t *bytes)
         text[s.used < room ? s.used : room - 1] = '\0';
     if (s.used >= room)
         return tn__fail(TN_STATUS_INVALID, "optext.bytes", "bytes",
-                        "the text needs %zu bytes, there are %zu", s.used + 1, room);
+                        "bytes is %zu; the text needs %zu", room, s.used + 1);
     return TN_OK;
 }

@@ -2,6 +2,7 @@
 /* Reads the text form of an op; the grammar stands in optext.c. */
 /* path: [api] > placement > queue > backend > kernel > device */
 #include <math.h>
+#include <stdio.h>
 
 #include "hal/optext.h"
 
@@ -16,7 +17,7 @@ typedef struct reader {
 
 static tn_status bad(const reader *r, const char *reason, const char *want)
 {
-    return tn__fail(TN_STATUS_INVALID, reason, "text", "at character %u (\"%.24s\"): %s",
+    return tn__fail(TN_STATUS_INVALID, reason, "text", "text at character %u (\"%.24s\"): %s",
                     (unsigned)(r->at - r->text) + 1, r->at, want);
 }
 
@@ -64,7 +65,7 @@ static tn_status read_int(reader *r, int64_t *out)
     for (; is_digit(*r->at); ++r->at)
         if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *r->at - '0', &n)) {
             r->at = start;
-            return bad(r, "optext.number", "the number does not fit 64 bits");
+            return bad(r, "optext.number", "a whole number that fits 64 bits is expected");
         }
     *out = minus ? -n : n;
     return TN_OK;
@@ -77,7 +78,10 @@ static tn_status read_range(reader *r, int64_t low, int64_t high, int64_t *out)
     tn_status st = read_int(r, out);
     if (st == TN_OK && (*out < low || *out > high)) {
         r->at = start;
-        st = bad(r, "optext.range", "the number is out of range here");
+        char want[64];
+        (void)snprintf(want, sizeof want, "a number from %lld to %lld is expected", (long long)low,
+                       (long long)high);
+        st = bad(r, "optext.range", want);
     }
     return st;
 }
@@ -138,7 +142,7 @@ static tn_status read_dims(reader *r, int64_t *dim, uint32_t most, uint32_t *out
     }
     do {
         if (*out_rank == most)
-            return bad(r, "optext.rank", "too many dims");
+            return bad(r, "optext.rank", "no more dims are expected, at most 8 (matmul 9)");
         tn_status st = read_int(r, &dim[*out_rank]);
         if (st != TN_OK)
             return st;
@@ -164,7 +168,7 @@ static tn_status read_letters(reader *r)
         seen |= 1u << i;
     }
     if ((seen & 0x3au) != 0x3au) /* h q k d */
-        return bad(r, "optext.letter", "attention needs the letters h, q, k and d");
+        return bad(r, "optext.letter", "the letters h, q, k and d are expected");
     h->batch = (seen & 1u) != 0;
     if ((seen & 4u) == 0)
         h->dim[2] = h->dim[1];
@@ -185,7 +189,9 @@ static tn_status read_headline(reader *r)
         return bad(r, "optext.op", "an op is expected: matmul, attention, softmax, norm, ...");
     r->v.row = tn__op_find((uint32_t)h->kind);
     if (r->v.row == NULL)
-        return tn__fail(TN_STATUS_UNSUPPORTED, "op.kind", "text", "op %s is not built",
+        return tn__fail(TN_STATUS_UNSUPPORTED, "op.kind", "text",
+                        "text names the op %s, which is not built; built are matmul, attention, "
+                        "softmax, norm, eltwise, reduce, gather, copy",
                         tn__op_name(h->kind));
     r->at += n;
     if (!take(r, ' '))
@@ -203,7 +209,7 @@ static tn_status read_headline(reader *r)
     bool matmul = h->kind == TN_OP_MATMUL;
     st = read_dims(r, h->dim, matmul ? TN_MAX_RANK + 1 : TN_MAX_RANK, &h->rank);
     if (st == TN_OK && matmul && h->rank < 3)
-        return bad(r, "optext.rank", "matmul needs MxNxK");
+        return bad(r, "optext.rank", "MxNxK is expected for matmul");
     return st;
 }
 
@@ -221,7 +227,8 @@ static tn_status read_dtypes(reader *r)
         } else {
             for (count = 1; take(r, ',');) {
                 if (count == want)
-                    return bad(r, "optext.dtypes", "more dtypes than operands");
+                    return bad(r, "optext.dtypes",
+                               "no more dtypes are expected than there are operands");
                 st = read_dtype(r, &list[count]);
                 if (st != TN_OK)
                     return st;
@@ -230,7 +237,8 @@ static tn_status read_dtypes(reader *r)
         }
     }
     if (count > 1 && count != want)
-        return bad(r, "optext.dtypes", "one dtype, or one for each operand and the output");
+        return bad(r, "optext.dtypes",
+                   "one dtype is expected, or one for each operand and the output");
     if (count > 1)
         memcpy(h->dtype, list, sizeof list);
     else
@@ -375,7 +383,7 @@ static tn_status read_post(reader *r, tn_post_kind kind)
     tn_status st = TN_OK;
     uint32_t i = r->v.op.post_count;
     if (i == TN__OP_POSTS)
-        return bad(r, "optext.posts", "too many posts");
+        return bad(r, "optext.posts", "no more posts are expected, at most 8");
     r->posts[i] = (tn_post){.kind = kind};
     if (kind == TN_POST_BIAS || kind == TN_POST_ADD || kind == TN_POST_MUL)
         r->posts[i].role = TN_ARG_POST0 + i;
@@ -471,7 +479,7 @@ static tn_status read_setting(reader *r)
         return TN_OK;
     }
     r->at = word;
-    return bad(r, "optext.key", "no such key of this op");
+    return bad(r, "optext.key", "a key of this op is expected");
 }
 
 static tn_arg *add_arg(reader *r, uint32_t role)
@@ -490,13 +498,13 @@ static tn_status read_operand(reader *r, uint32_t role)
     uint32_t rank;
     tn_arg *a = add_arg(r, role);
     if (a == NULL)
-        return bad(r, "optext.operands", "too many operands");
+        return bad(r, "optext.operands", "no more operands are expected");
     tn_status st = TN_OK;
     uint64_t layout = a->tensor.layout; /* its key may stand before this one */
     bool known = tn__headline_tensor(&r->head, &r->v, role, &a->tensor);
     a->tensor.layout = layout;
     if (!known && *r->at != '=')
-        return bad(r, "optext.operand", "this operand needs its dims");
+        return bad(r, "optext.operand", "=DIMS of this operand is expected");
     if (!take(r, '='))
         return TN_OK;
     st = read_dims(r, dims, TN_MAX_RANK, &rank);
@@ -594,11 +602,11 @@ static tn_status imply_operands(reader *r)
     uint32_t roles[5], n = tn__headline_roles(&r->head, roles);
     for (uint32_t i = 0; i + 1 < n; ++i)
         if (!tn__headline_tensor(&r->head, &r->v, roles[i], &add_arg(r, roles[i])->tensor))
-            return bad(r, "optext.dims", "these dims do not fit the op");
+            return bad(r, "optext.dims", "dims are expected that fit the op");
     for (uint32_t i = 0; i < r->v.op.post_count; ++i)
         if (r->posts[i].role != 0 && !tn__headline_tensor(&r->head, &r->v, r->posts[i].role,
                                                           &add_arg(r, r->posts[i].role)->tensor))
-            return bad(r, "optext.dims", "these dims do not fit the op");
+            return bad(r, "optext.dims", "dims are expected that fit the op");
     if (r->head.kind == TN_OP_GATHER)
         (void)tn__headline_tensor(&r->head, &r->v, TN_ARG_INDEX, &add_arg(r, TN_ARG_INDEX)->tensor);
     (void)add_arg(r, TN_ARG_OUT);
@@ -638,7 +646,7 @@ static tn_status read_op(reader *r)
     if (st == TN_OK && r->head.kind == TN_OP_GATHER && strstr(keys, "out=") == NULL)
         known = tn__headline_tensor(&r->head, &r->v, TN_ARG_OUT, &out->tensor);
     if (st == TN_OK && !known && strstr(keys, "out=") == NULL)
-        return bad(r, "optext.dims", "these dims do not fit the op");
+        return bad(r, "optext.dims", "dims are expected that fit the op");
     return st;
 }
 
@@ -653,11 +661,13 @@ tn_status tn_op_parse(tn_runtime *rt, const char *text, tn_op **out)
 {
     reader r;
     size_t bytes;
-    if (rt == NULL || text == NULL || out == NULL)
-        return tn__fail(TN_STATUS_INVALID, "optext.null",
-                        rt == NULL ? "runtime" : (text == NULL ? "text" : "out"),
-                        "runtime, text and out must not be NULL");
+    if (out == NULL)
+        return tn__fail_null("out_op", "give a tn_op * to fill");
     *out = NULL;
+    if (!tn__runtime_usable(rt))
+        return TN_STATUS_INVALID;
+    if (text == NULL)
+        return tn__fail_null("text", "give an op such as \"matmul 2x3x4\"");
     memset(&r, 0, sizeof r);
     r.text = r.at = text;
     tn_status st = read_op(&r);

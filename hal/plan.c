@@ -30,11 +30,18 @@ void tn__plan_drop(tn_plan *plan)
 
 void tn_plan_release(tn_plan *plan)
 {
-    if (plan == NULL)
+    if (plan == NULL || tn__runtime_forked(plan->device->runtime))
         return;
     tn_device *device = plan->device; /* the plan goes first: destroy needs the open device */
     tn__plan_drop(plan);
     tn_device_release(device);
+}
+
+/* One below -rank stays what it is, for validation to refuse. */
+static void resolve_axis(int32_t *axis, int32_t rank)
+{
+    if (*axis < 0 && *axis >= -rank)
+        *axis += rank;
 }
 
 /* Version 0 and accumulate 0 become what they stand for, so that equal requests have equal keys. */
@@ -53,10 +60,10 @@ static void resolve(tn__op_view *v)
             n->accumulate = TN_S32;
     }
     /* A negative axis becomes the one it means: kernels see 0 and up. */
-    if (v->op.kind == TN_OP_SOFTMAX && a != NULL && v->attr.softmax.axis < 0)
-        v->attr.softmax.axis += a->rank;
-    if (v->op.kind == TN_OP_GATHER && a != NULL && v->attr.axis.axis < 0)
-        v->attr.axis.axis += a->rank;
+    if (v->op.kind == TN_OP_SOFTMAX && a != NULL)
+        resolve_axis(&v->attr.softmax.axis, a->rank);
+    if (v->op.kind == TN_OP_GATHER && a != NULL)
+        resolve_axis(&v->attr.axis.axis, a->rank);
     if (v->op.kind == TN_OP_NORM && v->attr.norm.axes == 0)
         v->attr.norm.axes = 1;
 }
@@ -71,11 +78,15 @@ static tn_status desc_in(const tn_plan_desc *from, tn_plan_desc *out)
     }
     out->head = (tn_head)TN_INIT(tn_plan_desc);
     if ((out->flags & ~(uint32_t)(TN_PLAN_ALLOW_FALLBACK | TN_PLAN_TUNE)) != 0)
-        return tn__fail(TN_STATUS_INVALID, "plan.flags", "desc.flags", "unknown plan flags 0x%x",
-                        out->flags);
+        return tn__fail(
+            TN_STATUS_INVALID, "plan.flags", "desc.flags",
+            "desc.flags is 0x%x; only TN_PLAN_ALLOW_FALLBACK and TN_PLAN_TUNE (0x3) are allowed",
+            out->flags);
     if (out->kernel != NULL && strlen(out->kernel) >= sizeof((tn_plan_info *)0)->kernel)
-        return tn__fail(TN_STATUS_INVALID, "plan.kernel", "desc.kernel",
-                        "a kernel name has at most 95 characters");
+        return tn__fail(
+            TN_STATUS_INVALID, "plan.kernel", "desc.kernel",
+            "desc.kernel has %zu characters (\"%.32s...\"); a kernel name has at most 95",
+            strlen(out->kernel), out->kernel);
     return TN_OK;
 }
 
@@ -95,9 +106,10 @@ static tn_status fill_info(tn_plan *p)
     } else {
         copy_text(info.kernel, sizeof info.kernel, "device");
         if (tn__has(p->ops, info)) {
+            tn__error_clear();
             tn_status st = p->ops->info(p->object, &info);
             if (st != TN_OK)
-                return st;
+                return tn__backend_failed(st, p->device->uri, "info");
         } else {
             info.numerics.cls = TN_CLASS_BOUNDED;
         }
@@ -130,18 +142,21 @@ static tn_status fill_args(tn_plan *p)
             p->arg[i].align = p->device->info.offset_align;
         if ((a->flags & TN_ARG_PACKED) == 0) {
             if (!tn__tensor_extent(&a->tensor, &p->arg[i].extent))
-                return tn__fail(TN_STATUS_INVALID, "op.extent", "args",
-                                "operand %u reaches past the address space", i);
+                return tn__fail(
+                    TN_STATUS_INVALID, "op.extent", "args",
+                    "args[%u] reaches past the address space; give smaller dims or strides", i);
             continue;
         }
         uint64_t layout = 0;
         if (p->object == NULL || !tn__has(p->ops, layout) ||
             p->ops->layout(p->object, (tn_role)a->role, &layout, &p->arg[i].extent) != TN_OK)
             return tn__fail(TN_STATUS_UNSUPPORTED, "plan.packed", "args",
-                            "the chosen kernel takes no packed operand here");
+                            "args[%u] is PACKED, and %s takes no packed operand; give the plain "
+                            "tensor or choose another kernel",
+                            i, p->inner != NULL ? "a fallback" : "the chosen kernel");
         if (a->tensor.layout != 0 && a->tensor.layout != layout)
             return tn__fail(TN_STATUS_INCOMPATIBLE, "plan.layout", "args",
-                            "operand %u has layout 0x%llx, the plan packs as 0x%llx; pack again", i,
+                            "args[%u] has layout 0x%llx, the plan packs as 0x%llx; pack again", i,
                             (unsigned long long)a->tensor.layout, (unsigned long long)layout);
     }
     return TN_OK;
@@ -153,8 +168,11 @@ static tn_status make(tn_device *d, const tn_op *op, const tn_plan_desc *desc, t
 {
     *out = NULL;
     *out_ops = NULL;
+    tn__error_clear();
     tn_status st = d->ops->plan_create(d->object, op, desc, fn, self, out, out_ops);
-    if (st == TN_OK && (!tn__table_known(*out_ops) || !tn__has(*out_ops, destroy)))
+    if (st != TN_OK)
+        st = tn__backend_failed(st, d->uri, "plan_create");
+    else if (!tn__table_known(*out_ops) || !tn__has(*out_ops, destroy))
         st = tn__backend_table(d->uri, "plan");
     if (st != TN_OK)
         *out = NULL;
@@ -187,9 +205,9 @@ static tn_status build(tn_device *d, const tn__op_view *v, const tn_plan_desc *d
         goto fail;
     if (desc->workspace_limit_bytes != 0 && p->info.workspace_bytes > desc->workspace_limit_bytes) {
         st = tn__fail(TN_STATUS_UNSUPPORTED, "plan.workspace", "desc.workspace_limit_bytes",
-                      "%s needs %llu bytes of workspace; the limit is %llu", p->info.kernel,
-                      (unsigned long long)p->info.workspace_bytes,
-                      (unsigned long long)desc->workspace_limit_bytes);
+                      "desc.workspace_limit_bytes is %llu, but %s needs %llu; raise the limit",
+                      (unsigned long long)desc->workspace_limit_bytes, p->info.kernel,
+                      (unsigned long long)p->info.workspace_bytes);
         goto fail;
     }
     *out = p;
@@ -218,7 +236,7 @@ tn_status tn_plan_create(tn_device *device, const tn_op *op, const tn_plan_desc 
     if (st != TN_OK)
         return st;
     if (out == NULL)
-        return tn__fail(TN_STATUS_INVALID, "plan.out", "out", "out is NULL");
+        return tn__fail_null("out_plan", "give a tn_plan * to fill");
     *out = NULL;
     st = tn__op_open(op, &v);
     if (st == TN_OK)
@@ -267,6 +285,7 @@ tn_status tn_device_supports(tn_device *device, const tn_op *op)
         return st;
     tn_op whole = v.op;
     whole.attr = v.row->attr_bytes > 0 ? &v.attr : NULL;
+    tn__error_clear();
     if (tn__has(device->ops, supports)) {
         st = device->ops->supports(device->object, &whole);
     } else {
@@ -277,24 +296,22 @@ tn_status tn_device_supports(tn_device *device, const tn_op *op)
         if (st == TN_OK)
             ops->destroy(object);
     }
-    if (st != TN_OK)
-        tn__error_device(device->uri);
-    return st;
+    return st == TN_OK ? TN_OK : tn__backend_failed(st, device->uri, "supports");
 }
 
 static tn_status plan_usable(const tn_plan *plan)
 {
     if (plan == NULL)
-        return tn__fail(TN_STATUS_INVALID, "plan.null", "plan", "plan is NULL");
-    return TN_OK;
+        return tn__fail_null("plan", "make one with tn_plan_create");
+    return tn__runtime_usable(plan->device->runtime) ? TN_OK : TN_STATUS_INVALID;
 }
 
 tn_status tn_plan_get_info(const tn_plan *plan, tn_plan_info *out)
 {
     tn_status st = plan_usable(plan);
-    return st != TN_OK
-               ? st
-               : tn__struct_out(out, &plan->info, sizeof plan->info, TN_TYPE_tn_plan_info, "out");
+    return st != TN_OK ? st
+                       : tn__struct_out(out, &plan->info, sizeof plan->info, TN_TYPE_tn_plan_info,
+                                        "out_info");
 }
 
 tn_status tn_plan_arithmetic(const tn_plan *plan, tn_arithmetic *out)
@@ -304,10 +321,13 @@ tn_status tn_plan_arithmetic(const tn_plan *plan, tn_arithmetic *out)
         return st;
     const tn_plan *p = plan->inner != NULL ? plan->inner : plan;
     tn_arithmetic a = {.head = TN_INIT(tn_arithmetic)};
+    tn__error_clear();
     if (tn__has(p->ops, arithmetic))
         st = p->ops->arithmetic(p->object, &a);
+    if (st != TN_OK)
+        return tn__backend_failed(st, p->device->uri, "arithmetic");
     a.head = (tn_head)TN_INIT(tn_arithmetic);
-    return st != TN_OK ? st : tn__struct_out(out, &a, sizeof a, TN_TYPE_tn_arithmetic, "out");
+    return tn__struct_out(out, &a, sizeof a, TN_TYPE_tn_arithmetic, "out_arithmetic");
 }
 
 tn_status tn_plan_explain(const tn_plan *plan, tn_choice_fn fn, void *self)
@@ -316,7 +336,7 @@ tn_status tn_plan_explain(const tn_plan *plan, tn_choice_fn fn, void *self)
     if (st != TN_OK)
         return st;
     if (fn == NULL)
-        return tn__fail(TN_STATUS_INVALID, "plan.explain", "fn", "fn is NULL");
+        return tn__fail_null("fn", "give a function that takes each candidate");
     if (plan->choices.first != NULL || plan->object == NULL || !tn__has(plan->ops, explain)) {
         tn__choices_visit(&plan->choices, fn, self);
         if (plan->choices.first == NULL) {
@@ -330,7 +350,9 @@ tn_status tn_plan_explain(const tn_plan *plan, tn_choice_fn fn, void *self)
         }
         return TN_OK;
     }
-    return plan->ops->explain(plan->object, fn, self);
+    tn__error_clear();
+    st = plan->ops->explain(plan->object, fn, self);
+    return st == TN_OK ? TN_OK : tn__backend_failed(st, plan->device->uri, "explain");
 }
 
 /** Names every candidate for an op on a device, also when none takes it.
@@ -344,7 +366,7 @@ tn_status tn_device_explain(tn_device *device, const tn_op *op, tn_choice_fn fn,
     if (st != TN_OK)
         return st;
     if (fn == NULL)
-        return tn__fail(TN_STATUS_INVALID, "plan.explain", "fn", "fn is NULL");
+        return tn__fail_null("fn", "give a function that takes each candidate");
     st = tn__op_open(op, &v);
     if (st == TN_OK) {
         resolve(&v);
@@ -377,11 +399,15 @@ tn_status tn_plan_layout(const tn_plan *plan, tn_role role, uint64_t *out_layout
     tn_status st = plan_usable(plan);
     if (st != TN_OK)
         return st;
-    if (out_layout == NULL || out_bytes == NULL)
-        return tn__fail(TN_STATUS_INVALID, "plan.out", "out_layout",
-                        "out_layout and out_bytes must not be NULL");
+    if (out_layout == NULL)
+        return tn__fail_null("out_layout", "give a uint64_t to fill");
+    if (out_bytes == NULL)
+        return tn__fail_null("out_bytes", "give a uint64_t to fill");
     if (plan->object == NULL || !tn__has(plan->ops, layout))
-        return tn__fail(TN_STATUS_UNSUPPORTED, "plan.layout", "role", "%s has nothing to pack",
-                        plan->info.kernel);
-    return plan->ops->layout(plan->object, role, out_layout, out_bytes);
+        return tn__fail(TN_STATUS_UNSUPPORTED, "plan.layout", "role",
+                        "role %u is not packed, %s has nothing to pack; bind the plain tensor",
+                        (unsigned)role, plan->info.kernel);
+    tn__error_clear();
+    st = plan->ops->layout(plan->object, role, out_layout, out_bytes);
+    return st == TN_OK ? TN_OK : tn__backend_failed(st, plan->device->uri, "layout");
 }

@@ -32,12 +32,14 @@ static tn_status check_bind(const tn_plan *p, const tn_bind *bind, uint32_t arg)
     char name[32];
     role_text(bind->role, name, sizeof name);
     if (arg == p->arg_count)
-        return tn__fail(TN_STATUS_INVALID, "run.role", "binds",
-                        "role %u (%s) is no operand of this plan", bind->role,
-                        role_text(bind->role, name, sizeof name));
+        return tn__fail(
+            TN_STATUS_INVALID, "run.role", "binds",
+            "binds has role %u (%s), which is no operand of this plan; bind the roles of its op",
+            bind->role, role_text(bind->role, name, sizeof name));
     if ((bind->flags & ~p->arg[arg].flags) != 0)
         return tn__fail(TN_STATUS_INVALID, "run.flags", name,
-                        "bind %s has flags 0x%x that the op does not give it", name, bind->flags);
+                        "%s is bound with flags 0x%x, the op gives it 0x%x; bind with those or 0",
+                        name, bind->flags, p->arg[arg].flags);
     if (bind->buffer != NULL) {
         tn_status st = check_offset(bind->buffer, bind->offset_bytes, p->arg[arg].align, name);
         if (st != TN_OK)
@@ -76,23 +78,46 @@ static tn_status check_overlap(const tn_plan *p, const tn_slot *slot, uint32_t o
             continue;
         char a[32], b[32];
         return tn__fail(TN_STATUS_INVALID, "run.overlap", role_text(p->arg[out].role, a, sizeof a),
-                        "output %s overlaps %s; only an input that is the very same tensor may, "
-                        "and only with MAY_ALIAS on the output",
+                        "%s is an output and overlaps %s, %llu bytes at %llu; only an input that "
+                        "is the very same tensor may, and only with MAY_ALIAS on the output",
                         role_text(p->arg[out].role, a, sizeof a),
-                        role_text(p->arg[i].role, b, sizeof b));
+                        role_text(p->arg[i].role, b, sizeof b),
+                        (unsigned long long)p->arg[i].extent, (unsigned long long)slot[i].offset);
+    }
+    return TN_OK;
+}
+
+/* What the kernel keeps there would end up in an operand. */
+static tn_status check_workspace(const tn_plan *p, const tn_slot *slot, const tn_buffer *workspace)
+{
+    uint64_t begin = workspace->offset, end = begin + p->info.workspace_bytes;
+    for (uint32_t i = 0; i < p->arg_count; ++i) {
+        if (slot[i].buffer != workspace->object || slot[i].offset >= end ||
+            slot[i].offset + p->arg[i].extent <= begin || begin == end || p->arg[i].extent == 0)
+            continue;
+        char name[32];
+        return tn__fail(TN_STATUS_INVALID, "run.overlap", "workspace",
+                        "workspace (%llu bytes at %llu) overlaps %s, %llu bytes at %llu; give it "
+                        "memory of its own",
+                        (unsigned long long)p->info.workspace_bytes, (unsigned long long)begin,
+                        role_text(p->arg[i].role, name, sizeof name),
+                        (unsigned long long)p->arg[i].extent, (unsigned long long)slot[i].offset);
     }
     return TN_OK;
 }
 
 static tn_status check_front(tn_queue *q, const tn_plan *plan, tn_buffer *workspace)
 {
-    if (q == NULL || plan == NULL)
-        return tn__fail(TN_STATUS_INVALID, "run.null", q == NULL ? "queue" : "plan", "%s is NULL",
-                        q == NULL ? "queue" : "plan");
+    if (q == NULL)
+        return tn__fail_null("queue", "make one with tn_queue_create");
+    if (plan == NULL)
+        return tn__fail_null("plan", "make one with tn_plan_create");
+    if (!tn__runtime_usable(plan->device->runtime))
+        return TN_STATUS_INVALID;
     if (tn__queue_device(q) != plan->device)
         return tn__fail(TN_STATUS_INVALID, "run.device", "plan",
-                        "the plan is for %s, the queue belongs to another device",
-                        plan->device->uri);
+                        "the plan is for %s, the queue is of %s, another device; make both on one",
+                        plan->device->uri, tn__queue_device(q)->uri);
     if (workspace == NULL)
         return TN_OK;
     const tn_device_info *info = &plan->device->info;
@@ -121,9 +146,10 @@ tn_status tn_queue_run(tn_queue *q, tn_plan *plan, const tn_bind *binds, uint32_
     if (st != TN_OK)
         return st;
     if (count != plan->arg_count || binds == NULL)
-        return tn__fail(TN_STATUS_INVALID, "run.count", "binds",
-                        "%u binds for %u operands; each operand is bound once", count,
-                        plan->arg_count);
+        return tn__fail(
+            TN_STATUS_INVALID, "run.count", "binds",
+            "binds is %s with count %u; the plan has %u operands, and each is bound once",
+            binds == NULL ? "NULL" : "given", count, plan->arg_count);
     uint32_t seen = 0;
     for (uint32_t i = 0; i < count; ++i) {
         uint32_t arg = i; /* binds mostly come in the order of the op */
@@ -134,8 +160,8 @@ tn_status tn_queue_run(tn_queue *q, tn_plan *plan, const tn_bind *binds, uint32_
             (st = check_bind(plan, &binds[i], arg)) != TN_OK)
             return st;
         if ((seen >> arg & 1u) != 0)
-            return tn__fail(TN_STATUS_INVALID, "run.role", "binds", "role %u is bound twice",
-                            binds[i].role);
+            return tn__fail(TN_STATUS_INVALID, "run.role", "binds",
+                            "binds has role %u twice; each operand is bound once", binds[i].role);
         seen |= 1u << arg;
         buffer[arg] = binds[i].buffer;
         offset[arg] = binds[i].offset_bytes;
@@ -147,6 +173,8 @@ tn_status tn_queue_run(tn_queue *q, tn_plan *plan, const tn_bind *binds, uint32_
     for (uint32_t i = 0; i < count; ++i)
         if (plan->arg[i].output && (st = check_overlap(plan, slot, i)) != TN_OK)
             return st;
+    if (workspace != NULL && (st = check_workspace(plan, slot, workspace)) != TN_OK)
+        return st;
     if (plan->inner != NULL)
         return tn__fallback_run(q, plan, buffer, offset, sync);
     return tn__queue_run_plan(q, plan, plan->object, slot, count, buffer, count, workspace,
@@ -175,14 +203,23 @@ tn_status tn_queue_pack(tn_queue *q, const tn_plan *plan, tn_role role, const tn
             operand = &plan->op->args[i].tensor;
             align = plan->arg[i].align;
         }
-    if (from == NULL || operand == NULL)
-        return tn__fail(TN_STATUS_INVALID, "pack.from", from == NULL ? "from" : "role", "%s",
-                        from == NULL ? "from is NULL" : "the plan has no such operand");
+    if (from == NULL)
+        return tn__fail_null("from", "give the tensor to pack");
+    if (operand == NULL)
+        return tn__fail(TN_STATUS_INVALID, "pack.role", "role",
+                        "role %u is no operand of the plan; pack one that is", (unsigned)role);
     if (from->dtype != operand->dtype || from->rank > TN_MAX_RANK ||
-        !tn__shape_equal(from, operand) || !tn__tensor_extent(from, &extent))
+        !tn__shape_equal(from, operand) || !tn__tensor_extent(from, &extent)) {
+        char have[96] = "too many dims", want[96];
+        if (from->rank <= TN_MAX_RANK)
+            tn__shape_text(from, have, sizeof have);
+        tn__shape_text(operand, want, sizeof want);
         return tn__fail(TN_STATUS_INVALID, "pack.shape", "from",
-                        "from has to have the shape and dtype of the plan's operand, and strides "
-                        "of 0 or more");
+                        "from is %s %s (rank %u) with strides from %lld on; the plan's operand is "
+                        "%s %s, and strides of 0 or more are allowed",
+                        tn_dtype_name((tn_dtype)from->dtype), have, from->rank,
+                        (long long)from->stride[0], tn_dtype_name((tn_dtype)operand->dtype), want);
+    }
     st = tn__buffer_check(from->buffer, plan->device, from->offset_bytes, extent, "from");
     if (st == TN_OK)
         st = tn__buffer_check(to, plan->device, to_offset, bytes, "to");
@@ -194,7 +231,11 @@ tn_status tn_queue_pack(tn_queue *q, const tn_plan *plan, tn_role role, const tn
         return st;
     uint64_t src = from->buffer->offset + from->offset_bytes, dst = to->offset + to_offset;
     if (from->buffer->object == to->object && src < dst + bytes && dst < src + extent)
-        return tn__fail(TN_STATUS_INVALID, "run.overlap", "to", "to overlaps from");
+        return tn__fail(TN_STATUS_INVALID, "run.overlap", "to",
+                        "to (%llu bytes at %llu) overlaps from (%llu bytes at %llu) in one buffer; "
+                        "give ranges apart",
+                        (unsigned long long)bytes, (unsigned long long)dst,
+                        (unsigned long long)extent, (unsigned long long)src);
     /* The queue keeps the plan, which is immutable: it counts references and reads. */
     return tn__queue_pack_plan(q, (tn_plan *)(uintptr_t)plan, plan->object, role, from, to,
                                to_offset, sync);

@@ -142,7 +142,8 @@ tn_status tn_device_classes(const tn_device *device, tn_dtype dtype, tn_class_in
         return st;
     if (!tn_dtype_bits(dtype))
         return tn__fail(TN_STATUS_INVALID, "dtype.unknown", "dtype",
-                        "dtype is %d; give one of TN_F64 to TN_BOOL", (int)dtype);
+                        "dtype is %d; give one of TN_F64 (%d) to TN_BOOL (%d)", (int)dtype, TN_F64,
+                        TN_BOOL);
     if (tn__has(d->ops, classes)) {
         tn__error_clear();
         st = d->ops->classes(d->object, dtype, &info);
@@ -161,5 +162,5 @@ tn_status tn_device_classes(const tn_device *device, tn_dtype dtype, tn_class_in
         if (d->probe_lost_classes)
             (void)snprintf(info.refused, sizeof(info.refused), "%s", d->probe_refused);
     }
-    return tn__struct_out(out, &info, sizeof(info), TN_TYPE_tn_class_info, "out");
+    return tn__struct_out(out, &info, sizeof(info), TN_TYPE_tn_class_info, "out_info");
 }

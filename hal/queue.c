@@ -3,7 +3,7 @@
 /* path: api > placement > [queue] > backend > kernel > device */
 #include "queue.h"
 
-enum { POLL_SLICE_NS = 1000000, ARENA_STEP = 4096 };
+enum { POLL_SLICE_NS = 1000000, ARENA_STEP = 4096, POINTS_MOST = 65536 };
 
 /* ---- items ---- */
 static tn_status grow(tn_runtime *rt, void **array, uint32_t *capacity, uint32_t need,
@@ -105,25 +105,33 @@ tn_status tn__sync_check(tn_queue *q, const tn_sync *sync)
         return TN_OK;
     if (q->ops == NULL)
         return tn__fail(TN_STATUS_INVALID, "commands.sync", "sync",
-                        "recorded work has no waits or signals; give them to tn_queue_submit");
+                        "sync has %u waits and %u signals, which recorded work cannot have; give "
+                        "them to tn_queue_submit",
+                        sync->wait_count, sync->signal_count);
+    if (sync->wait_count > POINTS_MOST || sync->signal_count > POINTS_MOST)
+        return tn__fail(TN_STATUS_INVALID, "sync.count", "sync",
+                        "sync has %u waits and %u signals; at most %d of each are allowed",
+                        sync->wait_count, sync->signal_count, POINTS_MOST);
     for (uint32_t i = 0; i < sync->wait_count + sync->signal_count; ++i) {
         bool wait = i < sync->wait_count;
         const tn_point *points = wait ? sync->wait : sync->signal;
         uint32_t index = wait ? i : i - sync->wait_count;
-        const char *name = wait ? "wait" : "signal";
+        const char *name = wait ? "sync.wait" : "sync.signal";
         if (points == NULL || points[index].fence == NULL)
-            return tn__fail(TN_STATUS_INVALID, "sync.null", name, "%s point %u has no fence", name,
-                            index);
+            return tn__fail(TN_STATUS_INVALID, "sync.null", name,
+                            "%s[%u] has no fence; give each point one", name, index);
         if (tn__fence_runtime(points[index].fence) != q->runtime)
-            return tn__fail(TN_STATUS_INVALID, "sync.runtime", name,
-                            "%s point %u is a fence of another runtime", name, index);
+            return tn__fail(
+                TN_STATUS_INVALID, "sync.runtime", name,
+                "%s[%u] is a fence of another runtime; make it with the runtime of the queue", name,
+                index);
         if (wait && (q->runtime->flags & TN_RUNTIME_NO_THREADS) != 0 &&
             !tn__fence_reached(points[index].fence, points[index].value) &&
             tn_fence_query(points[index].fence, NULL) == TN_OK)
-            return tn__fail(TN_STATUS_UNSUPPORTED, "queue.no_threads", "wait",
-                            "wait point %u is not reached, and a runtime made with "
-                            "TN_RUNTIME_NO_THREADS has nobody to hold the item back",
-                            index);
+            return tn__fail(TN_STATUS_UNSUPPORTED, "queue.no_threads", name,
+                            "%s[%u] is not reached, and a runtime made with TN_RUNTIME_NO_THREADS "
+                            "has nobody to hold the item back; submit when it is reached",
+                            name, index);
     }
     return TN_OK;
 }
@@ -136,7 +144,8 @@ tn_status tn__item_begin(tn_queue *q, tn_work_kind kind, const tn_sync *sync, ui
         return st;
     if (q->ended)
         return tn__fail(TN_STATUS_INVALID, "commands.ended", "queue",
-                        "the commands of this recorder were ended");
+                        "the queue is a recorder whose commands were ended; begin a new one with "
+                        "tn_commands_begin");
     pthread_mutex_lock(&q->lock);
     tn__item *item = q->spare;
     if (item != NULL)
@@ -273,8 +282,10 @@ static void save_error(tn_queue *q, tn__error_copy *to, tn_status status, tn_wor
     tn_error error;
     tn_error_last(&error);
     if (error.status != status) {
-        tn__fail(status, "queue.item", NULL, "a %s failed on %s and the device gave no reason",
-                 work_name(kind), q->device->uri);
+        tn__fail(
+            status, "queue.item", NULL,
+            "a %s failed on %s and the device gave no reason; its backend should call tn_host.fail",
+            work_name(kind), q->device->uri);
         tn_error_last(&error);
     }
     if (error.device == NULL || error.device[0] == '\0')
@@ -508,7 +519,7 @@ bool tn__queue_flying(tn_queue *q)
 tn_status tn_queue_create(tn_device *device, const tn_queue_desc *desc, tn_queue **out)
 {
     if (out == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "out", "out is NULL");
+        return tn__fail_null("out_queue", "give a tn_queue * to fill");
     *out = NULL;
     tn_status st = tn__device_usable(device, "device");
     if (st != TN_OK)
@@ -520,12 +531,13 @@ tn_status tn_queue_create(tn_device *device, const tn_queue_desc *desc, tn_queue
             return st;
     }
     if (local.kind > TN_QUEUE_TRANSFER)
-        return tn__fail(TN_STATUS_INVALID, "queue.kind", "desc.kind",
-                        "kind %u is neither TN_QUEUE_COMPUTE (0) nor TN_QUEUE_TRANSFER (1)",
-                        local.kind);
+        return tn__fail(
+            TN_STATUS_INVALID, "queue.kind", "desc.kind",
+            "desc.kind is %u; TN_QUEUE_COMPUTE (0) and TN_QUEUE_TRANSFER (1) are allowed",
+            local.kind);
     if ((local.flags & ~(uint32_t)TN_QUEUE_INLINE) != 0)
         return tn__fail(TN_STATUS_INVALID, "queue.flags", "desc.flags",
-                        "unknown flags 0x%x; allowed is TN_QUEUE_INLINE (1)", local.flags);
+                        "desc.flags is 0x%x; only TN_QUEUE_INLINE (1) is allowed", local.flags);
     tn_runtime *rt = device->runtime;
     st = tn__progress_start(rt);
     if (st != TN_OK)
@@ -570,7 +582,7 @@ tn_queue *tn_queue_retain(tn_queue *q)
 
 void tn_queue_release(tn_queue *q)
 {
-    if (q != NULL && tn__ref_release(&q->ref))
+    if (q != NULL && tn__ref_release(&q->ref) && !tn__runtime_forked(q->runtime))
         tn__queue_destroy(q);
 }
 
@@ -622,12 +634,13 @@ bool tn__queue_recording(const tn_queue *q)
 tn_status tn_queue_wait_idle(tn_queue *q, uint64_t timeout_ns)
 {
     if (q == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "queue", "the queue is NULL");
+        return tn__fail_null("queue", "make one with tn_queue_create");
     if (!tn__runtime_usable(q->runtime))
         return TN_STATUS_INVALID;
     if (q->ops == NULL)
         return tn__fail(TN_STATUS_INVALID, "commands.wait", "queue",
-                        "a recorder does nothing that could be waited for");
+                        "the queue is a recorder, which does nothing that could be waited for; "
+                        "wait for the queue that its commands are submitted to");
     struct timespec deadline = {0};
     bool limited = tn__deadline(timeout_ns, &deadline), late = false;
     bool turning = (q->runtime->flags & TN_RUNTIME_NO_THREADS) != 0;
@@ -664,9 +677,10 @@ tn_status tn_queue_wait_idle(tn_queue *q, uint64_t timeout_ns)
     if (failed && idle)
         return tn__fail_again(&q->error.error);
     if (!idle)
-        return tn__fail(TN_STATUS_TIMEOUT, "queue.timeout", NULL,
-                        "the queue was not idle within %llu ns; the work goes on",
-                        (unsigned long long)timeout_ns);
+        return tn__fail(
+            TN_STATUS_TIMEOUT, "queue.timeout", "timeout_ns",
+            "timeout_ns %llu passed before the queue was idle; the work goes on, wait again",
+            (unsigned long long)timeout_ns);
     return TN_OK;
 }
 
@@ -680,7 +694,9 @@ static tn_status arena(tn_queue *q, uint64_t bytes, tn_buffer **out)
         uint64_t rounded;
         if (!tn__add_u64(bytes, ARENA_STEP - 1, &rounded))
             return tn__fail(TN_STATUS_NO_MEMORY, "queue.workspace", "workspace",
-                            "%llu bytes of workspace", (unsigned long long)bytes);
+                            "the workspace needs %llu bytes, which no buffer can have; choose "
+                            "another kernel or set a workspace limit",
+                            (unsigned long long)bytes);
         tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc),
                                .bytes = rounded & ~(uint64_t)(ARENA_STEP - 1)};
         tn_buffer *larger;

@@ -8,6 +8,8 @@
 #include <hal/hal.h>
 #include <hal/plugin.h>
 
+enum { THREADS_MOST = 4096, LOG_MOST = 5 };
+
 uint64_t tn__now_ns(void)
 {
     struct timespec t;
@@ -40,6 +42,18 @@ static tn_status host_fail(tn_status status, const char *reason, const char *fil
         text[0] = 0;
     va_end(list);
     return tn__fail_at(status, reason, NULL, file, line, "%s", text);
+}
+
+static tn_status host_fail_argument(tn_status status, const char *reason, const char *argument,
+                                    const char *file, int32_t line, const char *format, ...)
+{
+    char text[sizeof(((tn__error_copy *)0)->text)];
+    va_list list;
+    va_start(list, format);
+    if (vsnprintf(text, sizeof(text), format, list) < 0)
+        text[0] = 0;
+    va_end(list);
+    return tn__fail_at(status, reason, argument, file, line, "%s", text);
 }
 
 static void host_log(tn_runtime *rt, int32_t level, const char *text)
@@ -105,15 +119,27 @@ static tn_status check_desc(const tn_runtime_desc *d)
 {
     const uint32_t flags = TN_RUNTIME_NO_ENV | TN_RUNTIME_NO_PLUGINS | TN_RUNTIME_NO_THREADS;
     if (d->flags & ~flags)
-        return tn__fail(TN_STATUS_INVALID, "runtime.flags", "flags",
-                        "flags is 0x%x; only TN_RUNTIME_* bits (0x%x) are allowed", d->flags,
+        return tn__fail(TN_STATUS_INVALID, "runtime.flags", "desc.flags",
+                        "desc.flags is 0x%x; only TN_RUNTIME_* bits (0x%x) are allowed", d->flags,
                         flags);
     if (!d->allocator.alloc != !d->allocator.free)
-        return tn__fail(TN_STATUS_INVALID, "runtime.allocator", "allocator",
-                        "allocator has only one of alloc and free; give both or neither");
-    if (d->executor.parallel && d->executor.workers == 0)
-        return tn__fail(TN_STATUS_INVALID, "runtime.executor", "executor",
-                        "executor has parallel() and 0 workers; say how many may run at once");
+        return tn__fail(TN_STATUS_INVALID, "runtime.allocator", "desc.allocator",
+                        "desc.allocator has %s only; give alloc and free, or neither",
+                        d->allocator.alloc ? "alloc" : "free");
+    if (d->executor.parallel ? d->executor.workers == 0 || d->executor.workers > THREADS_MOST
+                             : d->executor.workers != 0)
+        return tn__fail(TN_STATUS_INVALID, "runtime.executor", "desc.executor",
+                        "desc.executor has %u workers and %s parallel(); with parallel() 1 to %d "
+                        "may run at once, without it 0",
+                        d->executor.workers, d->executor.parallel ? "a" : "no", THREADS_MOST);
+    if (d->threads > THREADS_MOST)
+        return tn__fail(TN_STATUS_INVALID, "runtime.threads", "desc.threads",
+                        "desc.threads is %u; 0 (all cpus) to %d are allowed", d->threads,
+                        THREADS_MOST);
+    if (d->log_level < 0 || d->log_level > LOG_MOST)
+        return tn__fail(TN_STATUS_INVALID, "runtime.log_level", "desc.log_level",
+                        "desc.log_level is %d; 0 (off) to %d (trace) are allowed", d->log_level,
+                        LOG_MOST);
     return TN_OK;
 }
 
@@ -167,8 +193,8 @@ tn_status tn_runtime_create(const tn_runtime_desc *desc, tn_runtime **out)
     tn_runtime_desc d = {.head = TN_INIT(tn_runtime_desc)};
     tn_status st = TN_OK;
     if (!out)
-        return tn__fail(TN_STATUS_INVALID, "runtime.null", "out",
-                        "out is NULL; give a tn_runtime * to fill");
+        return tn__fail(TN_STATUS_INVALID, "runtime.null", "out_runtime",
+                        "out_runtime is NULL; give a tn_runtime * to fill");
     *out = NULL;
     if (desc)
         st = tn__struct_in(&d, sizeof(d), TN_TYPE_tn_runtime_desc, desc, "desc");
@@ -214,6 +240,7 @@ tn_status tn_runtime_create(const tn_runtime_desc *desc, tn_runtime **out)
         .log = host_log,
         .complete = tn__queue_complete,
         .lost = host_lost,
+        .fail_argument = host_fail_argument,
     };
     if (d.executor.parallel && !(d.flags & TN_RUNTIME_NO_THREADS))
         rt->host.executor = d.executor;
@@ -221,7 +248,7 @@ tn_status tn_runtime_create(const tn_runtime_desc *desc, tn_runtime **out)
     return TN_OK;
 }
 
-static bool forked(const tn_runtime *rt)
+bool tn__runtime_forked(const tn_runtime *rt)
 {
     return rt->alive ? *rt->alive == 0 : rt->process_id != getpid();
 }
@@ -230,10 +257,10 @@ bool tn__runtime_usable(const tn_runtime *rt)
 {
     if (!rt) {
         (void)tn__fail(TN_STATUS_INVALID, "runtime.null", "runtime",
-                       "the runtime is NULL; make one with tn_runtime_create");
+                       "runtime is NULL; make one with tn_runtime_create");
         return false;
     }
-    if (forked(rt)) {
+    if (tn__runtime_forked(rt)) {
         (void)tn__fail(TN_STATUS_INVALID, "runtime.forked", "runtime",
                        "this runtime belongs to the parent process %lld, whose threads and devices "
                        "a forked child does not have; create a new runtime in the child",
@@ -253,7 +280,7 @@ tn_runtime *tn_runtime_retain(tn_runtime *rt)
 void tn_runtime_release(tn_runtime *rt)
 {
     /* A child has copies of locks and no threads to join: it leaves the memory alone. */
-    if (rt && tn__ref_release(&rt->ref) && !forked(rt))
+    if (rt && tn__ref_release(&rt->ref) && !tn__runtime_forked(rt))
         destroy(rt);
 }
 

@@ -6,6 +6,9 @@
 
 #include <hal/hal.h>
 
+/* A longer struct is a head that was never set: its tail is not read. */
+enum { STRUCT_MOST = 4096 };
+
 /* The one thing in the library that is not in an object: what this thread did wrong last. */
 static _Thread_local tn__error_copy last;
 
@@ -167,11 +170,16 @@ static tn_status check_head(const tn_head *head, uint32_t type, const char *argu
                         "%s has head.size %u, less than its head of %zu bytes; set head = "
                         "TN_INIT(...)",
                         argument, head->size, sizeof(tn_head));
+    if (head->size > STRUCT_MOST)
+        return tn__fail(TN_STATUS_INVALID, "struct.size", argument,
+                        "%s has head.size %u, more than the %d bytes that a struct may have; set "
+                        "head = TN_INIT(...)",
+                        argument, head->size, STRUCT_MOST);
     if (head->next)
         return tn__fail(TN_STATUS_INCOMPATIBLE, "struct.next", argument,
-                        "%s has an extension in head.next that this version does not know; an "
+                        "%s has an extension (%p) in head.next that this version does not know; an "
                         "ignored one would be a wrong answer: set it to NULL",
-                        argument);
+                        argument, head->next);
     return TN_OK;
 }
 
@@ -193,6 +201,11 @@ tn_status tn__struct_in(void *to, size_t bytes, uint32_t type, const void *from,
     memcpy(to, from, head->size < bytes ? head->size : bytes);
     ((tn_head *)to)->size = (uint32_t)bytes;
     return TN_OK;
+}
+
+tn_status tn__struct_out_check(const void *to, uint32_t type, const char *argument)
+{
+    return check_head(to, type, argument);
 }
 
 tn_status tn__struct_out(void *to, const void *from, size_t bytes, uint32_t type,

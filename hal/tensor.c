@@ -40,21 +40,31 @@ static tn_status shape_from(const tn__dl_tensor *t, tn_tensor *out)
 {
     if (t->ndim < 0 || t->ndim > TN_MAX_RANK)
         return tn__fail(TN_STATUS_UNSUPPORTED, "dlpack.rank", "managed_versioned",
-                        "rank %d; at most %d", (int)t->ndim, TN_MAX_RANK);
+                        "managed_versioned has rank %d; 0 to %d are allowed", (int)t->ndim,
+                        TN_MAX_RANK);
+    if (t->ndim != 0 && t->shape == NULL)
+        return tn__fail(TN_STATUS_INVALID, "dlpack.shape", "managed_versioned",
+                        "managed_versioned has rank %d and shape NULL; give a dim for each axis",
+                        (int)t->ndim);
     out->rank = (uint16_t)t->ndim;
     int64_t stride = 1;
     for (int32_t i = t->ndim - 1; i >= 0; --i) {
         out->dim[i] = t->shape[i];
         if (out->dim[i] < 0)
             return tn__fail(TN_STATUS_INVALID, "dlpack.shape", "managed_versioned",
-                            "dimension %d is negative", (int)i);
+                            "managed_versioned has dim %d = %lld; 0 or more is allowed", (int)i,
+                            (long long)out->dim[i]);
         out->stride[i] = t->strides != NULL ? t->strides[i] : stride;
         if (out->stride[i] < 0)
             return tn__fail(TN_STATUS_UNSUPPORTED, "dlpack.stride", "managed_versioned",
-                            "stride %d is negative; copy the tensor first", (int)i);
+                            "managed_versioned has stride %d = %lld; 0 or more is allowed, copy "
+                            "the tensor first",
+                            (int)i, (long long)out->stride[i]);
         if (__builtin_mul_overflow(stride, out->dim[i] != 0 ? out->dim[i] : 1, &stride))
             return tn__fail(TN_STATUS_INVALID, "dlpack.shape", "managed_versioned",
-                            "the shape overflows 64 bits");
+                            "managed_versioned has more elements than 64 bits count, at dim %d = "
+                            "%lld; give a smaller tensor",
+                            (int)i, (long long)out->dim[i]);
     }
     return TN_OK;
 }
@@ -62,36 +72,54 @@ static tn_status shape_from(const tn__dl_tensor *t, tn_tensor *out)
 tn_status tn_tensor_from_dlpack(tn_device *device, void *managed_versioned, tn_tensor *out)
 {
     tn__dl_managed *m = managed_versioned;
-    if (m == NULL || out == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", m == NULL ? "managed_versioned" : "out",
-                        "the argument is NULL");
+    if (m == NULL)
+        return tn__fail_null("managed_versioned", "give a DLManagedTensorVersioned");
+    if (out == NULL)
+        return tn__fail_null("out_tensor", "give a tn_tensor to fill");
     tn_status st = tn__device_usable(device, "device");
     if (st != TN_OK)
         return st;
     if (m->version.major != 1)
         return tn__fail(TN_STATUS_INCOMPATIBLE, "dlpack.version", "managed_versioned",
-                        "DLPack %u.%u; this library reads version 1", m->version.major,
-                        m->version.minor);
+                        "managed_versioned has DLPack version %u.%u; this library reads version 1",
+                        m->version.major, m->version.minor);
     const tn__dl_tensor *t = &m->tensor;
     if (t->device.type != TN__DL_CPU)
         return tn__fail(TN_STATUS_UNSUPPORTED, "dlpack.device", "managed_versioned",
-                        "memory of DLPack device type %d; only host memory (1) can be taken over",
+                        "managed_versioned is memory of DLPack device type %d; only host memory "
+                        "(1) can be taken over",
                         (int)t->device.type);
     if ((m->flags & TN__DL_FLAG_READ_ONLY) != 0)
         return tn__fail(TN_STATUS_UNSUPPORTED, "dlpack.read_only", "managed_versioned",
-                        "the tensor is read-only and a buffer is not; copy it with tn_queue_write");
+                        "managed_versioned has the read-only flag (flags 0x%llx) and a buffer can "
+                        "be written; copy it with tn_queue_write",
+                        (unsigned long long)m->flags);
     tn_tensor local = {.dtype = dtype_from(t->dtype.code, t->dtype.bits)};
     if (local.dtype == 0 || t->dtype.lanes != 1)
         return tn__fail(TN_STATUS_UNSUPPORTED, "dlpack.dtype", "managed_versioned",
-                        "no dtype for DLPack code %u with %u bits and %u lanes", t->dtype.code,
-                        t->dtype.bits, t->dtype.lanes);
+                        "managed_versioned has DLPack code %u with %u bits and %u lanes, which is "
+                        "no dtype here; convert it first",
+                        t->dtype.code, t->dtype.bits, t->dtype.lanes);
     st = shape_from(t, &local);
     if (st != TN_OK)
         return st;
     uint64_t bytes;
     if (!tn__tensor_extent(&local, &bytes))
         return tn__fail(TN_STATUS_INVALID, "dlpack.shape", "managed_versioned",
-                        "the tensor's extent overflows 64 bits");
+                        "managed_versioned reaches past the address space with its dims and "
+                        "strides (rank %u); give a smaller tensor",
+                        local.rank);
+    if (t->data == NULL && bytes != 0)
+        return tn__fail(TN_STATUS_INVALID, "dlpack.data", "managed_versioned",
+                        "managed_versioned has data NULL and %llu bytes; give its memory",
+                        (unsigned long long)bytes);
+    uint64_t end;
+    if (!tn__add_u64((uint64_t)(uintptr_t)t->data, t->byte_offset, &end) ||
+        !tn__add_u64(end, bytes, &end))
+        return tn__fail(TN_STATUS_INVALID, "dlpack.shape", "managed_versioned",
+                        "managed_versioned has byte_offset %llu, which with its %llu bytes reaches "
+                        "past the address space; give the offset inside its memory",
+                        (unsigned long long)t->byte_offset, (unsigned long long)bytes);
     tn_external external = {.head = TN_INIT(tn_external),
                             .kind = TN_EXTERNAL_HOST,
                             .pointer = t->data != NULL ? (char *)t->data + t->byte_offset : NULL,
@@ -146,27 +174,37 @@ static bool dtype_to(uint16_t dtype, uint8_t *code, uint8_t *bits)
 
 tn_status tn_tensor_to_dlpack(const tn_tensor *tensor, void **out_managed_versioned)
 {
-    if (tensor == NULL || out_managed_versioned == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null",
-                        tensor == NULL ? "tensor" : "out_managed_versioned",
-                        "the argument is NULL");
+    if (tensor == NULL)
+        return tn__fail_null("tensor", "give the tensor to hand out");
+    if (out_managed_versioned == NULL)
+        return tn__fail_null("out_managed_versioned", "give a void * to fill");
     *out_managed_versioned = NULL;
     uint8_t code = 0, bits = 0;
     if (tensor->rank > TN_MAX_RANK)
-        return tn__fail(TN_STATUS_INVALID, "tensor.rank", "tensor", "rank %u; at most %d",
-                        tensor->rank, TN_MAX_RANK);
+        return tn__fail(TN_STATUS_INVALID, "tensor.rank", "tensor",
+                        "tensor has rank %u; at most %d is allowed", tensor->rank, TN_MAX_RANK);
+    for (uint32_t i = 0; i < tensor->rank; ++i)
+        if (tensor->dim[i] < 0 || tensor->stride[i] < 0)
+            return tn__fail(TN_STATUS_INVALID, "tensor.dim", "tensor",
+                            "tensor has dim %u = %lld with stride %lld; 0 or more is allowed", i,
+                            (long long)tensor->dim[i], (long long)tensor->stride[i]);
     if (tensor->layout != TN_LAYOUT_STRIDED || tensor->quant_group != 0 ||
         !dtype_to(tensor->dtype, &code, &bits))
         return tn__fail(TN_STATUS_UNSUPPORTED, "dlpack.dtype", "tensor",
-                        "DLPack has no word for dtype %s in layout %llu",
-                        tn_dtype_name((tn_dtype)tensor->dtype), (unsigned long long)tensor->layout);
+                        "tensor has dtype %s (%u) in layout %llu and groups of %u, which DLPack "
+                        "has no word for; hand out a plain strided tensor",
+                        tn_dtype_name((tn_dtype)tensor->dtype), tensor->dtype,
+                        (unsigned long long)tensor->layout, tensor->quant_group);
     uint64_t bytes;
     if (!tn__tensor_extent(tensor, &bytes))
         return tn__fail(TN_STATUS_INVALID, "tensor.extent", "tensor",
-                        "the tensor's extent overflows 64 bits");
+                        "tensor reaches past the address space with its dims and strides (rank "
+                        "%u); give a smaller one",
+                        tensor->rank);
     tn_buffer *b = tensor->buffer;
     if (b == NULL)
-        return tn__fail(TN_STATUS_INVALID, "buffer.null", "tensor", "the tensor has no buffer");
+        return tn__fail(TN_STATUS_INVALID, "buffer.null", "tensor",
+                        "tensor has no buffer; only one with memory can be handed out");
     tn_status st = tn__buffer_check(b, b->device, tensor->offset_bytes, bytes, "tensor");
     if (st != TN_OK)
         return st;

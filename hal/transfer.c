@@ -8,7 +8,7 @@ enum { STAGING_BYTES = 4 << 20 };
 static tn_status begin(tn_queue *q)
 {
     if (q == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "queue", "the queue is NULL");
+        return tn__fail_null("queue", "make one with tn_queue_create");
     return tn__device_usable(q->device, "queue");
 }
 
@@ -25,7 +25,7 @@ static tn_status host_transfer(tn_queue *q, tn_work_kind kind, tn_buffer *buffer
         return st;
     if (host == NULL && bytes != 0)
         return tn__fail(TN_STATUS_INVALID, "argument.null", host_name,
-                        "the host pointer is NULL and %llu bytes are asked for",
+                        "%s is NULL and bytes %llu; give the host memory", host_name,
                         (unsigned long long)bytes);
     tn__item *item;
     /* No bytes: nothing for a backend to do, but it has its place in the order. */
@@ -75,9 +75,10 @@ tn_status tn_queue_copy(tn_queue *q, tn_buffer *to, uint64_t to_offset, tn_buffe
         return st;
     uint64_t a = to->offset + to_offset, b = from->offset + from_offset;
     if (to->object == from->object && bytes != 0 && a < b + bytes && b < a + bytes)
-        return tn__fail(TN_STATUS_INVALID, "copy.overlap", "to",
-                        "the two ranges of %llu bytes overlap in one buffer",
-                        (unsigned long long)bytes);
+        return tn__fail(
+            TN_STATUS_INVALID, "copy.overlap", "to",
+            "to (%llu bytes at %llu) overlaps from (at %llu) in one buffer; give ranges apart",
+            (unsigned long long)bytes, (unsigned long long)a, (unsigned long long)b);
     tn__item *item;
     st = tn__item_begin(q, bytes != 0 ? TN_WORK_COPY : (tn_work_kind)0, sync, 0, 2, &item);
     if (st != TN_OK)
@@ -106,12 +107,12 @@ tn_status tn_queue_fill(tn_queue *q, tn_buffer *buffer, uint64_t offset, uint64_
         return st;
     if (pattern_bytes != 1 && pattern_bytes != 2 && pattern_bytes != 4)
         return tn__fail(TN_STATUS_INVALID, "fill.pattern", "pattern_bytes",
-                        "%u is not allowed; a pattern has 1, 2 or 4 bytes", pattern_bytes);
+                        "pattern_bytes is %u; 1, 2 and 4 are allowed", pattern_bytes);
     if (offset % pattern_bytes != 0 || bytes % pattern_bytes != 0)
-        return tn__fail(TN_STATUS_INVALID, "fill.align",
-                        offset % pattern_bytes != 0 ? "offset" : "bytes",
-                        "offset %llu and bytes %llu must be multiples of the pattern's %u bytes",
-                        (unsigned long long)offset, (unsigned long long)bytes, pattern_bytes);
+        return tn__fail(
+            TN_STATUS_INVALID, "fill.align", offset % pattern_bytes != 0 ? "offset" : "bytes",
+            "offset %llu and bytes %llu with pattern_bytes %u; both have to be multiples of it",
+            (unsigned long long)offset, (unsigned long long)bytes, pattern_bytes);
     tn__item *item;
     st = tn__item_begin(q, bytes != 0 ? TN_WORK_FILL : (tn_work_kind)0, sync, 0, 1, &item);
     if (st != TN_OK)
@@ -131,7 +132,7 @@ tn_status tn_queue_call(tn_queue *q, void (*fn)(void *self), void *self, const t
     if (st != TN_OK)
         return st;
     if (fn == NULL)
-        return tn__fail(TN_STATUS_INVALID, "argument.null", "fn", "the function is NULL");
+        return tn__fail_null("fn", "give a function to call");
     tn__item *item;
     st = tn__item_begin(q, TN_WORK_CALL, sync, 0, 0, &item);
     if (st != TN_OK)

@@ -28,6 +28,7 @@ static const char *find_outside(const char *at, const char *set)
 
 static tn_status check_parameters(const char *uri, const char *at)
 {
+    const char *first = at;
     for (;;) {
         const char *end = find_outside(at, "&");
         size_t bytes = (size_t)(end - at), key = 0;
@@ -35,8 +36,14 @@ static tn_status check_parameters(const char *uri, const char *at)
             key++;
         if (key == 0 || key >= bytes || at[key] != '=')
             return tn__fail(TN_STATUS_INVALID, "uri.parameter", "uri",
-                            "\"%s\" has the parameter \"%.*s\"; write ?key=value&key=value", uri,
-                            (int)bytes, at);
+                            "uri \"%s\" has the parameter \"%.*s\"; write ?key=value&key=value",
+                            uri, (int)bytes, at);
+        /* Two answers to one question are none. */
+        for (const char *other = first; other < at; other = find_outside(other, "&") + 1)
+            if (strncmp(other, at, key + 1) == 0)
+                return tn__fail(TN_STATUS_INVALID, "uri.parameter", "uri",
+                                "uri \"%s\" has the parameter \"%.*s\" twice; give each key once",
+                                uri, (int)key, at);
         if (!*end)
             return TN_OK;
         at = end + 1;
@@ -52,19 +59,18 @@ tn_status tn__uri_split(const char *uri, char scheme[TN__SCHEME_BYTES], const ch
     size_t bytes = strlen(uri);
     if (bytes >= TN__URI_BYTES)
         return tn__fail(TN_STATUS_INVALID, "uri.length", "uri",
-                        "the URI has %zu characters; at most %d are allowed", bytes,
-                        TN__URI_BYTES - 1);
+                        "uri has %zu characters; at most %d are allowed", bytes, TN__URI_BYTES - 1);
     while (name_char(uri[n]))
         n++;
     if (n == 0 || n >= TN__SCHEME_BYTES || (uri[n] && uri[n] != ':' && uri[n] != '?'))
         return tn__fail(TN_STATUS_INVALID, "uri.name", "uri",
-                        "\"%s\" does not start with a device name (1 to %d of a-z 0-9 - _, then "
-                        "nothing, : or ?)",
+                        "uri \"%s\" does not start with a device name; write 1 to %d of a-z 0-9 - "
+                        "_, then nothing, : or ?",
                         uri, TN__SCHEME_BYTES - 1);
     const char *question = find_outside(uri, "?");
     if (!question)
         return tn__fail(TN_STATUS_INVALID, "uri.brackets", "uri",
-                        "\"%s\" has [ and ] that do not match", uri);
+                        "uri \"%s\" has [ and ] that do not match; close each [ with one ]", uri);
     if (*question) {
         tn_status st = check_parameters(uri, question + 1);
         if (st)
@@ -97,18 +103,20 @@ tn_status tn__uri_next(const char **list, char out[TN__URI_BYTES])
         return TN_OK;
     const char *end = find_outside(at, ",");
     if (!end)
-        return tn__fail(TN_STATUS_INVALID, "uri.brackets", "devices",
-                        "the device list \"%.100s\" has [ and ] that do not match", at);
+        return tn__fail(
+            TN_STATUS_INVALID, "uri.brackets", "TENON_DEVICES",
+            "TENON_DEVICES has [ and ] that do not match in \"%.100s\"; close each [ with one ]",
+            at);
     size_t bytes = (size_t)(end - at);
     if (bytes > 2 && at[0] == '[' && at[bytes - 1] == ']') {
         at++;
         bytes -= 2;
     }
     if (bytes == 0 || bytes >= TN__URI_BYTES || (*end && !end[1]))
-        return tn__fail(TN_STATUS_INVALID, "uri.list", "devices",
-                        "the device list has an entry of %zu characters or ends with a comma; "
-                        "write URI,URI with 1 to %d characters each",
-                        bytes, TN__URI_BYTES - 1);
+        return tn__fail(TN_STATUS_INVALID, "uri.list", "TENON_DEVICES",
+                        "TENON_DEVICES has an entry of %zu characters or ends with a comma, from "
+                        "\"%.64s\" on; write URI,URI with 1 to %d characters each",
+                        bytes, at, TN__URI_BYTES - 1);
     memcpy(out, at, bytes);
     out[bytes] = 0;
     *list = *end ? end + 1 : end;

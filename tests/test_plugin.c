@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -294,6 +295,7 @@ static const struct {
     {"crash_query", TN_STATUS_INCOMPATIBLE, "plugin.crashed"},
     {"crash_enumerate", TN_STATUS_INCOMPATIBLE, "plugin.crashed"},
     {"exit_query", TN_STATUS_INCOMPATIBLE, "plugin.crashed"},
+    {"touched", TN_STATUS_UNAVAILABLE, "plugin.changed"},
     {"hang_query", TN_STATUS_TIMEOUT, "plugin.timeout"},
     {"hang_enumerate", TN_STATUS_TIMEOUT, "plugin.timeout"},
     {"hang_deaf", TN_STATUS_INCOMPATIBLE, "plugin.crashed"},
@@ -441,6 +443,33 @@ TN_TEST(plugin, bad_ones_are_named_and_the_others_work)
     TN_EXPECT(waitpid(-1, NULL, WNOHANG) < 0, "a child was left");
     tn_runtime_release(rt);
     remove_names(&s);
+}
+
+/* A process that has run out of descriptors refuses plugins for now and tries them again later. */
+TN_TEST(plugin, no_descriptors_left)
+{
+    static rows all;
+    struct rlimit was, few;
+    tn_runtime *rt = open_runtime("", 0);
+    bool named = false;
+    TN_REQUIRE(getrlimit(RLIMIT_NOFILE, &was) == 0);
+    few = was;
+    for (unsigned spare = 0; spare < 8 && !named; spare++) {
+        tn_runtime_release(rt);
+        rt = open_runtime(GOOD, 0);
+        few.rlim_cur = open_files() + spare;
+        TN_REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
+        tn_status st = tn_runtime_discover(rt);
+        TN_REQUIRE(setrlimit(RLIMIT_NOFILE, &was) == 0);
+        if (st)
+            continue;
+        read_rows(rt, &all);
+        for (size_t i = 0; i < all.count; i++)
+            named |= all.row[i].status == TN_STATUS_NO_MEMORY &&
+                     strcmp(all.row[i].reason, "plugin.process") == 0;
+    }
+    TN_EXPECT(named, "no count of descriptors was just too small for a pipe");
+    tn_runtime_release(rt);
 }
 
 /* ---- tables of objects, seen only when the object is made ---- */

@@ -67,5 +67,8 @@ tn_status tn__cpu_queue_create(void *device, const tn_queue_desc *desc, void *to
 
 #define CPU_FAIL(host, status, reason, ...)                                                        \
     (host)->fail(status, reason, __FILE__, __LINE__, __VA_ARGS__)
+/* With the name of the offending argument, field or operand. */
+#define CPU_FAIL_ARGUMENT(host, status, reason, argument, ...)                                     \
+    (host)->fail_argument(status, reason, argument, __FILE__, __LINE__, __VA_ARGS__)
 
 #endif

@@ -47,8 +47,10 @@ static tn_status buffer_export(void *buffer, tn_external_kind kind, tn_external 
 {
     cpu_buffer *b = buffer;
     if (kind != TN_EXTERNAL_HOST || b->device->hidden)
-        return CPU_FAIL(b->device->host, TN_STATUS_UNSUPPORTED, "buffer.export",
-                        "the cpu device exports host pointers only");
+        return CPU_FAIL_ARGUMENT(
+            b->device->host, TN_STATUS_UNSUPPORTED, "buffer.export", "kind",
+            "kind %d is not to be had; the cpu device exports host pointers (%d) only", (int)kind,
+            TN_EXTERNAL_HOST);
     out->kind = TN_EXTERNAL_HOST;
     out->fd = -1;
     out->pointer = b->data;
@@ -110,8 +112,11 @@ tn_status tn__cpu_buffer_create(void *device, const tn_buffer_desc *desc, void *
     if (b == NULL || st != TN_OK) {
         if (b != NULL)
             a.free(a.self, b, sizeof *b);
-        return CPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "buffer.memory",
-                        "no memory for a buffer of %llu bytes", (unsigned long long)desc->bytes);
+        return CPU_FAIL_ARGUMENT(
+            d->host, TN_STATUS_NO_MEMORY, "buffer.memory", "desc.bytes",
+            "desc.bytes is %llu, which the host has no memory for; free something or "
+            "ask for less",
+            (unsigned long long)desc->bytes);
     }
     *out = b;
     *out_ops = d->hidden ? &hidden_ops : &visible_ops;
@@ -123,12 +128,16 @@ tn_status tn__cpu_buffer_import(void *device, const tn_external *external, void 
 {
     cpu_device *d = device;
     if (d->hidden || external->kind != TN_EXTERNAL_HOST)
-        return CPU_FAIL(d->host, TN_STATUS_UNSUPPORTED, "buffer.import",
-                        d->hidden ? "the private cpu device would need a copy"
-                                  : "the cpu device imports host pointers only");
+        return CPU_FAIL_ARGUMENT(
+            d->host, TN_STATUS_UNSUPPORTED, "buffer.import", "external.kind",
+            "external.kind is %d; %s", (int)external->kind,
+            d->hidden ? "the private cpu device would need a copy, so create a buffer "
+                        "and copy with tn_queue_write"
+                      : "the cpu device imports host pointers (1) only");
     cpu_buffer *b = new_buffer(d);
     if (b == NULL)
-        return CPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "memory.host", "no host memory for a buffer");
+        return CPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "host.memory",
+                        "no host memory for a buffer; free something and try again");
     b->data = (unsigned char *)external->pointer + external->offset;
     b->bytes = external->bytes;
     b->release = external->release;

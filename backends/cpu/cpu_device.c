@@ -3,9 +3,12 @@
 /* path: api > placement > queue > [backend] > kernel > device */
 #include "cpu.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+enum { CPU_THREADS_MOST = 4096 }; /* what TENON_THREADS may ask for */
 
 static void fill_info(const cpu_device *d, tn_device_info *out)
 {
@@ -84,11 +87,13 @@ static tn_status option_number(const tn_host *host, const char *key, const char 
                                uint64_t high, uint64_t *out)
 {
     char *end = NULL;
+    errno = 0;
     unsigned long long n = strtoull(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end != '\0' || n > high)
-        return CPU_FAIL(host, TN_STATUS_INVALID, "cpu.option",
-                        "option %s of the cpu device is a number from 0 to %llu, not \"%s\"", key,
-                        (unsigned long long)high, value);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || n > high || errno != 0)
+        return CPU_FAIL_ARGUMENT(
+            host, TN_STATUS_INVALID, "cpu.option", "uri",
+            "uri has %s=\"%s\"; %s of the cpu device is a number from 0 to %llu", key, value, key,
+            (unsigned long long)high);
     *out = n;
     return TN_OK;
 }
@@ -98,7 +103,7 @@ static tn_status option(cpu_device *d, const char *key, const char *value)
     uint64_t n = 0;
     tn_status st = TN_OK;
     if (strcmp(key, "threads") == 0) {
-        st = option_number(d->host, key, value, 1024, &n);
+        st = option_number(d->host, key, value, CPU_THREADS_MOST, &n);
         if (st == TN_OK && n != 0 && n < d->caps.workers)
             d->caps.workers = (uint32_t)n;
     } else if (strcmp(key, "private") == 0) {
@@ -109,15 +114,16 @@ static tn_status option(cpu_device *d, const char *key, const char *value)
     } else if (strcmp(key, "max") == 0) {
         uint32_t mask = tn__cpu_tier_mask(value);
         if (mask == 0)
-            return CPU_FAIL(d->host, TN_STATUS_INVALID, "cpu.option",
-                            "option max of the cpu device is a tier (baseline, avx2, avx512, "
-                            "avx512bf16, amx; on Arm baseline, neon), not \"%s\"",
-                            value);
+            return CPU_FAIL_ARGUMENT(
+                d->host, TN_STATUS_INVALID, "cpu.option", "uri",
+                "uri has max=\"%s\"; max of the cpu device is a tier: baseline, avx2, avx512, "
+                "avx512bf16, amx; on Arm baseline, neon",
+                value);
         d->caps.isa &= mask;
     } else {
-        return CPU_FAIL(d->host, TN_STATUS_INVALID, "cpu.option",
-                        "the cpu device has no option \"%s\"; it has threads, private, delay, max",
-                        key);
+        return CPU_FAIL_ARGUMENT(
+            d->host, TN_STATUS_INVALID, "cpu.option", "uri",
+            "uri has the option \"%s\"; the cpu device has threads, private, delay, max", key);
     }
     return st;
 }
@@ -150,21 +156,25 @@ static tn_status backend_open(const tn_host *host, const char *arg, void *token,
     tn_allocator a = host->allocator;
     cpu_device *d = a.alloc(a.self, sizeof *d, 64);
     if (d == NULL)
-        return CPU_FAIL(host, TN_STATUS_NO_MEMORY, "memory.host", "no host memory for a device");
+        return CPU_FAIL(host, TN_STATUS_NO_MEMORY, "host.memory",
+                        "no host memory for a device; free something and try again");
     init(d, host);
     d->token = token;
     tn_status st = TN_OK;
     const char *at = arg != NULL ? arg : "";
     if (*at != '\0' && *at != '?')
-        st = CPU_FAIL(host, TN_STATUS_INVALID, "cpu.arg",
-                      "the cpu device takes options only (cpu?key=value), not \"%s\"", at);
+        st = CPU_FAIL_ARGUMENT(
+            host, TN_STATUS_INVALID, "cpu.arg", "uri",
+            "uri has \"%s\" behind cpu; the cpu device takes options only, cpu?key=value", at);
     while (st == TN_OK && *at != '\0') {
         char key[32], value[64];
         ++at;
         size_t n = strcspn(at, "&"), k = strcspn(at, "=&");
         if (k >= n || k >= sizeof key || n - k - 1 >= sizeof value) {
-            st = CPU_FAIL(host, TN_STATUS_INVALID, "cpu.option",
-                          "options of the cpu device are key=value, joined by &: \"%s\"", arg);
+            st = CPU_FAIL_ARGUMENT(host, TN_STATUS_INVALID, "cpu.option", "uri",
+                                   "uri has \"%s\" behind cpu; an option is key=value with at most "
+                                   "31 and 63 characters, joined by &",
+                                   arg);
             break;
         }
         snprintf(key, sizeof key, "%.*s", (int)k, at);

@@ -35,17 +35,20 @@ static bool choose(cpu_plan *p, const tn_op *op, const char *kernel, uint64_t li
     const tn_k_caps *caps = &p->device->caps;
     for (uint32_t i = 0; i < p->op->variant_count; ++i) {
         const tn_k_variant *v = p->op->variants[i];
-        tn_k_why no = {"kernel.refused", NULL, "the kernel does not take this shape"};
+        tn_k_why no = {"kernel.refused", "args", "does not take such an op"};
         tn_k_launch launch;
         memset(&launch, 0, sizeof launch);
         bool ok = false;
-        if (kernel != NULL && strcmp(kernel, v->name) != 0)
-            no = (tn_k_why){"kernel.not_asked", NULL, "another kernel was asked for by name"};
+        bool asked = kernel != NULL && strcmp(kernel, v->name) == 0;
+        if (kernel != NULL && !asked)
+            no = (tn_k_why){"kernel.not_asked", "desc.kernel",
+                            "this op has no kernel of that name, tn_device_explain lists them"};
         else if ((v->isa & ~caps->isa) != 0)
             no = (tn_k_why){"kernel.isa", NULL,
-                            "the cpu, or the limit on its tier, lacks the instructions"};
+                            "the cpu, or the limit on its tier (max=, TENON_CPU_MAX), lacks the "
+                            "instructions"};
         else if (!tn_k_serves(v->cls, op->numerics.cls))
-            no = (tn_k_why){"kernel.class", NULL,
+            no = (tn_k_why){"kernel.class", "numerics.cls",
                             "the kernel promises less than the class asked for"};
         else
             ok = v->accepts == NULL || v->accepts(p->params, caps, &no);
@@ -55,13 +58,16 @@ static bool choose(cpu_plan *p, const tn_op *op, const char *kernel, uint64_t li
             uint64_t bytes = launch.shared_bytes + launch.worker_bytes * launch.workers;
             if (limit != 0 && bytes > limit) {
                 ok = false;
-                no = (tn_k_why){"kernel.workspace", "workspace_limit_bytes",
+                no = (tn_k_why){"kernel.workspace", "desc.workspace_limit_bytes",
                                 "the workspace is above the limit of the plan"};
             }
         }
         if (!ok) {
             tell(fn, self, v, &no, 0);
-            if (p->variant == NULL)
+            /* The reason to tell is that of a kernel that could have been it: the one that was
+             * asked for, or one that this cpu can run. */
+            bool near = kernel != NULL ? asked : (v->isa & ~caps->isa) == 0;
+            if (why->reason == NULL || near)
                 *why = no;
             continue;
         }
@@ -75,26 +81,57 @@ static bool choose(cpu_plan *p, const tn_op *op, const char *kernel, uint64_t li
     return p->variant != NULL;
 }
 
+/* The kernel's own words, and what it was asked for. */
+static tn_status refuse(cpu_device *d, const tn_op *op, const char *who, const tn_k_why *why)
+{
+    char asked[128] = "";
+    size_t bytes = sizeof asked;
+    if (tn_op_format(op, asked, &bytes) != TN_OK)
+        snprintf(asked, sizeof asked, "%s", "an op with a longer name");
+    return CPU_FAIL_ARGUMENT(d->host, TN_STATUS_UNSUPPORTED, why->reason, why->argument,
+                             "%s on cpu, %s: %s; asked for %s", who,
+                             why->argument != NULL ? why->argument : "any operand", why->text,
+                             asked);
+}
+
+/* What hal puts for 0. */
+static uint16_t usual_accumulate(const tn_op *op)
+{
+    const uint32_t first = op->kind == TN_OP_ATTENTION ? TN_ARG_Q : TN_ARG_A;
+    for (uint32_t i = 0; i < op->arg_count; ++i) {
+        uint16_t dtype = op->args[i].tensor.dtype;
+        if (op->args[i].role == first)
+            return dtype == TN_F64 ? TN_F64 : dtype >= TN_S64 && dtype <= TN_U4 ? TN_S32 : TN_F32;
+    }
+    return TN_F32;
+}
+
 static tn_status prepare(cpu_device *d, const tn_op *op, const tn_plan_desc *desc, tn_choice_fn fn,
                          void *self, cpu_plan *p)
 {
-    tn_k_why why = {"kernel.none", NULL, "no kernel"};
+    tn_k_why why = {NULL, NULL, NULL};
     memset(p, 0, sizeof *p);
     p->device = d;
     p->numerics = op->numerics;
     p->op = find_op(op->kind);
     if (p->op == NULL)
-        return CPU_FAIL(d->host, TN_STATUS_UNSUPPORTED, "cpu.no_kernels",
-                        "the cpu device has no kernel for ops of kind %d", (int)op->kind);
+        return CPU_FAIL_ARGUMENT(
+            d->host, TN_STATUS_UNSUPPORTED, "cpu.no_kernels", "kind",
+            "kind %d is an op that the cpu device has no kernel for; use another device",
+            (int)op->kind);
+    if (op->numerics.accumulate != 0 && op->numerics.accumulate != usual_accumulate(op))
+        return CPU_FAIL_ARGUMENT(
+            d->host, TN_STATUS_UNSUPPORTED, "kernel.accumulate", "numerics.accumulate",
+            "numerics.accumulate is %s; the kernels of %s on cpu accumulate in "
+            "%s here, which 0 asks for",
+            tn_dtype_name((tn_dtype)op->numerics.accumulate), p->op->name,
+            tn_dtype_name((tn_dtype)usual_accumulate(op)));
     if (!p->op->params(op, p->params, &why))
-        return CPU_FAIL(d->host, TN_STATUS_UNSUPPORTED, why.reason, "%s on cpu: %s", p->op->name,
-                        why.text);
+        return refuse(d, op, p->op->name, &why);
     if (!choose(p, op, desc != NULL ? desc->kernel : NULL,
                 desc != NULL ? desc->workspace_limit_bytes : 0, fn, self, &why))
-        return CPU_FAIL(d->host, TN_STATUS_UNSUPPORTED, why.reason, "%s on cpu: %s%s%s",
-                        p->op->name, why.text,
-                        desc != NULL && desc->kernel != NULL ? "; asked for " : "",
-                        desc != NULL && desc->kernel != NULL ? desc->kernel : "");
+        return refuse(d, op, desc != NULL && desc->kernel != NULL ? desc->kernel : p->op->name,
+                      &why);
     if (p->numerics.accumulate == 0)
         p->numerics.accumulate = TN_F32;
     p->numerics.canonical_version = 1;
@@ -129,8 +166,9 @@ static tn_status plan_layout(void *plan, tn_role role, uint64_t *out_layout, uin
 {
     const cpu_plan *p = plan;
     if (p->launch.pack_role == 0 || p->launch.pack_role != (uint32_t)role)
-        return CPU_FAIL(p->device->host, TN_STATUS_UNSUPPORTED, "plan.no_layout",
-                        "%s packs no such operand", p->variant->name);
+        return CPU_FAIL_ARGUMENT(p->device->host, TN_STATUS_UNSUPPORTED, "plan.no_layout", "role",
+                                 "role %u is not packed by %s; bind the plain tensor",
+                                 (unsigned)role, p->variant->name);
     *out_layout = p->launch.pack_layout;
     *out_bytes = p->launch.pack_bytes;
     return TN_OK;
@@ -153,7 +191,8 @@ tn_status tn__cpu_plan_create(void *device, const tn_op *op, const tn_plan_desc 
     tn_allocator a = d->host->allocator;
     cpu_plan *p = a.alloc(a.self, sizeof *p, 64);
     if (p == NULL)
-        return CPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "memory.host", "no host memory for a plan");
+        return CPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "host.memory",
+                        "no host memory for a plan; free something and try again");
     tn_status st = prepare(d, op, desc, fn, self, p);
     if (st != TN_OK) {
         a.free(a.self, p, sizeof *p);

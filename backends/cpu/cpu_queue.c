@@ -293,15 +293,21 @@ static tn_status queue_submit(void *queue, const tn_work *w)
     cpu_queue *q = queue;
     const tn_host *host = q->device->host;
     if (w->kind == TN_WORK_COMMANDS || w->slot_count > TN_K_OPERANDS)
-        return CPU_FAIL(host, TN_STATUS_UNSUPPORTED, "cpu.work",
-                        "the cpu queue takes single items");
+        return CPU_FAIL(
+            host, TN_STATUS_UNSUPPORTED, "cpu.work",
+            "work of kind %d with %u slots; the cpu queue takes single items of at most "
+            "%d slots",
+            (int)w->kind, w->slot_count, TN_K_OPERANDS);
     pthread_mutex_lock(&q->lock);
     bool here = (w->flags & TN_WORK_MAY_RUN_HERE) != 0 && !q->device->hidden && q->count == 0 &&
                 !q->running;
     tn_status st = here ? TN_OK : enqueue(q, w);
     pthread_mutex_unlock(&q->lock);
     if (st != TN_OK)
-        return CPU_FAIL(host, st, "cpu.queue", "no memory or thread for an item of the queue");
+        return CPU_FAIL(host, st, "cpu.queue",
+                        "no memory or thread for one more item behind %u; free something, end some "
+                        "threads or wait for the queue",
+                        q->count);
     if (here) {
         execute(q, w);
         host->complete(q->token, w->item, TN_OK, NULL);
@@ -366,7 +372,8 @@ tn_status tn__cpu_queue_create(void *device, const tn_queue_desc *desc, void *to
     if (ring == NULL) {
         if (q != NULL)
             a.free(a.self, q, sizeof *q);
-        return CPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "memory.host", "no host memory for a queue");
+        return CPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "host.memory",
+                        "no host memory for a queue; free something and try again");
     }
     memset(q, 0, sizeof *q);
     q->ring = ring;

@@ -74,7 +74,8 @@ static tn_status null_buffer_create(void *device, const tn_buffer_desc *desc, vo
     }
     if (b == NULL || b->data == NULL) {
         give(d->host, b, sizeof *b);
-        return NULL_FAIL(d, TN_STATUS_NO_MEMORY, "null.memory", "no memory for %llu bytes",
+        return NULL_FAIL(d, TN_STATUS_NO_MEMORY, "null.memory",
+                         "no memory for %llu bytes; free something or ask for less",
                          (unsigned long long)desc->bytes);
     }
     *out = b;
@@ -114,7 +115,7 @@ static tn_status null_submit(void *queue, const tn_work *w)
         break;
     default:
         return NULL_FAIL(q->device, TN_STATUS_UNSUPPORTED, "null.work",
-                         "the null device only moves data");
+                         "work of kind %d; the null device only moves data", (int)w->kind);
     }
     q->device->host->complete(q->token, w->item, TN_OK, NULL);
     return TN_OK;
@@ -143,7 +144,8 @@ static tn_status null_queue_create(void *device, const tn_queue_desc *desc, void
     null_queue *q = take(d->host, sizeof *q);
     (void)desc;
     if (q == NULL)
-        return NULL_FAIL(d, TN_STATUS_NO_MEMORY, "null.memory", "no memory for a queue");
+        return NULL_FAIL(d, TN_STATUS_NO_MEMORY, "null.memory",
+                         "no memory for a queue; free something and try again");
     q->device = d;
     q->token = token;
     *out = q;
@@ -161,7 +163,8 @@ static tn_status null_plan_create(void *device, const tn_op *op, const tn_plan_d
 {
     (void)op, (void)desc, (void)fn, (void)self, (void)out, (void)out_ops;
     return NULL_FAIL((null_device *)device, TN_STATUS_UNSUPPORTED, "null.no_kernels",
-                     "the null device has no kernels; let the plan fall back");
+                     "the null device has no kernels; let the plan fall back "
+                     "(TN_PLAN_ALLOW_FALLBACK)");
 }
 
 /* ---- the device ---- */
@@ -216,12 +219,14 @@ static tn_status null_open(const tn_host *host, const char *arg, void *token, vo
                            const tn_device_ops **out_ops)
 {
     if (arg != NULL && arg[0] != '\0')
-        return host->fail(TN_STATUS_INVALID, "null.arg", __FILE__, __LINE__,
-                          "the null device takes no argument and no options, not \"%s\"", arg);
+        return host->fail_argument(TN_STATUS_INVALID, "null.arg", "uri", __FILE__, __LINE__,
+                                   "uri has \"%s\" behind null; the null device takes no argument "
+                                   "and no options",
+                                   arg);
     null_device *d = take(host, sizeof *d);
     if (d == NULL)
         return host->fail(TN_STATUS_NO_MEMORY, "null.memory", __FILE__, __LINE__,
-                          "no memory for a device");
+                          "no memory for a device; free something and try again");
     d->host = host;
     d->token = token;
     *out = d;

@@ -27,6 +27,9 @@ typedef struct tn_host { /* what hal gives to a backend */
     void (*complete)(void *queue_token, uint64_t item, tn_status,
                      const tn_times *); /* any thread; items of a queue complete in order */
     void (*lost)(void *device_token, tn_status, const char *reason);
+    /* as fail, with the name of the offending argument, field or operand (tn_error.argument) */
+    tn_status (*fail_argument)(tn_status, const char *reason, const char *argument,
+                               const char *file, int32_t line, const char *format, ...);
 } tn_host;
 typedef enum tn_work_kind {
     TN_WORK_RUN = 1,

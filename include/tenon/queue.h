@@ -73,14 +73,14 @@ TN_API TN_NODISCARD tn_status tn_fence_wait(const tn_point *points, uint32_t cou
                                             uint64_t timeout_ns);
 
 /** Raise the fence from the host; wakes waits and starts work that waited.
- *  returns   INVALID for a value that is not above the present one; the error of a failed fence
+ *  returns   INVALID for a value below the present one; the error of a failed fence
  *  threads   thread-safe; never runs work on the calling thread
  *  since     0.1 */
 TN_API TN_NODISCARD tn_status tn_fence_signal(tn_fence *fence, uint64_t value);
 
 /** Fail every wait for a value not yet reached, for ever; the first error stays.
  *  memory    the error is copied
- *  returns   INVALID for an error whose status is OK
+ *  returns   INVALID for an error whose status is OK, TIMEOUT or no status
  *  threads   thread-safe
  *  since     0.1 */
 TN_API TN_NODISCARD tn_status tn_fence_fail(tn_fence *fence, const tn_error *error);
@@ -122,7 +122,7 @@ typedef struct tn_times {
 } tn_times; /* one runtime clock for all devices; simulated devices: simulated ns */
 
 /** When the item that signalled this value was submitted, started and ended, on one runtime clock.
- *  returns   INVALID for a value that no item has signalled, or one too long ago
+ *  returns   UNAVAILABLE for a value that no item has signalled, or one too long ago; INVALID
  *  threads   thread-safe
  *  since     0.1 */
 TN_API TN_NODISCARD tn_status tn_fence_times(const tn_fence *fence, uint64_t value,

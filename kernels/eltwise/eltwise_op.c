@@ -28,12 +28,12 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     if (op->post_count != 0)
         return tn_k_refuse(why, "eltwise.posts", "posts", "takes no posts");
     if (attr->pass != TN_PASS_FORWARD)
-        return tn_k_refuse(why, "eltwise.pass", "pass", "computes the forward pass only");
+        return tn_k_refuse(why, "eltwise.pass", "attr.pass", "computes the forward pass only");
     bool known = (kind >= TN_ELTWISE_NEG && kind <= TN_ELTWISE_CLAMP) ||
                  (kind >= TN_ELTWISE_ADD && kind <= TN_ELTWISE_LESS_EQUAL) ||
                  kind == TN_ELTWISE_FMA || kind == TN_ELTWISE_WHERE;
     if (!known)
-        return tn_k_refuse(why, "eltwise.kind", "kind", "is no known elementwise kind");
+        return tn_k_refuse(why, "eltwise.kind", "attr.kind", "is no known elementwise kind");
     if (out == NULL || op->arg_count != inputs + 1)
         return tn_k_refuse(why, "eltwise.operand", "args", "has operands that the kind lacks");
     memset(p, 0, sizeof *p);

@@ -28,7 +28,8 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
         return tn_k_refuse(why, "gather.dtype", "a", "moves types of whole bytes unchanged");
     int32_t axis = attr->axis < 0 ? attr->axis + (int32_t)ta->rank : attr->axis;
     if (axis < 0 || axis >= ta->rank || to->rank + 1 != ta->rank + ti->rank)
-        return tn_k_refuse(why, "gather.axis", "axis", "the axis or the output rank does not fit");
+        return tn_k_refuse(why, "gather.axis", "attr.axis",
+                           "the axis or the output rank does not fit");
     memset(p, 0, sizeof *p);
     tn_k_add_operand(&p->operands, a);
     tn_k_add_operand(&p->operands, index);

@@ -12,16 +12,16 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     if (op->post_count != 0)
         return tn_k_refuse(why, "norm.posts", "posts", "takes no posts");
     if (attr->pass != TN_PASS_FORWARD)
-        return tn_k_refuse(why, "norm.pass", "pass", "computes the forward pass only");
+        return tn_k_refuse(why, "norm.pass", "attr.pass", "computes the forward pass only");
     if (attr->kind != TN_NORM_LAYER && attr->kind != TN_NORM_RMS)
-        return tn_k_refuse(why, "norm.kind", "kind", "computes LAYER and RMS only");
+        return tn_k_refuse(why, "norm.kind", "attr.kind", "computes LAYER and RMS only");
     if (a == NULL || out == NULL || op->arg_count != given ||
         (attr->kind == TN_NORM_RMS && beta != NULL))
         return tn_k_refuse(why, "norm.operand", "args", "takes A, OUT, GAMMA and (LAYER) BETA");
     uint32_t rank = a->tensor.rank, axes = attr->axes == 0 ? 1 : attr->axes;
     if (axes > rank || (gamma != NULL && gamma->tensor.rank > axes) ||
         (beta != NULL && beta->tensor.rank > axes))
-        return tn_k_refuse(why, "norm.axes", "axes", "has more normalised axes than dims");
+        return tn_k_refuse(why, "norm.axes", "attr.axes", "has more normalised axes than dims");
     if (a->tensor.dtype != TN_F32 || out->tensor.dtype != TN_F32 ||
         (gamma != NULL && gamma->tensor.dtype != TN_F32) ||
         (beta != NULL && beta->tensor.dtype != TN_F32))

@@ -12,7 +12,7 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     if (op->post_count != 0)
         return tn_k_refuse(why, "reduce.posts", "posts", "takes no posts");
     if (attr->kind > TN_REDUCE_SUMSQ)
-        return tn_k_refuse(why, "reduce.kind", "kind", "is no known reduction");
+        return tn_k_refuse(why, "reduce.kind", "attr.kind", "is no known reduction");
     if (a->tensor.dtype != TN_F32 || out->tensor.dtype != TN_F32)
         return tn_k_refuse(why, "reduce.dtype", "a", "computes f32 only");
     memset(p, 0, sizeof *p);

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Refusals of kernels, asked directly: what validation already keeps away from them, and what rows
+ * refuse on cpus that this one is not. */
+#include "support/errors.h"
+#include <kernels/common/kernel.h>
+
+typedef struct sample {
+    tn_op op;
+    tn_arg args[32];
+    tn_post posts[16];
+    union {
+        tn_head head;
+        tn_matmul matmul;
+        tn_attention attention;
+        tn_softmax softmax;
+        tn_norm norm;
+        tn_eltwise eltwise;
+        tn_reduce reduce;
+        tn_axis axis;
+    } attr;
+} sample;
+
+static void add(sample *s, uint32_t role, uint16_t dtype, uint16_t rank, const int64_t *dim)
+{
+    tn_tensor t = {.dtype = dtype, .rank = rank};
+    int64_t stride = 1;
+    for (int i = rank - 1; i >= 0; --i) {
+        t.dim[i] = dim[i];
+        t.stride[i] = stride;
+        stride *= dim[i];
+    }
+    s->args[s->op.arg_count++] = (tn_arg){.role = role, .tensor = t};
+}
+#define DIMS(...)                                                                                  \
+    (uint16_t)(sizeof((int64_t[]){__VA_ARGS__}) / 8), (const int64_t[])                            \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+
+static void start(sample *s, tn_op_kind kind)
+{
+    memset(s, 0, sizeof *s);
+    s->op = (tn_op){.head = TN_INIT(tn_op),
+                    .kind = kind,
+                    .args = s->args,
+                    .posts = s->posts,
+                    .attr = kind == TN_OP_COPY ? NULL : &s->attr};
+}
+
+static void matmul(sample *s)
+{
+    start(s, TN_OP_MATMUL);
+    add(s, TN_ARG_A, TN_F32, DIMS(8, 8));
+    add(s, TN_ARG_B, TN_F32, DIMS(8, 8));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(8, 8));
+}
+
+static void attention(sample *s)
+{
+    start(s, TN_OP_ATTENTION);
+    add(s, TN_ARG_Q, TN_F32, DIMS(2, 4, 5, 8));
+    add(s, TN_ARG_K, TN_F32, DIMS(2, 2, 6, 8));
+    add(s, TN_ARG_V, TN_F32, DIMS(2, 2, 6, 8));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(2, 4, 5, 8));
+}
+
+static void softmax(sample *s)
+{
+    start(s, TN_OP_SOFTMAX);
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
+}
+
+static void norm(sample *s)
+{
+    start(s, TN_OP_NORM);
+    s->attr.norm.axes = 1;
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
+}
+
+static void eltwise(sample *s)
+{
+    start(s, TN_OP_ELTWISE);
+    s->attr.eltwise.kind = TN_ELTWISE_ADD;
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_B, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
+}
+
+static void reduce(sample *s)
+{
+    start(s, TN_OP_REDUCE);
+    s->attr.reduce.axes_mask = 1;
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(4));
+}
+
+static void gather(sample *s)
+{
+    start(s, TN_OP_GATHER);
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_INDEX, TN_S32, DIMS(2));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(2, 4));
+}
+
+static void copy(sample *s)
+{
+    start(s, TN_OP_COPY);
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
+}
+
+static const tn_k_op *find(tn_op_kind kind)
+{
+    for (uint32_t i = 0; i < tn_k_op_count; ++i)
+        if (tn_k_ops[i]->kind == kind)
+            return tn_k_ops[i];
+    return NULL;
+}
+
+/* A kernel's words are half of the error: the device adds who refuses, and what was asked for. */
+static void refused(const char *file, int line, const sample *s, const char *kernel,
+                    const char *reason, const char *argument)
+{
+    static _Alignas(64) unsigned char params[TN_K_PARAMS_BYTES];
+    const tn_k_op *k = find(s->op.kind);
+    const tn_k_caps caps = {.isa = UINT32_MAX, .workers = 1, .l1d_bytes = 32768};
+    tn_k_why why = {NULL, NULL, NULL};
+    char text[256];
+    TN_REQUIRE(k != NULL);
+    bool ok = k->params(&s->op, params, &why);
+    if (kernel == NULL) {
+        TN_EXPECT(!ok, "%s:%d: %s was not refused", file, line, reason);
+    } else {
+        const tn_k_variant *v = NULL;
+        TN_REQUIRE(ok, "%s:%d: %s", file, line, why.reason);
+        for (uint32_t i = 0; i < k->variant_count; ++i)
+            if (strcmp(k->variants[i]->name, kernel) == 0)
+                v = k->variants[i];
+        TN_REQUIRE(v != NULL, "%s:%d: no row %s", file, line, kernel);
+        TN_EXPECT(!v->accepts(params, &caps, &why), "%s:%d: %s takes it", file, line, kernel);
+    }
+    TN_REQUIRE(why.reason != NULL && why.text != NULL && why.argument != NULL, "%s:%d", file, line);
+    size_t n = strlen(why.text);
+    if (n < 8 || why.text[n - 1] == '.' || strpbrk(why.text, "\n%") != NULL)
+        errors_report(file, line, "%s: no clause: \"%s\"", why.reason, why.text);
+    snprintf(text, sizeof text, "%s, %s: %s; asked for by a test", kernel ? kernel : k->name,
+             why.argument, why.text);
+    tn_error e = {.status = TN_STATUS_UNSUPPORTED,
+                  .line = 1,
+                  .reason = why.reason,
+                  .argument = why.argument,
+                  .text = text,
+                  .file = "kernels"};
+    errors_row(file, line, "tn_plan_create", kernel ? kernel : k->name, &e, TN_STATUS_UNSUPPORTED,
+               reason, argument, why.text);
+}
+
+#define REFUSED(kind, change, reason, argument) ROW(kind, change, NULL, reason, argument)
+#define ROW(kind, change, kernel, reason, argument)                                                \
+    do {                                                                                           \
+        sample s;                                                                                  \
+        kind(&s);                                                                                  \
+        change;                                                                                    \
+        refused(__FILE__, __LINE__, &s, kernel, reason, argument);                                 \
+    } while (0)
+
+static void posts(sample *s, uint32_t count, uint32_t kind)
+{
+    s->op.post_count = count;
+    for (uint32_t i = 0; i < count; ++i)
+        s->posts[i].kind = (tn_post_kind)kind;
+}
+
+TN_TEST(errors_kernels, params)
+{
+    REFUSED(matmul, s.op.arg_count = 2, "matmul.operand", "args");
+    REFUSED(matmul, s.args[0].tensor.dtype = TN_F16, "matmul.dtype", "a");
+    REFUSED(matmul, s.args[0].tensor.rank = 3, "matmul.rank", "a");
+    REFUSED(matmul, s.args[0].flags = TN_ARG_PACKED, "matmul.packed", "a");
+    REFUSED(matmul, posts(&s, 13, TN_POST_RELU), "matmul.posts", "posts");
+    REFUSED(matmul, posts(&s, 1, 99), "matmul.post", "posts");
+    REFUSED(matmul, posts(&s, 1, TN_POST_BIAS), "matmul.post_operand", "posts");
+    REFUSED(attention, s.op.arg_count = 3, "attention.operand", "args");
+    REFUSED(attention, add(&s, TN_ARG_SINKS, TN_F32, DIMS(4)), "attention.operand", "args");
+    REFUSED(attention, s.args[0].tensor.dtype = TN_F16, "attention.dtype", "q");
+    REFUSED(attention, posts(&s, 1, TN_POST_RELU), "attention.posts", "posts");
+    REFUSED(attention, s.attr.attention.pass = 1, "attention.pass", "attr.pass");
+    REFUSED(attention, s.attr.attention.page_tokens = 1, "attention.pages", "attr.page_tokens");
+    REFUSED(attention, add(&s, TN_ARG_MASK, TN_S32, DIMS(5, 6)), "attention.mask", "mask");
+    REFUSED(attention, s.args[0].tensor.rank = 2, "attention.rank", "q");
+    REFUSED(softmax, s.op.arg_count = 1, "softmax.operand", "args");
+    REFUSED(softmax, posts(&s, 1, TN_POST_RELU), "softmax.posts", "posts");
+    REFUSED(softmax, s.attr.softmax.pass = 1, "softmax.pass", "attr.pass");
+    REFUSED(softmax, s.args[0].tensor.dtype = TN_F16, "softmax.dtype", "a");
+    REFUSED(norm, posts(&s, 1, TN_POST_RELU), "norm.posts", "posts");
+    REFUSED(norm, s.attr.norm.pass = 1, "norm.pass", "attr.pass");
+    REFUSED(norm, s.attr.norm.kind = TN_NORM_GROUP, "norm.kind", "attr.kind");
+    REFUSED(norm, s.op.arg_count = 1, "norm.operand", "args");
+    REFUSED(norm, s.attr.norm.axes = 3, "norm.axes", "attr.axes");
+    REFUSED(norm, s.args[0].tensor.dtype = TN_F16, "norm.dtype", "a");
+    REFUSED(eltwise, posts(&s, 1, TN_POST_RELU), "eltwise.posts", "posts");
+    REFUSED(eltwise, s.attr.eltwise.pass = 1, "eltwise.pass", "attr.pass");
+    REFUSED(eltwise, s.attr.eltwise.kind = 40, "eltwise.kind", "attr.kind");
+    REFUSED(eltwise, s.op.arg_count = 2, "eltwise.operand", "args");
+    REFUSED(eltwise, s.args[1].role = TN_ARG_C, "eltwise.operand", "args");
+    REFUSED(eltwise, s.args[0].tensor.dtype = TN_F16, "eltwise.dtype", "a");
+    REFUSED(reduce, s.op.arg_count = 1, "reduce.operand", "args");
+    REFUSED(reduce, posts(&s, 1, TN_POST_RELU), "reduce.posts", "posts");
+    REFUSED(reduce, s.attr.reduce.kind = 9, "reduce.kind", "attr.kind");
+    REFUSED(reduce, s.args[0].tensor.dtype = TN_F16, "reduce.dtype", "a");
+    REFUSED(reduce, s.args[1].tensor.rank = 0, "reduce.rank", "out");
+    REFUSED(gather, s.op.arg_count = 2, "gather.operand", "args");
+    REFUSED(gather, posts(&s, 1, TN_POST_RELU), "gather.posts", "posts");
+    REFUSED(gather, s.args[1].tensor.dtype = TN_S8, "gather.dtype", "index");
+    REFUSED(gather, s.args[0].tensor.dtype = TN_S4, "gather.dtype", "a");
+    REFUSED(gather, s.attr.axis.axis = 2, "gather.axis", "attr.axis");
+    REFUSED(copy, s.op.arg_count = 1, "copy.operand", "args");
+    REFUSED(copy, posts(&s, 1, TN_POST_RELU), "copy.posts", "posts");
+    REFUSED(copy, s.args[0].tensor.dtype = TN_S4, "copy.dtype", "a");
+    REFUSED(copy, s.args[1].tensor.rank = 1, "copy.rank", "a");
+}
+
+TN_TEST(errors_kernels, rows)
+{
+    ROW(matmul, s.args[1].flags = TN_ARG_PACKED, "matmul_canonical", "matmul.packed", "b");
+    ROW(eltwise, s.args[0].tensor.dtype = s.args[1].tensor.dtype = s.args[2].tensor.dtype = TN_S32,
+        "eltwise_f32_canonical", "eltwise.dtype", "a");
+    ROW(eltwise, (void)0, "eltwise_s32_canonical", "eltwise.dtype", "a");
+    ROW(copy, s.args[1].tensor.dtype = TN_F16, "copy_canonical", "copy.dtype", "out");
+    ROW(copy, (void)0, "copy_cast_canonical", "copy.dtype", "out");
+    ROW(copy, s.args[1].tensor.dtype = TN_F16, "copy_rows", "copy.dtype", "out");
+    ROW(copy, s.args[0].tensor.stride[1] = 3, "copy_rows", "copy.stride", "a");
+    ROW(copy, s.args[1].tensor.dtype = TN_F16, "copy_transpose", "copy.dtype", "out");
+    ROW(copy, (void)0, "copy_transpose", "copy.stride", "a");
+    ROW(gather, s.args[0].tensor.stride[1] = 3, "gather_rows", "gather.stride", "a");
+#if defined(__x86_64__)
+    ROW(matmul, (s.args[1].tensor.stride[0] = 1, s.args[1].tensor.stride[1] = 8),
+        "matmul_f32_avx2_direct_6x16", "matmul.layout", "b");
+    ROW(matmul, (void)0, "matmul_f32_avx2_gemv", "matmul.rows", "a");
+    ROW(attention,
+        (s.args[0].tensor.dim[3] = s.args[1].tensor.dim[3] = s.args[2].tensor.dim[3] =
+             s.args[3].tensor.dim[3] = 2000),
+        "attention_f32_avx2", "attention.head", "q");
+    ROW(copy, s.args[1].tensor.dtype = TN_S8, "copy_cast_avx2", "copy.dtype", "out");
+    ROW(copy, (s.args[0].tensor.dtype = TN_F16, s.args[0].tensor.stride[1] = 3), "copy_cast_avx2",
+        "copy.stride", "a");
+    ROW(eltwise, (void)0, "eltwise_s32_avx2", "eltwise.dtype", "a");
+#endif
+}
