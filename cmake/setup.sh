@@ -5,7 +5,7 @@ TN_PACKAGES="build-essential cmake ninja-build pkg-config python3-venv libhwloc-
 libcjson-dev libxxhash-dev libmd-dev"
 TN_PEER_PACKAGES="libopenblas-pthread-dev libblis-pthread-dev libxsmm-dev"
 TN_MORE_PEER_PACKAGES="libxnnpack-dev libpthreadpool-dev libclblast-dev ocl-icd-opencl-dev pocl-opencl-icd"
-TN_MORE_PEER_WHEELS="onnxruntime"
+TN_MORE_PEER_WHEELS="onnx onnxruntime"
 TN_LOG=build/setup.log
 
 tn_setup_note() { printf 'setup: %s\n' "$*" >&2; }

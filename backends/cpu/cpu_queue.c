@@ -302,12 +302,13 @@ static tn_status queue_submit(void *queue, const tn_work *w)
     bool here = (w->flags & TN_WORK_MAY_RUN_HERE) != 0 && !q->device->hidden && q->count == 0 &&
                 !q->running;
     tn_status st = here ? TN_OK : enqueue(q, w);
+    uint32_t behind = q->count;
     pthread_mutex_unlock(&q->lock);
     if (st != TN_OK)
         return CPU_FAIL(host, st, "cpu.queue",
                         "no memory or thread for one more item behind %u; free something, end some "
                         "threads or wait for the queue",
-                        q->count);
+                        behind);
     if (here) {
         execute(q, w);
         host->complete(q->token, w->item, TN_OK, NULL);
