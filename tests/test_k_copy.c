@@ -6,8 +6,8 @@
 #include <math.h>
 
 extern const tn_k_op tn_k_op_copy;
-static const uint16_t types[] = {TN_F32, TN_F64, TN_F16, TN_BF16, TN_S64,
-                                 TN_S32, TN_S8,  TN_U8,  TN_BOOL};
+static const uint16_t types[] = {TN_F32,    TN_F64,  TN_TF32, TN_F16, TN_BF16, TN_F8E4M3, TN_F8E5M2,
+                                 TN_E8M0,   TN_S64,  TN_S32,  TN_S8,  TN_U8,   TN_BOOL};
 
 static void round_of(uint64_t *state, uint16_t from, uint16_t to)
 {
@@ -64,8 +64,20 @@ TN_TEST(k_copy, rows_agree)
 static uint32_t to_bits(uint32_t dtype, tn_c_value v)
 {
     uint64_t out = 0;
-    tn_c_store(dtype, &out, 0, v);
+    tn_c_store(dtype, &out, 0, v, false);
     return (uint32_t)out;
+}
+
+static uint32_t to_bits_saturated(uint32_t dtype, double x)
+{
+    uint64_t out = 0;
+    tn_c_store(dtype, &out, 0, (tn_c_value){false, 0, x}, true);
+    return (uint32_t)out;
+}
+
+static tn_c_value from_bits(uint32_t dtype, uint64_t bits)
+{
+    return tn_c_load(dtype, &bits, 0);
 }
 
 TN_TEST(k_copy, casts_round_once)
@@ -106,4 +118,101 @@ TN_TEST(k_copy, casts_round_once)
     TN_EXPECT(to_bits(TN_S32, (tn_c_value){false, 0, 1e30}) == 0x7fffffff);
     TN_EXPECT(to_bits(TN_S32, (tn_c_value){true, ((int64_t)1 << 32) + 5, 0}) == 5);
     TN_EXPECT(to_bits(TN_BOOL, (tn_c_value){false, 0, NAN}) == 1);
+}
+
+/* Every value of an 8-bit float, as its definition has it. */
+static double f8_value(uint32_t dtype, uint32_t b)
+{
+    bool e4m3 = dtype == TN_F8E4M3;
+    int mantissa_bits = e4m3 ? 3 : 2, bias = e4m3 ? 7 : 15;
+    uint32_t m = b & ((1u << mantissa_bits) - 1), e = (b & 0x7fu) >> mantissa_bits;
+    double x = ldexp(e == 0 ? (double)m : (double)(m + (1u << mantissa_bits)),
+                     (e == 0 ? 1 : (int)e) - bias - mantissa_bits);
+    if (e4m3 ? (b & 0x7fu) == 0x7f : e == 31 && m != 0)
+        return NAN;
+    if (!e4m3 && e == 31)
+        x = INFINITY;
+    return b & 0x80u ? -x : x;
+}
+
+/* The nearest of all finite values, the one with the even last bit between two; 0 to 0x7f. */
+static uint32_t f8_nearest(uint32_t dtype, double x)
+{
+    uint32_t most = dtype == TN_F8E4M3 ? 0x7e : 0x7b, best = 0;
+    double above = ldexp(1.0, dtype == TN_F8E4M3 ? 5 : 13); /* the step at the top */
+    for (uint32_t b = 1; b <= most; b++) {
+        double near = fabs(x - f8_value(dtype, best)), here = fabs(x - f8_value(dtype, b));
+        if (here < near || (here == near && (b & 1u) == 0))
+            best = b;
+    }
+    double over = x - f8_value(dtype, most);
+    bool beyond = over > above / 2 || (over == above / 2 && (most & 1u) != 0);
+    return beyond ? (dtype == TN_F8E4M3 ? 0x7f : 0x7c) : best;
+}
+
+TN_TEST(k_copy, f8_is_the_nearest_even_value)
+{
+    static const uint16_t f8[] = {TN_F8E4M3, TN_F8E5M2};
+    uint64_t state = tn_test_seed();
+    for (int t = 0; t < 2; t++) {
+        uint32_t most = t == 0 ? 0x7e : 0x7b;
+        for (uint32_t b = 0; b < 256; b++) {
+            tn_c_value v = from_bits(f8[t], b);
+            double want = f8_value(f8[t], b);
+            TN_EXPECT(isnan(want) ? isnan(v.f) : v.f == want && signbit(v.f) == signbit(want));
+            TN_EXPECT(to_bits(f8[t], v) == (isnan(want) ? (t == 0 ? 0x7fu : 0x7eu) : b), "%x", b);
+        }
+        for (int i = 0; i < 20000; i++) {
+            uint64_t r = tn_test_random(&state);
+            /* on, beside and between two neighbours, and beyond the last */
+            double low = f8_value(f8[t], r % most), high = f8_value(f8[t], r % most + 1);
+            double x = (r >> 8) % 4 == 0   ? (low + high) / 2
+                       : (r >> 8) % 4 == 1 ? nextafter((low + high) / 2, r >> 10 & 1 ? 0 : 1e9)
+                       : (r >> 8) % 4 == 2 ? low + (high - low) * (double)(r >> 11) * 0x1p-53
+                                           : ldexp((double)(r >> 11) * 0x1p-53, 17);
+            uint32_t want = f8_nearest(f8[t], x);
+            for (int sign = 0; sign < 2; sign++) {
+                tn_c_value v = {false, 0, sign ? -x : x};
+                uint32_t got = to_bits(f8[t], v), plus = sign && want != 0x7f ? 0x80u : 0u;
+                TN_EXPECT(got == (want | plus), "%a: %x not %x", v.f, got, want | plus);
+                TN_EXPECT(to_bits_saturated(f8[t], v.f) == ((want > most ? most : want) | (sign ? 0x80u : 0u)), "%a", v.f);
+            }
+        }
+        TN_EXPECT(to_bits_saturated(f8[t], INFINITY) == most);
+        TN_EXPECT(to_bits_saturated(f8[t], -INFINITY) == (most | 0x80u));
+        TN_EXPECT(to_bits_saturated(f8[t], NAN) == (t == 0 ? 0x7f : 0x7e));
+        TN_EXPECT(to_bits(f8[t], (tn_c_value){true, -17, 0}) == (t == 0 ? 0xd8 : 0xcc), "-16");
+    }
+}
+
+TN_TEST(k_copy, tf32_and_e8m0)
+{
+    static const struct {
+        double x;
+        uint32_t tf32, e8m0;
+    } row[] = {{1.0, 0x3f800000, 127},
+               {1.0 + 0x1p-11, 0x3f800000, 127},
+               {1.0 + 0x1p-11 + 0x1p-52, 0x3f802000, 127},
+               {1.9999, 0x40000000, 127},
+               {0x1.ffcp127, 0x7f7fe000, 254},
+               {0x1.ffep127, 0x7f800000, 254},
+               {INFINITY, 0x7f800000, 254},
+               {0x1p-127, 0x00400000, 0},
+               {0x1p-200, 0, 0},
+               {0.0, 0, 0},
+               {3.0, 0x40400000, 128},
+               {0x1.8p-127, 0x00600000, 0}};
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        tn_c_value v = {false, 0, row[i].x};
+        TN_EXPECT(to_bits(TN_TF32, v) == row[i].tf32, "%a %x", v.f, to_bits(TN_TF32, v));
+        TN_EXPECT(to_bits(TN_E8M0, v) == row[i].e8m0, "%a %x", v.f, to_bits(TN_E8M0, v));
+    }
+    TN_EXPECT(to_bits(TN_E8M0, (tn_c_value){false, 0, -1.0}) == 0xff);
+    TN_EXPECT(to_bits(TN_E8M0, (tn_c_value){false, 0, NAN}) == 0xff);
+    for (uint32_t b = 0; b < 256; b++) {
+        tn_c_value v = from_bits(TN_E8M0, b);
+        TN_EXPECT(b == 0xff ? isnan(v.f) : v.f == ldexp(1.0, (int)b - 127));
+        TN_EXPECT(to_bits(TN_E8M0, v) == b);
+    }
+    TN_EXPECT(from_bits(TN_TF32, 0x3f801fff).f == 1.0, "the last 13 bits are no part of a tf32");
 }

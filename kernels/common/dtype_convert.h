@@ -51,6 +51,65 @@ TN_C_FN double tn_c_bf16_widen(uint16_t h)
     return (double)tn_c_float((uint32_t)h << 16);
 }
 
+/* OCP 8-bit formats. e4m3 has no infinity and one NaN: it is like the IEEE form up to 256, and has
+ * seven more values, by 32, up to 448. */
+enum { TN_C_E4M3_MAX = 0x7e, TN_C_E4M3_NAN = 0x7f, TN_C_E5M2_MAX = 0x7b, TN_C_E5M2_INF = 0x7c };
+
+TN_C_FN uint8_t tn_c_f8e4m3_narrow(double x, bool saturate)
+{
+    uint32_t sign = __builtin_signbit(x) ? 0x80u : 0u;
+    double magnitude = sign ? -x : x;
+    if (x != x)
+        return TN_C_E4M3_NAN;
+    if (magnitude < 256.0)
+        return (uint8_t)tn_c_narrow(x, 3, 4);
+    if (magnitude > 464.0) /* half way to 480 still rounds to 448, which is even */
+        return saturate ? (uint8_t)(sign | TN_C_E4M3_MAX) : TN_C_E4M3_NAN;
+    uint32_t q = (uint32_t)(magnitude * 0x1p-5); /* 8 to 14 */
+    double rest = magnitude * 0x1p-5 - (double)q;
+    q += rest > 0.5 || (rest == 0.5 && (q & 1u));
+    return (uint8_t)(sign | (0x78u + q - 8u));
+}
+
+TN_C_FN uint8_t tn_c_f8e5m2_narrow(double x, bool saturate)
+{
+    uint32_t bits = tn_c_narrow(x, 2, 5);
+    if (saturate && (bits & 0x7fu) == TN_C_E5M2_INF)
+        bits = (bits & 0x80u) | TN_C_E5M2_MAX;
+    return (uint8_t)bits;
+}
+
+TN_C_FN double tn_c_f8e4m3_widen(uint8_t b)
+{
+    uint32_t exponent = b >> 3 & 15u, mantissa = b & 7u;
+    float f = (b & 0x7fu) == TN_C_E4M3_NAN ? tn_c_float(0x7fc00000u)
+              : exponent == 0              ? (float)mantissa * 0x1p-9f
+                                           : tn_c_float((exponent + 120u) << 23 | mantissa << 20);
+    return (double)(b & 0x80u ? -f : f);
+}
+
+/* The upper byte of an f16. */
+TN_C_FN double tn_c_f8e5m2_widen(uint8_t b)
+{
+    return tn_c_f16_widen((uint16_t)(b << 8));
+}
+
+/* Powers of two from 2^-127 to 2^127, rounded down; 0xff is NaN, which negatives give, too. */
+TN_C_FN uint8_t tn_c_e8m0_narrow(double x)
+{
+    uint64_t u;
+    memcpy(&u, &x, sizeof u);
+    if (x != x || x < 0.0)
+        return 0xff;
+    int64_t exponent = (int64_t)(u >> 52 & 0x7ff) - 1023 + 127;
+    return (uint8_t)(exponent < 0 ? 0 : exponent > 254 ? 254 : exponent);
+}
+
+TN_C_FN double tn_c_e8m0_widen(uint8_t b)
+{
+    return (double)tn_c_float(b == 0xff ? 0x7fc00000u : b == 0 ? 0x00400000u : (uint32_t)b << 23);
+}
+
 /* Truncates and saturates; NaN gives 0. `low` and `high` are the limits, 2^n exact as doubles. */
 TN_C_FN int64_t tn_c_saturate(double x, double low, double above, int64_t most)
 {
@@ -73,8 +132,12 @@ TN_C_FN bool tn_c_convertible(uint32_t dtype)
     switch (dtype) {
     case TN_F64:
     case TN_F32:
+    case TN_TF32:
     case TN_F16:
     case TN_BF16:
+    case TN_F8E4M3:
+    case TN_F8E5M2:
+    case TN_E8M0:
     case TN_S64:
     case TN_S32:
     case TN_S8:
@@ -102,6 +165,18 @@ TN_C_FN tn_c_value tn_c_load(uint32_t dtype, const void *from, int64_t at)
     case TN_BF16:
         v.f = tn_c_bf16_widen(((const uint16_t *)from)[at]);
         break;
+    case TN_TF32: /* an f32 whose last 13 bits are not part of it */
+        v.f = (double)tn_c_float(((const uint32_t *)from)[at] & 0xffffe000u);
+        break;
+    case TN_F8E4M3:
+        v.f = tn_c_f8e4m3_widen(((const uint8_t *)from)[at]);
+        break;
+    case TN_F8E5M2:
+        v.f = tn_c_f8e5m2_widen(((const uint8_t *)from)[at]);
+        break;
+    case TN_E8M0:
+        v.f = tn_c_e8m0_widen(((const uint8_t *)from)[at]);
+        break;
     default:
         v.integer = true;
         v.i = dtype == TN_S64   ? ((const int64_t *)from)[at]
@@ -113,7 +188,7 @@ TN_C_FN tn_c_value tn_c_load(uint32_t dtype, const void *from, int64_t at)
     return v;
 }
 
-/* An s64 as a double that rounds to f16 or bf16 as the integer itself does: beyond 2^53 the low
+/* An s64 as a double that rounds to a type of fewer than 50 bits as the integer itself does: beyond 2^53 the low
  * bits become one sticky bit, far below any rounding position. */
 TN_C_FN double tn_c_sticky(int64_t i)
 {
@@ -123,8 +198,10 @@ TN_C_FN double tn_c_sticky(int64_t i)
     return i < 0 ? -(double)m : (double)m;
 }
 
-TN_C_FN void tn_c_store(uint32_t dtype, void *to, int64_t at, tn_c_value v)
+/* `saturate`: 8-bit floats above the range, infinities too, become the largest value. */
+TN_C_FN void tn_c_store(uint32_t dtype, void *to, int64_t at, tn_c_value v, bool saturate)
 {
+    double f = v.integer ? tn_c_sticky(v.i) : v.f;
     switch (dtype) {
     case TN_F64:
         ((double *)to)[at] = v.integer ? (double)v.i : v.f;
@@ -133,10 +210,22 @@ TN_C_FN void tn_c_store(uint32_t dtype, void *to, int64_t at, tn_c_value v)
         ((float *)to)[at] = v.integer ? (float)v.i : (float)v.f;
         break;
     case TN_F16:
-        ((uint16_t *)to)[at] = (uint16_t)tn_c_narrow(v.integer ? tn_c_sticky(v.i) : v.f, 10, 5);
+        ((uint16_t *)to)[at] = (uint16_t)tn_c_narrow(f, 10, 5);
         break;
     case TN_BF16:
-        ((uint16_t *)to)[at] = (uint16_t)tn_c_narrow(v.integer ? tn_c_sticky(v.i) : v.f, 7, 8);
+        ((uint16_t *)to)[at] = (uint16_t)tn_c_narrow(f, 7, 8);
+        break;
+    case TN_TF32:
+        ((uint32_t *)to)[at] = tn_c_narrow(f, 10, 8) << 13;
+        break;
+    case TN_F8E4M3:
+        ((uint8_t *)to)[at] = tn_c_f8e4m3_narrow(f, saturate);
+        break;
+    case TN_F8E5M2:
+        ((uint8_t *)to)[at] = tn_c_f8e5m2_narrow(f, saturate);
+        break;
+    case TN_E8M0:
+        ((uint8_t *)to)[at] = tn_c_e8m0_narrow(f);
         break;
     case TN_S64:
         ((int64_t *)to)[at] = v.integer ? v.i : tn_c_saturate(v.f, -0x1p63, 0x1p63, INT64_MAX);

@@ -47,6 +47,7 @@ static inline uint32_t tn_k_elem_bytes(uint32_t dtype)
     case TN_S64:
         return 8;
     case TN_F32:
+    case TN_TF32:
     case TN_S32:
         return 4;
     case TN_F16:

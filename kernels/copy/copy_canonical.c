@@ -39,7 +39,7 @@ static void run(const tn_k_launch *launch, const void *params, void *const *oper
             memcpy((char *)operand[1] + to * bytes, (const char *)operand[0] + from * bytes,
                    (size_t)bytes);
         else
-            tn_c_store(p->to, operand[1], to, tn_c_load(p->from, operand[0], from));
+            tn_c_store(p->to, operand[1], to, tn_c_load(p->from, operand[0], from), p->saturate);
     }
 }
 

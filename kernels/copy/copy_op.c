@@ -16,7 +16,7 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     if (same ? tn_k_elem_bytes(ta->dtype) == 0
              : !tn_c_convertible(ta->dtype) || !tn_c_convertible(to->dtype))
         return tn_k_refuse(why, "copy.dtype", "a",
-                           "casts between f64 f32 f16 bf16 s64 s32 s8 u8 bool");
+                           "moves and casts types of whole bytes, not those of 4 bits");
     if (ta->rank > to->rank)
         return tn_k_refuse(why, "copy.rank", "a", "the input has more dims than the output");
     memset(p, 0, sizeof *p);
@@ -24,6 +24,7 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     tn_k_add_operand(&p->operands, out);
     p->from = ta->dtype;
     p->to = to->dtype;
+    p->saturate = (op->numerics.flags & TN_NUMERICS_SATURATE) != 0;
     p->elem_bytes = same ? tn_k_elem_bytes(ta->dtype) : 0;
     p->grid.rank = to->rank;
     for (uint32_t d = 0; d < to->rank; d++) {

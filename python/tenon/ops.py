@@ -17,15 +17,15 @@ class Plan:
     __slots__ = ("handle", "binds", "roles", "out_dtype", "out_shape", "fallback", "kernel", "layout")
 
 
-def _run(kind, attr, args, posts=(), numerics=None, out=None, pack=None):
+def _run(kind, attr, args, posts=(), numerics=None, out=None, pack=None, flags=0):
     """attr: (struct name, fields); args: [(role, tensor)]; posts: [(kind, role, a, b)]; pack: the role
     of a constant that the device may keep in a layout of its own."""
     device = args[0][1].device
     key = (kind, attr[0], tuple(attr[1].items()), tuple((r, t.key) for r, t in args), posts, numerics,
-           out.key if out else None, pack)
+           out.key if out else None, pack, flags)
     plan = device.plans.get(key)
     if plan is None:
-        plan = device.plans[key] = _plan(device, kind, attr, args, posts, numerics, out, pack)
+        plan = device.plans[key] = _plan(device, kind, attr, args, posts, numerics, out, pack, flags)
     if out is None:
         out = Tensor.empty(device, plan.out_shape, plan.out_dtype)
     binds = plan.binds
@@ -48,7 +48,7 @@ def _run(kind, attr, args, posts=(), numerics=None, out=None, pack=None):
     return out
 
 
-def _plan(device, kind, attr, args, posts, numerics, out, pack):
+def _plan(device, kind, attr, args, posts, numerics, out, pack, flags):
     head = struct(attr[0], **attr[1]) if attr[0] else ffi.NULL
     c_args = ffi.new("tn_arg[]", len(args) + 1)
     for a, (role, t) in zip(c_args, args):
@@ -63,6 +63,7 @@ def _plan(device, kind, attr, args, posts, numerics, out, pack):
         op.numerics.cls = _CLASSES[numerics or "bounded"]
     except KeyError:
         raise Error("invalid", "op.class", "numerics", f"no class {numerics!r}: {', '.join(_CLASSES)}") from None
+    op.numerics.flags = flags
     plan = Plan()
     if out is None:
         shape = ffi.new("tn_tensor *")
@@ -200,11 +201,13 @@ def copy(a, out=None):
     return _copy(a, out if out is not None else Tensor.empty(a.device, a.shape, a.dtype))
 
 
-def cast(a, dtype):
+def cast(a, dtype, saturate=False):
+    """a converted to another dtype, rounded to nearest even. saturate: 8-bit floats above the range become
+    the largest value instead of infinity or NaN."""
     if dtype not in DTYPES:
         raise Error("invalid", "op.dtype", "dtype", f"no dtype {dtype!r}: {', '.join(DTYPES)}")
-    return _copy(a, Tensor.empty(a.device, a.shape, dtype))
+    return _copy(a, Tensor.empty(a.device, a.shape, dtype), lib.TN_NUMERICS_SATURATE if saturate else 0)
 
 
-def _copy(a, out):
-    return _run(lib.TN_OP_COPY, (None, {}), [(lib.TN_ARG_A, a)], (), None, out)
+def _copy(a, out, flags=0):
+    return _run(lib.TN_OP_COPY, (None, {}), [(lib.TN_ARG_A, a)], (), None, out, flags=flags)

@@ -8,6 +8,7 @@ DTYPES = {
     name: (getattr(lib, "TN_" + name.upper()), size, np_name)
     for name, size, np_name in (
         ("f64", 8, "float64"), ("f32", 4, "float32"), ("f16", 2, "float16"), ("bf16", 2, None),
+        ("tf32", 4, None), ("f8e4m3", 1, None), ("f8e5m2", 1, None), ("e8m0", 1, None),
         ("s64", 8, "int64"), ("s32", 4, "int32"), ("s8", 1, "int8"), ("u8", 1, "uint8"),
         ("bool", 1, "bool"))
 }
