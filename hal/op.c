@@ -63,13 +63,55 @@ static const tn__op_row rows[] = {
      .attr_bytes = sizeof(tn_axis),
      .required = {TN_ARG_A, TN_ARG_INDEX},
      .outputs = {TN_ARG_OUT},
+     .no_alias = true,
      .check = tn__op_gather},
     {.kind = TN_OP_COPY,
      .name = "copy",
      .required = {TN_ARG_A},
      .outputs = {TN_ARG_OUT},
      .check = tn__op_copy_kind},
+    {.kind = TN_OP_ROPE,
+     .name = "rope",
+     .attr_type = TN_TYPE_tn_rope,
+     .attr_bytes = sizeof(tn_rope),
+     .attr_optional = true,
+     .required = {TN_ARG_A, TN_ARG_INDEX, TN_ARG_FREQ},
+     .outputs = {TN_ARG_OUT},
+     .check = tn__op_rope},
+    {.kind = TN_OP_CONCAT,
+     .name = "concat",
+     .attr_type = TN_TYPE_tn_axis,
+     .attr_bytes = sizeof(tn_axis),
+     .inputs = true,
+     .outputs = {TN_ARG_OUT},
+     .check = tn__op_concat},
+    {.kind = TN_OP_PAD,
+     .name = "pad",
+     .attr_type = TN_TYPE_tn_window,
+     .attr_bytes = sizeof(tn_window),
+     .required = {TN_ARG_A},
+     .outputs = {TN_ARG_OUT},
+     .no_alias = true,
+     .check = tn__op_pad},
+    {.kind = TN_OP_TOPK,
+     .name = "topk",
+     .attr_type = TN_TYPE_tn_axis,
+     .attr_bytes = sizeof(tn_axis),
+     .required = {TN_ARG_A},
+     .outputs = {TN_ARG_OUT, TN_ARG_INDEX},
+     .no_alias = true,
+     .check = tn__op_topk},
+    {.kind = TN_OP_SCAN,
+     .name = "scan",
+     .attr_type = TN_TYPE_tn_axis,
+     .attr_bytes = sizeof(tn_axis),
+     .required = {TN_ARG_A},
+     .outputs = {TN_ARG_OUT},
+     .check = tn__op_scan},
 };
+const char tn__op_built[] =
+    "matmul, attention, softmax, norm, eltwise, reduce, gather, copy, rope, "
+    "concat, pad, topk, scan";
 
 static const char *const kind_names[] = {
     "?",          "matmul", "conv", "attention", "softmax", "norm",   "eltwise",
@@ -90,12 +132,20 @@ static const char *const post_names[TN__OP_ARGS] = {
     "post16", "post17", "post18", "post19", "post20", "post21", "post22", "post23",
 };
 
-static const char *role_static(uint32_t role)
+static const char *const input_names[TN__OP_ARGS] = {
+    "input0",  "input1",  "input2",  "input3",  "input4",  "input5",  "input6",  "input7",
+    "input8",  "input9",  "input10", "input11", "input12", "input13", "input14", "input15",
+    "input16", "input17", "input18", "input19", "input20", "input21", "input22", "input23",
+};
+
+const char *tn__role_static(uint32_t role)
 {
     if (role > 0 && role < ROLE_NAMES)
         return role_names[role];
     if (role >= TN_ARG_POST0 && role < TN_ARG_POST0 + TN__OP_ARGS)
         return post_names[role - TN_ARG_POST0];
+    if (role >= TN_ARG_INPUT0 && role < TN_ARG_INPUT0 + TN__OP_ARGS)
+        return input_names[role - TN_ARG_INPUT0];
     return "args";
 }
 
@@ -107,7 +157,7 @@ const char *tn__op_name(tn_op_kind kind)
 
 bool tn__role_name(uint32_t role, char *text, size_t bytes)
 {
-    const char *name = role_static(role);
+    const char *name = tn__role_static(role);
     size_t n = strlen(name);
     if (strcmp(name, "args") == 0 || n + 1 > bytes)
         return false;
@@ -245,9 +295,8 @@ tn_status tn__op_open(const tn_op *op, tn__op_view *out)
     if (out->row == NULL) {
         if ((kind >= TN_OP_MATMUL && kind <= TN_OP_SCAN) || kind >= TN_OP_VENDOR)
             return tn__fail(TN_STATUS_UNSUPPORTED, "op.kind", "kind",
-                            "kind %u (%s) is an op that is not built; built are matmul, attention, "
-                            "softmax, norm, eltwise, reduce, gather, copy",
-                            kind, tn__op_name(out->op.kind));
+                            "kind %u (%s) is an op that is not built; built are %s", kind,
+                            tn__op_name(out->op.kind), tn__op_built);
         return tn__fail(TN_STATUS_INVALID, "op.kind", "kind",
                         "kind %u does not exist; kinds are %d to %d", kind, TN_OP_MATMUL,
                         TN_OP_SCAN);
@@ -264,9 +313,9 @@ tn_status tn__op_open(const tn_op *op, tn__op_view *out)
                         out->row->name, TN__OP_POSTS);
     for (uint32_t i = 0; i < out->op.arg_count; ++i)
         if (out->op.args[i].tensor.rank > TN_MAX_RANK)
-            return tn__fail(TN_STATUS_INVALID, "op.rank", role_static(out->op.args[i].role),
+            return tn__fail(TN_STATUS_INVALID, "op.rank", tn__role_static(out->op.args[i].role),
                             "%s has rank %u (args[%u]); at most %d is allowed",
-                            role_static(out->op.args[i].role), out->op.args[i].tensor.rank, i,
+                            tn__role_static(out->op.args[i].role), out->op.args[i].tensor.rank, i,
                             TN_MAX_RANK);
     if (out->row->attr_bytes == 0) {
         if (out->op.attr != NULL)
@@ -312,13 +361,14 @@ static tn_status check_roles(const tn__op_view *v, bool need_out)
     const tn__op_row *row = v->row;
     for (uint32_t i = 0; i < v->op.arg_count; ++i) {
         uint32_t role = v->op.args[i].role;
-        const char *name = role_static(role);
+        const char *name = tn__role_static(role);
         bool post = role >= TN_ARG_POST0 && role < TN_ARG_POST0 + TN__OP_ARGS;
+        bool input = row->inputs && role >= TN_ARG_INPUT0 && role < TN_ARG_INPUT0 + TN__OP_ARGS;
         bool used = false;
         for (uint32_t p = 0; post && p < v->op.post_count; ++p)
             used = used || v->op.posts[p].role == role;
         if (post ? !used
-                 : !in_list(row->required, 4, role) && !in_list(row->optional, 6, role) &&
+                 : !input && !in_list(row->required, 4, role) && !in_list(row->optional, 6, role) &&
                        !in_list(row->outputs, 2, role))
             return tn__fail(TN_STATUS_INVALID, "op.role", name,
                             "args[%u] has role %u (%s), which %s does not take; %s", i, role,
@@ -333,9 +383,20 @@ static tn_status check_roles(const tn__op_view *v, bool need_out)
     }
     for (size_t i = 0; i < 4 && row->required[i] != 0; ++i)
         if (tn__op_tensor(v, row->required[i]) == NULL)
-            return tn__fail(TN_STATUS_INVALID, "op.role_missing", role_static(row->required[i]),
-                            "%s is missing; %s needs that operand", role_static(row->required[i]),
-                            row->name);
+            return tn__fail(TN_STATUS_INVALID, "op.role_missing", tn__role_static(row->required[i]),
+                            "%s is missing; %s needs that operand",
+                            tn__role_static(row->required[i]), row->name);
+    /* As many as there are, numbered without gaps. */
+    uint32_t inputs = 0;
+    for (uint32_t i = 0; row->inputs && i < v->op.arg_count; ++i)
+        inputs += v->op.args[i].role >= TN_ARG_INPUT0;
+    for (uint32_t i = 0; row->inputs && i < (inputs == 0 ? 1 : inputs); ++i)
+        if (tn__op_tensor(v, TN_ARG_INPUT0 + i) == NULL)
+            return tn__fail(TN_STATUS_INVALID, "op.role_missing",
+                            tn__role_static(TN_ARG_INPUT0 + i),
+                            "%s is missing; %s needs one input or more, numbered from "
+                            "TN_ARG_INPUT0 without gaps",
+                            tn__role_static(TN_ARG_INPUT0 + i), row->name);
     if (need_out && tn__op_tensor(v, TN_ARG_OUT) == NULL)
         return tn__fail(TN_STATUS_INVALID, "op.role_missing", "out",
                         "out is missing; %s needs that operand", row->name);
@@ -378,7 +439,7 @@ static bool too_many(const tn_tensor *t)
 static tn_status check_tensor(const tn__op_view *v, const tn_arg *arg)
 {
     const tn_tensor *t = &arg->tensor;
-    const char *name = role_static(arg->role);
+    const char *name = tn__role_static(arg->role);
     uint32_t known = TN_ARG_PACKED | TN_ARG_CONSTANT | TN_ARG_MAY_ALIAS;
     bool output = tn__role_is_output(v->op.kind, arg->role);
     uint64_t bytes;
@@ -394,6 +455,11 @@ static tn_status check_tensor(const tn__op_view *v, const tn_arg *arg)
         return tn__fail(TN_STATUS_INVALID, "op.may_alias", name,
                         "%s is an input with MAY_ALIAS (flags 0x%x); put it on an output", name,
                         arg->flags);
+    if ((arg->flags & TN_ARG_MAY_ALIAS) != 0 && v->row->no_alias)
+        return tn__fail(TN_STATUS_INVALID, "op.may_alias", name,
+                        "%s has MAY_ALIAS (flags 0x%x); %s does not work in place, give it memory "
+                        "of its own",
+                        name, arg->flags, v->row->name);
     if ((arg->flags & TN_ARG_CONSTANT) != 0 && output)
         return tn__fail(TN_STATUS_INVALID, "op.constant", name,
                         "%s is an output with CONSTANT (flags 0x%x); put it on an input", name,
@@ -495,13 +561,13 @@ static tn_status check_posts(const tn__op_view *v, const tn_tensor *out)
             char have[96], want[96];
             tn__shape_text(t, have, sizeof have);
             tn__shape_text(out, want, sizeof want);
-            return tn__fail(TN_STATUS_INVALID, "op.post_shape", role_static(p->role),
-                            "%s is %s; it has to broadcast to out %s", role_static(p->role), have,
-                            want);
+            return tn__fail(TN_STATUS_INVALID, "op.post_shape", tn__role_static(p->role),
+                            "%s is %s; it has to broadcast to out %s", tn__role_static(p->role),
+                            have, want);
         }
         if (t->dtype == TN_BOOL)
-            return tn__fail(TN_STATUS_INVALID, "op.post_dtype", role_static(p->role),
-                            "%s is bool; a number is needed", role_static(p->role));
+            return tn__fail(TN_STATUS_INVALID, "op.post_dtype", tn__role_static(p->role),
+                            "%s is bool; a number is needed", tn__role_static(p->role));
     }
     return TN_OK;
 }
@@ -548,9 +614,9 @@ tn_status tn__op_expect(const tn__op_view *v, uint32_t role, const tn_tensor *sh
     char have[96], want[96];
     tn__shape_text(t, have, sizeof have);
     tn__shape_text(shape, want, sizeof want);
-    return tn__fail(TN_STATUS_INVALID, "op.out_shape", role_static(role),
-                    "%s of %s is %s; it has to be %s (%s)", role_static(role), v->row->name, have,
-                    want, rule);
+    return tn__fail(TN_STATUS_INVALID, "op.out_shape", tn__role_static(role),
+                    "%s of %s is %s; it has to be %s (%s)", tn__role_static(role), v->row->name,
+                    have, want, rule);
 }
 
 static tn_status check_all(const tn__op_view *v, bool need_out, uint32_t role, tn_tensor *out)
@@ -624,9 +690,9 @@ tn_status tn_op_infer(const tn_op *op, tn_role role, tn_tensor *out)
     if (!tn__tensor_extent(&t, &bytes)) {
         char shape[96];
         tn__shape_text(&t, shape, sizeof shape);
-        return tn__fail(TN_STATUS_INVALID, "op.extent", role_static((uint32_t)role),
+        return tn__fail(TN_STATUS_INVALID, "op.extent", tn__role_static((uint32_t)role),
                         "%s would be %s, which reaches past the address space; give smaller dims",
-                        role_static((uint32_t)role), shape);
+                        tn__role_static((uint32_t)role), shape);
     }
     *out = t;
     return TN_OK;

@@ -21,6 +21,8 @@ typedef union tn__attr {
     tn_eltwise eltwise;
     tn_reduce reduce;
     tn_axis axis;
+    tn_window window;
+    tn_rope rope;
 } tn__attr;
 
 /* One kind: its attribute and roles. */
@@ -35,6 +37,8 @@ typedef struct tn__op_row {
     uint16_t optional[6]; /* input roles, 0 ends */
     uint16_t outputs[2];  /* TN_ARG_OUT first; the second is optional */
     bool posts;
+    bool inputs;   /* TN_ARG_INPUT0 and on, one or more, without gaps */
+    bool no_alias; /* reads elements after it has written others: no MAY_ALIAS */
     /* Checks inputs, attribute and the outputs that are given; writes shape and dtype of `role`
      * (TN_ARG_OUT or an optional output), strides not set. */
     tn_status (*check)(const tn__op_view *v, uint32_t role, tn_tensor *out);
@@ -54,6 +58,8 @@ tn_status tn__op_copy_view(tn_runtime *rt, const tn__op_view *v, tn_op **out, si
 /* Operations of a checked op by its definition; UINT64_MAX: more than that (cost.c). */
 uint64_t tn__op_flops(const tn__op_view *v);
 size_t tn__op_copy_bytes(const tn_op *op);    /* what the copy of such an op takes */
+extern const char tn__op_built[];             /* names of the kinds with a row, for messages */
+const char *tn__role_static(uint32_t role);   /* "args" for a role that does not exist */
 const tn__op_row *tn__op_find(uint32_t kind); /* NULL: a kind that hal does not know */
 
 /* The operand of a role, or NULL. */
@@ -82,6 +88,13 @@ tn_status tn__op_norm(const tn__op_view *v, uint32_t role, tn_tensor *out);
 tn_status tn__op_reduce(const tn__op_view *v, uint32_t role, tn_tensor *out);
 tn_status tn__op_eltwise(const tn__op_view *v, uint32_t role, tn_tensor *out);
 tn_status tn__op_gather(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_rope(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_concat(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_pad(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_topk(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_scan(const tn__op_view *v, uint32_t role, tn_tensor *out);
+/* Axes that a norm goes over: 0 stands for the usual. */
+uint32_t tn__norm_axes(const tn_norm *t, uint32_t rank);
 tn_status tn__op_copy_kind(const tn__op_view *v, uint32_t role, tn_tensor *out);
 
 #endif

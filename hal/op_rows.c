@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Validation and shape of the ops that go along axes: softmax, norm, reduce. */
+/* Validation and shape of the ops that compute along axes: softmax, norm, rope, reduce. */
 /* path: [api] > placement > queue > backend > kernel > device */
 #include <math.h>
 
 #include "hal/op.h"
+
+uint32_t tn__norm_axes(const tn_norm *t, uint32_t rank)
+{
+    if (t->axes != 0)
+        return t->axes;
+    return t->kind != TN_NORM_GROUP ? 1 : rank == 0 ? 0 : rank - 1;
+}
 
 /* A and OUT of one shape, both floats. */
 static tn_status same_shape_floats(const tn__op_view *v, tn_tensor *out)
@@ -42,18 +49,21 @@ tn_status tn__op_softmax(const tn__op_view *v, uint32_t role, tn_tensor *out)
 
 static tn_status check_affine(const tn__op_view *v, uint32_t role, const char *name, uint32_t axes)
 {
+    bool group = v->attr.norm.kind == TN_NORM_GROUP;
+    uint32_t dims = group ? 1 : axes; /* that it has */
     const tn_tensor *a = tn__op_tensor(v, TN_ARG_A), *t = tn__op_tensor(v, role);
     if (t == NULL)
         return TN_OK;
-    bool fits = t->rank == axes;
-    for (uint32_t i = 0; fits && i < axes; ++i)
+    bool fits = t->rank == dims;
+    for (uint32_t i = 0; fits && i < dims; ++i)
         fits = t->dim[i] == a->dim[a->rank - axes + i];
     if (!fits) {
         char have[96], of[96];
         tn__shape_text(t, have, sizeof have);
         tn__shape_text(a, of, sizeof of);
         return tn__fail(TN_STATUS_INVALID, "norm.affine_shape", name,
-                        "%s is %s; it has to be the last %u dims of a %s", name, have, axes, of);
+                        "%s is %s; it has to be %u dims from the %u-th last on of a %s", name, have,
+                        dims, axes, of);
     }
     if (!tn__dtype_float(t->dtype))
         return tn__fail(TN_STATUS_INVALID, "norm.dtype", name, "%s is %s; a float is needed", name,
@@ -65,7 +75,7 @@ tn_status tn__op_norm(const tn__op_view *v, uint32_t role, tn_tensor *out)
 {
     const tn_norm *t = &v->attr.norm;
     const tn_tensor *a = tn__op_tensor(v, TN_ARG_A);
-    uint32_t axes = t->axes == 0 ? 1 : t->axes;
+    uint32_t axes = tn__norm_axes(t, a->rank);
     (void)role;
     if (t->pass != TN_PASS_FORWARD)
         return tn__fail(TN_STATUS_UNSUPPORTED, "norm.pass", "attr.pass",
@@ -74,17 +84,22 @@ tn_status tn__op_norm(const tn__op_view *v, uint32_t role, tn_tensor *out)
         return tn__fail(TN_STATUS_INVALID, "norm.kind", "attr.kind",
                         "attr.kind is %u; layer 0, rms 1, group 2, batch_inference 3 exist",
                         t->kind);
-    if (t->kind > TN_NORM_RMS)
-        return tn__fail(
-            TN_STATUS_UNSUPPORTED, "norm.kind", "attr.kind",
-            "attr.kind is %u, group or batch norm, which is not built; layer and rms are", t->kind);
-    if (t->groups > 1)
+    if (t->kind > TN_NORM_GROUP)
+        return tn__fail(TN_STATUS_UNSUPPORTED, "norm.kind", "attr.kind",
+                        "attr.kind is %u, batch norm, which is not built; layer, rms and group are",
+                        t->kind);
+    if (t->kind != TN_NORM_GROUP && t->groups > 1)
         return tn__fail(TN_STATUS_INVALID, "norm.groups", "attr.groups",
                         "attr.groups is %u; layer and rms norm take 0 or 1", t->groups);
-    if (axes > a->rank)
+    if (axes > a->rank || axes == 0)
         return tn__fail(TN_STATUS_INVALID, "norm.axes", "attr.axes",
-                        "attr.axes is %u, of a tensor of rank %u; 1 to that rank is allowed", axes,
-                        a->rank);
+                        "attr.axes is %u, of a tensor of rank %u; 1 to that rank is allowed",
+                        t->axes, a->rank);
+    int64_t channels = a->dim[a->rank - axes];
+    if (t->kind == TN_NORM_GROUP && (t->groups == 0 || channels % (int64_t)t->groups != 0))
+        return tn__fail(TN_STATUS_INVALID, "norm.groups", "attr.groups",
+                        "attr.groups is %u over %lld channels; a divisor of these is needed",
+                        t->groups, (long long)channels);
     if (!isfinite(t->epsilon) || t->epsilon < 0.0f)
         return tn__fail(TN_STATUS_INVALID, "norm.epsilon", "attr.epsilon",
                         "attr.epsilon is %g; finite and 0 or more is allowed", (double)t->epsilon);
@@ -92,6 +107,45 @@ tn_status tn__op_norm(const tn__op_view *v, uint32_t role, tn_tensor *out)
     if (st == TN_OK)
         st = check_affine(v, TN_ARG_GAMMA, "gamma", axes);
     return st != TN_OK ? st : check_affine(v, TN_ARG_BETA, "beta", axes);
+}
+
+tn_status tn__op_rope(const tn__op_view *v, uint32_t role, tn_tensor *out)
+{
+    const tn_rope *t = &v->attr.rope;
+    const tn_tensor *a = tn__op_tensor(v, TN_ARG_A), *index = tn__op_tensor(v, TN_ARG_INDEX);
+    const tn_tensor *freq = tn__op_tensor(v, TN_ARG_FREQ);
+    char have[96], of[96];
+    (void)role;
+    if (a->rank == 0)
+        return tn__fail(TN_STATUS_INVALID, "rope.rank", "a",
+                        "a has rank 0; a last dim to rotate is needed");
+    if (t->interleaved > 1)
+        return tn__fail(TN_STATUS_INVALID, "rope.interleaved", "attr.interleaved",
+                        "attr.interleaved is %u; 0 and 1 are allowed", t->interleaved);
+    int64_t d = a->dim[a->rank - 1], rotary = t->rotary_dims == 0 ? d : t->rotary_dims;
+    if (rotary < 0 || rotary > d || rotary % 2 != 0)
+        return tn__fail(TN_STATUS_INVALID, "rope.dims", "attr.rotary_dims",
+                        "attr.rotary_dims is %d, which rotates %lld of the %lld elements of the "
+                        "last dim; an even number up to these is needed",
+                        t->rotary_dims, (long long)rotary, (long long)d);
+    tn_tensor tokens = *a;
+    tokens.rank--;
+    tn__shape_text(index, have, sizeof have);
+    tn__shape_text(&tokens, of, sizeof of);
+    if (index->dtype != TN_S32)
+        return tn__fail(TN_STATUS_INVALID, "rope.index_dtype", "index",
+                        "index is %s; s32 positions are needed",
+                        tn_dtype_name((tn_dtype)index->dtype));
+    if (!tn__shape_fits(index, &tokens))
+        return tn__fail(TN_STATUS_INVALID, "rope.index_shape", "index",
+                        "index is %s; it has to broadcast to %s, a without its last dim", have, of);
+    tn__shape_text(freq, have, sizeof have);
+    if (freq->dtype != TN_F32 || freq->rank != 1 || freq->dim[0] != rotary / 2)
+        return tn__fail(TN_STATUS_INVALID, "rope.freq", "freq",
+                        "freq is %s of %s; an f32 table [%lld], half the rotated elements, is "
+                        "needed",
+                        have, tn_dtype_name((tn_dtype)freq->dtype), (long long)rotary / 2);
+    return same_shape_floats(v, out);
 }
 
 tn_status tn__op_reduce(const tn__op_view *v, uint32_t role, tn_tensor *out)

@@ -1,28 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes the text form of an op, and knows what a text leaves unsaid.
- *
- *   text     = op [" " word] " " dims ":" dtypes [":" key {"+" key}]
- *   op       = matmul attention softmax norm eltwise reduce gather copy
- *   word     = norm: layer rms; eltwise: neg ... where; reduce: sum mean max min sumsq
- *   dims     = matmul: [batch "x" ...] M "x" N "x" K; attention: b1h12g4q1024k1024d64e64 (no b: no
- *              batch dim; g, the heads of k and v, is h unless given; e, the d of v, is d);
- *              others: 4x1x33, the dims of a (eltwise: of out), "-" for rank 0
- *   dtypes   = one name for all, or one each: matmul a,b,out; attention q,k,v,out; eltwise
- *              a[,b[,c]],out; others a,out. One name: comparisons give bool, where reads bool
- *   key      = nn nt tn tt  alpha=F beta=F          matmul; the letters: a, b transposed
- *              bias add mul relu gelu gelu_tanh silu scale=F/F clamp=F/F    posts, in order
- *              causal causal_end window=LxR scale=F softcap=F first=QxK      attention
- *              axis=N log | axes=N eps=F | axes=0x2 | pa=F pb=F    softmax, gather | norm | reduce
- * | eltwise exact canonical bounded fast  tf32 bf16 f16acc winograd  acc=DTYPE v=N saturate packed
- * layout=HEX (b)  alias (out)  const=ROLE ROLE or ROLE=dims["/"dtype]["@"strides]   an optional
- * operand, or one whose shape, dtype or strides are not what the rest of the text implies:
- * a=2x1x3x4@12x0x4x1 F        = decimal, no "+" in the exponent; nan inf -inf
- */
+/* Writes the text form of an op, and knows what a text leaves unsaid. */
 /* path: [api] > placement > queue > backend > kernel > device */
 #include "hal/optext.h"
 
 #include <math.h>
 #include <stdio.h>
+
+/* clang-format off: the lines of this table stay as they are
+ *
+ *   text     = op [" " word] " " dims ":" dtypes [":" key {"+" key}]
+ *   op       = matmul attention softmax norm eltwise reduce gather copy rope concat pad topk scan
+ *   word     = norm: layer rms group; eltwise: neg ... where; reduce: sum mean max min sumsq
+ *   dims     = matmul: [batch "x" ...] M "x" N "x" K; attention: b1h12g4q1024k1024d64e64 (no b: no
+ *              batch dim; g, the heads of k and v, is h unless given; e, the d of v, is d);
+ *              others: 4x1x33, the dims of a (eltwise: of out; concat: of input0), "-" for rank 0
+ *   dtypes   = one name for all, or one each: matmul a,b,out; attention q,k,v,out; eltwise
+ *              a[,b[,c]],out; concat input0,out; others a,out. One name: comparisons give bool,
+ *              where reads bool
+ *   key      = nn nt tn tt  alpha=F beta=F                matmul; the letters: a, b transposed
+ *              bias add mul relu gelu gelu_tanh silu scale=F/F clamp=F/F    posts, in order
+ *              causal causal_end window=LxR scale=F softcap=F first=QxK     attention
+ *              axis=N log                                 softmax (log), gather, concat
+ *              axes=N groups=N eps=F                      norm
+ *              axes=0x2 | pa=F pb=F                       reduce | eltwise
+ *              interleaved rotary=N                       rope
+ *              lo=1x0 hi=-2x1 edge reflect value=F        pad
+ *              axis=N k=N smallest indices                topk
+ *              axis=N exclusive reverse                   scan
+ *              exact canonical bounded fast  tf32 bf16 f16acc winograd  acc=DTYPE v=N saturate
+ *              packed layout=HEX (b)  alias (out)  const=ROLE
+ *              ROLE or ROLE=dims["/"dtype]["@"strides]    an optional operand, or one whose shape,
+ *              dtype or strides are not what the rest of the text implies: a=2x1x3x4@12x0x4x1
+ *   F        = decimal, no "+" in the exponent; nan inf -inf
+ */
+/* clang-format on */
 
 const char tn__letters[TN__LETTERS + 1] = "bhgqkde";
 
@@ -44,7 +55,7 @@ static const char *const eltwise_words[] = {
     [TN_ELTWISE_LESS] = "less",       [TN_ELTWISE_LESS_EQUAL] = "less_equal",
     [TN_ELTWISE_FMA] = "fma",         [TN_ELTWISE_WHERE] = "where",
 };
-static const char *const norm_words[] = {"layer", "rms"};
+static const char *const norm_words[] = {"layer", "rms", "group"};
 static const char *const reduce_words[] = {"sum", "mean", "max", "min", "sumsq"};
 static const char *const post_words[] = {NULL,    "bias", "add",  "mul",       "scale",
                                          "clamp", "relu", "gelu", "gelu_tanh", "silu"};
@@ -101,6 +112,8 @@ uint32_t tn__headline_roles(const tn__headline *h, uint32_t roles[5])
         roles[n++] = TN_ARG_Q;
         roles[n++] = TN_ARG_K;
         roles[n++] = TN_ARG_V;
+    } else if (h->kind == TN_OP_CONCAT) {
+        roles[n++] = TN_ARG_INPUT0;
     } else {
         uint32_t inputs = 1;
         if (h->kind == TN_OP_MATMUL)
@@ -191,19 +204,90 @@ static bool attention_tensor(const tn__headline *h, uint32_t role, tn_tensor *t)
     }
 }
 
+/* An axis of the headline's dims, or -1. */
+static int32_t axis_of(const tn__headline *h, int32_t axis)
+{
+    int32_t rank = (int32_t)h->rank;
+    axis = axis < 0 ? axis + rank : axis;
+    return axis < rank ? axis : -1;
+}
+
+/* The output of concat: the inputs that are there, one after the other. */
+static bool concat_tensor(const tn__headline *h, const tn__op_view *v, tn_tensor *t)
+{
+    int32_t axis = axis_of(h, v->attr.axis.axis);
+    int64_t sum = 0;
+    for (uint32_t i = 0; axis >= 0 && i < v->op.arg_count; ++i) {
+        const tn_arg *a = &v->op.args[i];
+        if (a->role < TN_ARG_INPUT0 || a->role >= TN_ARG_POST0)
+            continue;
+        if (a->tensor.rank != h->rank || __builtin_add_overflow(sum, a->tensor.dim[axis], &sum))
+            return false;
+    }
+    if (axis >= 0)
+        t->dim[axis] = sum;
+    return axis >= 0;
+}
+
+static bool pad_tensor(const tn__headline *h, const tn__op_view *v, tn_tensor *t)
+{
+    for (uint32_t d = 0; d < h->rank; ++d)
+        if (__builtin_add_overflow(t->dim[d], v->attr.window.lo[d], &t->dim[d]) ||
+            __builtin_add_overflow(t->dim[d], v->attr.window.hi[d], &t->dim[d]))
+            return false;
+    return true;
+}
+
+static bool rope_tensor(const tn__headline *h, const tn__op_view *v, uint32_t role, tn_tensor *t)
+{
+    int64_t rotary = v->attr.rope.rotary_dims;
+    if (h->rank == 0)
+        return false;
+    t->rank = 0;
+    if (role == TN_ARG_FREQ) {
+        t->dtype = TN_F32;
+        append(t, (rotary == 0 ? h->dim[h->rank - 1] : rotary) / 2);
+        return t->dim[0] >= 0;
+    }
+    t->dtype = TN_S32; /* one position a token */
+    if (h->rank > 1)
+        append(t, h->dim[h->rank - 2]);
+    return true;
+}
+
 static bool row_tensor(const tn__headline *h, const tn__op_view *v, uint32_t role, tn_tensor *t)
 {
-    uint32_t axes = v->attr.norm.axes == 0 ? 1 : v->attr.norm.axes;
-    if (role == TN_ARG_INDEX) {
+    if (role == TN_ARG_INDEX && h->kind == TN_OP_GATHER) {
         t->dtype = TN_S32;
         append(t, 1);
         return true;
     }
     t->rank = (uint16_t)h->rank;
     memcpy(t->dim, h->dim, h->rank * sizeof t->dim[0]);
+    if (h->kind == TN_OP_ROPE && (role == TN_ARG_INDEX || role == TN_ARG_FREQ))
+        return rope_tensor(h, v, role, t);
+    if (h->kind == TN_OP_TOPK && (role == TN_ARG_OUT || role == TN_ARG_INDEX)) {
+        int32_t axis = axis_of(h, v->attr.axis.axis);
+        if (axis >= 0)
+            t->dim[axis] = v->attr.axis.param;
+        if (role == TN_ARG_INDEX)
+            t->dtype = TN_S32;
+        return axis >= 0;
+    }
+    if (h->kind == TN_OP_CONCAT && role == TN_ARG_OUT)
+        return concat_tensor(h, v, t);
+    if (h->kind == TN_OP_PAD && role == TN_ARG_OUT)
+        return pad_tensor(h, v, t);
     if (role == TN_ARG_GAMMA || role == TN_ARG_BETA) {
-        if (axes > h->rank)
+        uint32_t axes = tn__norm_axes(&v->attr.norm, h->rank);
+        if (axes > h->rank || axes == 0)
             return false;
+        if (v->attr.norm.kind == TN_NORM_GROUP) {
+            t->dtype = h->dtype[0];
+            t->rank = 1;
+            t->dim[0] = h->dim[h->rank - axes];
+            return true;
+        }
         t->dtype = h->dtype[0];
         t->rank = (uint16_t)axes;
         memcpy(t->dim, h->dim + h->rank - axes, axes * sizeof t->dim[0]);
@@ -213,10 +297,8 @@ static bool row_tensor(const tn__headline *h, const tn__op_view *v, uint32_t rol
                 t->dim[i] = 1;
     } else if (role == TN_ARG_OUT && h->kind == TN_OP_GATHER) {
         const tn_tensor *index = tn__op_tensor(v, TN_ARG_INDEX);
-        int32_t axis =
-            v->attr.axis.axis < 0 ? v->attr.axis.axis + (int32_t)h->rank : v->attr.axis.axis;
-        if (index == NULL || axis < 0 || axis >= (int32_t)h->rank ||
-            h->rank - 1 + index->rank > TN_MAX_RANK)
+        int32_t axis = axis_of(h, v->attr.axis.axis);
+        if (index == NULL || axis < 0 || h->rank - 1 + index->rank > TN_MAX_RANK)
             return false;
         t->rank = (uint16_t)axis;
         for (int i = 0; i < index->rank; ++i)
@@ -343,7 +425,9 @@ static void headline_of(const tn__op_view *v, tn__headline *h)
                                            out->dim[r - 1]};
         memcpy(h->dim, dims, sizeof dims);
     } else {
-        const tn_tensor *of = h->kind == TN_OP_ELTWISE ? out : a;
+        const tn_tensor *of = h->kind == TN_OP_ELTWISE  ? out
+                              : h->kind == TN_OP_CONCAT ? tn__op_tensor(v, TN_ARG_INPUT0)
+                                                        : a;
         h->rank = of->rank;
         memcpy(h->dim, of->dim, of->rank * sizeof h->dim[0]);
     }
@@ -391,6 +475,38 @@ static void put_headline(sink *s, tn__headline *h, const tn__op_view *v)
     }
 }
 
+static void put_axis(sink *s, tn_op_kind kind, const tn_axis *t)
+{
+    bool topk = kind == TN_OP_TOPK;
+    key(s, "axis=");
+    put_int(s, t->axis);
+    if (topk) {
+        key(s, "k=");
+        put_int(s, t->param);
+    }
+    if ((t->flags & 1u) != 0)
+        key(s, topk ? "smallest" : "exclusive");
+    if ((t->flags & 2u) != 0)
+        key(s, topk ? "indices" : "reverse");
+}
+
+static void put_pad(sink *s, const tn_window *t, uint32_t rank)
+{
+    static const int64_t none[TN_MAX_RANK];
+    if (memcmp(t->lo, none, sizeof none) != 0) {
+        key(s, "lo=");
+        put_dims(s, t->lo, rank);
+    }
+    if (memcmp(t->hi, none, sizeof none) != 0) {
+        key(s, "hi=");
+        put_dims(s, t->hi, rank);
+    }
+    if (t->mode != TN_PAD_CONSTANT)
+        key(s, t->mode == TN_PAD_EDGE ? "edge" : "reflect");
+    if (t->value != 0.0f || signbit(t->value))
+        key_float(s, "value=", t->value);
+}
+
 static void put_attr(sink *s, const tn__op_view *v)
 {
     static const char *const layouts[] = {"nn", "tn", "nt", "tt"};
@@ -432,13 +548,33 @@ static void put_attr(sink *s, const tn__op_view *v)
             key(s, "log");
         break;
     case TN_OP_GATHER:
+    case TN_OP_CONCAT:
         key(s, "axis=");
         put_int(s, v->attr.axis.axis);
         break;
+    case TN_OP_TOPK:
+    case TN_OP_SCAN:
+        put_axis(s, v->op.kind, &v->attr.axis);
+        break;
+    case TN_OP_PAD:
+        put_pad(s, &v->attr.window, tn__op_tensor(v, TN_ARG_A)->rank);
+        break;
+    case TN_OP_ROPE:
+        if (v->attr.rope.interleaved != 0)
+            key(s, "interleaved");
+        if (v->attr.rope.rotary_dims != 0) {
+            key(s, "rotary=");
+            put_int(s, v->attr.rope.rotary_dims);
+        }
+        break;
     case TN_OP_NORM:
-        if (v->attr.norm.axes > 1) {
+        if (v->attr.norm.axes > (v->attr.norm.kind == TN_NORM_GROUP ? 0u : 1u)) {
             key(s, "axes=");
             put_int(s, v->attr.norm.axes);
+        }
+        if (v->attr.norm.groups != 0) {
+            key(s, "groups=");
+            put_int(s, v->attr.norm.groups);
         }
         key_float(s, "eps=", v->attr.norm.epsilon);
         break;
@@ -506,9 +642,11 @@ static void put_operand(sink *s, const tn__headline *h, const tn__op_view *v, co
     char name[16];
     const tn_tensor *t = &a->tensor;
     bool known = tn__headline_tensor(h, v, a->role, &implied);
-    bool optional = a->role < TN_ARG_POST0 && a->role != TN_ARG_INDEX;
+    bool optional = a->role < TN_ARG_POST0;
     for (uint32_t i = 0; i < n; ++i)
         optional = optional && roles[i] != a->role;
+    for (int i = 0; i < 4; ++i)
+        optional = optional && v->row->required[i] != a->role;
     (void)tn__role_name(a->role, name, sizeof name);
     tn__strides_contiguous(&row_major);
     bool strided = memcmp(t->stride, row_major.stride, t->rank * sizeof t->stride[0]) != 0;

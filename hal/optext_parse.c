@@ -190,9 +190,8 @@ static tn_status read_headline(reader *r)
     r->v.row = tn__op_find((uint32_t)h->kind);
     if (r->v.row == NULL)
         return tn__fail(TN_STATUS_UNSUPPORTED, "op.kind", "text",
-                        "text names the op %s, which is not built; built are matmul, attention, "
-                        "softmax, norm, eltwise, reduce, gather, copy",
-                        tn__op_name(h->kind));
+                        "text names the op %s, which is not built; built are %s",
+                        tn__op_name(h->kind), tn__op_built);
     r->at += n;
     if (!take(r, ' '))
         return bad(r, "optext.space", "one space is expected");
@@ -259,6 +258,7 @@ static uint32_t find_role(const tn__op_row *row, const char *word, size_t n)
         for (int i = 0; i < 6; ++i)
             known = known || row->optional[i] == role;
         known = known || row->outputs[0] == role || row->outputs[1] == role;
+        known = known || (row->inputs && role >= TN_ARG_INPUT0 && !post);
         if (known && tn__role_name(role, name, sizeof name) && word_is(word, n, name))
             return role;
     }
@@ -282,11 +282,11 @@ static tn_status read_pair(reader *r, int64_t *a, int64_t *b)
 }
 
 /* What to do with a word of an op; NULL name ends a list. */
-enum { FLAG, FLOAT, INT, PAIR, AXES };
+enum { FLAG, FLOAT, INT, INT32, INT64, PAIR, LIST, AXES };
 typedef struct word_row {
     const char *name;
     uint32_t what, flag; /* flag: bits to set in the op's flags */
-    size_t at;           /* offset in tn__attr of a float, int32_t or pair of int64_t */
+    size_t at;           /* offset in tn__attr of a float, int32_t or int64_t */
 } word_row;
 
 #define AT(field) offsetof(tn__attr, field)
@@ -309,8 +309,25 @@ static const word_row attention_rows[] = {
 static const word_row softmax_rows[] = {
     {"axis", INT, 0, AT(softmax.axis)}, {"log", FLAG, 1, 0}, {0}};
 static const word_row gather_rows[] = {{"axis", INT, 0, AT(axis.axis)}, {0}};
-static const word_row norm_rows[] = {
-    {"axes", INT, 0, AT(norm.axes)}, {"eps", FLOAT, 0, AT(norm.epsilon)}, {0}};
+static const word_row norm_rows[] = {{"axes", INT, 0, AT(norm.axes)},
+                                     {"groups", INT32, 0, AT(norm.groups)},
+                                     {"eps", FLOAT, 0, AT(norm.epsilon)},
+                                     {0}};
+static const word_row rope_rows[] = {
+    {"interleaved", FLAG, 1, 0}, {"rotary", INT32, 0, AT(rope.rotary_dims)}, {0}};
+static const word_row pad_rows[] = {
+    {"lo", LIST, 0, AT(window.lo)},        {"hi", LIST, 0, AT(window.hi)},
+    {"edge", FLAG, TN_PAD_EDGE, 0},        {"reflect", FLAG, TN_PAD_REFLECT, 0},
+    {"value", FLOAT, 0, AT(window.value)}, {0}};
+static const word_row topk_rows[] = {{"axis", INT, 0, AT(axis.axis)},
+                                     {"k", INT64, 0, AT(axis.param)},
+                                     {"smallest", FLAG, TN_TOPK_SMALLEST, 0},
+                                     {"indices", FLAG, TN_TOPK_INDICES, 0},
+                                     {0}};
+static const word_row scan_rows[] = {{"axis", INT, 0, AT(axis.axis)},
+                                     {"exclusive", FLAG, TN_SCAN_EXCLUSIVE, 0},
+                                     {"reverse", FLAG, TN_SCAN_REVERSE, 0},
+                                     {0}};
 static const word_row reduce_rows[] = {{"axes", AXES, 0, AT(reduce.axes_mask)}, {0}};
 static const word_row eltwise_rows[] = {
     {"pa", FLOAT, 0, AT(eltwise.a)}, {"pb", FLOAT, 0, AT(eltwise.b)}, {0}};
@@ -331,7 +348,20 @@ static const word_row *rows_of(reader *r, uint32_t **out_flags)
         *out_flags = &t->softmax.log;
         return softmax_rows;
     case TN_OP_GATHER:
+    case TN_OP_CONCAT:
         return gather_rows;
+    case TN_OP_ROPE:
+        *out_flags = &t->rope.interleaved;
+        return rope_rows;
+    case TN_OP_PAD:
+        *out_flags = &t->window.mode;
+        return pad_rows;
+    case TN_OP_TOPK:
+        *out_flags = &t->axis.flags;
+        return topk_rows;
+    case TN_OP_SCAN:
+        *out_flags = &t->axis.flags;
+        return scan_rows;
     case TN_OP_NORM:
         return norm_rows;
     case TN_OP_REDUCE:
@@ -347,9 +377,10 @@ static const word_row *rows_of(reader *r, uint32_t **out_flags)
 static tn_status read_value(reader *r, const word_row *row)
 {
     unsigned char *to = (unsigned char *)&r->v.attr + row->at;
-    int64_t pair[2];
+    int64_t pair[2], list[TN_MAX_RANK] = {0};
     float f;
     int32_t small;
+    uint32_t count;
     tn_status st;
     switch (row->what) {
     case FLOAT:
@@ -358,10 +389,22 @@ static tn_status read_value(reader *r, const word_row *row)
             memcpy(to, &f, sizeof f);
         return st;
     case INT:
-        st = read_range(r, -TN_MAX_RANK, TN_MAX_RANK, &pair[0]);
+    case INT32:
+        st = row->what == INT ? read_range(r, -TN_MAX_RANK, TN_MAX_RANK, &pair[0])
+                              : read_range(r, INT32_MIN, INT32_MAX, &pair[0]);
         small = (int32_t)pair[0];
         if (st == TN_OK)
             memcpy(to, &small, sizeof small);
+        return st;
+    case INT64:
+        st = read_int(r, &pair[0]);
+        if (st == TN_OK)
+            memcpy(to, pair, sizeof pair[0]);
+        return st;
+    case LIST:
+        st = read_dims(r, list, TN_MAX_RANK, &count);
+        if (st == TN_OK)
+            memcpy(to, list, sizeof list);
         return st;
     case PAIR:
         st = read_pair(r, &pair[0], &pair[1]);
@@ -607,8 +650,11 @@ static tn_status imply_operands(reader *r)
         if (r->posts[i].role != 0 && !tn__headline_tensor(&r->head, &r->v, r->posts[i].role,
                                                           &add_arg(r, r->posts[i].role)->tensor))
             return bad(r, "optext.dims", "dims are expected that fit the op");
-    if (r->head.kind == TN_OP_GATHER)
-        (void)tn__headline_tensor(&r->head, &r->v, TN_ARG_INDEX, &add_arg(r, TN_ARG_INDEX)->tensor);
+    for (int i = 0; i < 4 && r->v.row->required[i] != 0; ++i) {
+        uint32_t role = r->v.row->required[i];
+        if (find_arg(r, role) == NULL)
+            (void)tn__headline_tensor(&r->head, &r->v, role, &add_arg(r, role)->tensor);
+    }
     (void)add_arg(r, TN_ARG_OUT);
     return TN_OK;
 }
@@ -638,12 +684,13 @@ static tn_status read_op(reader *r)
         st = imply_operands(r);
     if (st != TN_OK)
         return st;
-    /* out last of the implied: a gather's out follows the index, which a key may give */
+    /* out last of the implied: that of gather and concat follows operands that keys may give */
     tn_arg *out = find_arg(r, TN_ARG_OUT);
     bool known = tn__headline_tensor(&r->head, &r->v, TN_ARG_OUT, &out->tensor);
     r->at = keys;
     st = each_key(r, read_operand_key);
-    if (st == TN_OK && r->head.kind == TN_OP_GATHER && strstr(keys, "out=") == NULL)
+    bool follows = r->head.kind == TN_OP_GATHER || r->head.kind == TN_OP_CONCAT;
+    if (st == TN_OK && follows && strstr(keys, "out=") == NULL)
         known = tn__headline_tensor(&r->head, &r->v, TN_ARG_OUT, &out->tensor);
     if (st == TN_OK && !known && strstr(keys, "out=") == NULL)
         return bad(r, "optext.dims", "dims are expected that fit the op");

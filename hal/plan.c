@@ -62,10 +62,14 @@ static void resolve(tn__op_view *v)
     /* A negative axis becomes the one it means: kernels see 0 and up. */
     if (v->op.kind == TN_OP_SOFTMAX && a != NULL)
         resolve_axis(&v->attr.softmax.axis, a->rank);
-    if (v->op.kind == TN_OP_GATHER && a != NULL)
+    if (v->op.kind == TN_OP_CONCAT)
+        a = tn__op_tensor(v, TN_ARG_INPUT0);
+    if ((v->op.kind == TN_OP_GATHER || v->op.kind == TN_OP_CONCAT || v->op.kind == TN_OP_TOPK ||
+         v->op.kind == TN_OP_SCAN) &&
+        a != NULL)
         resolve_axis(&v->attr.axis.axis, a->rank);
-    if (v->op.kind == TN_OP_NORM && v->attr.norm.axes == 0)
-        v->attr.norm.axes = 1;
+    if (v->op.kind == TN_OP_NORM && a != NULL)
+        v->attr.norm.axes = tn__norm_axes(&v->attr.norm, a->rank);
 }
 
 static tn_status desc_in(const tn_plan_desc *from, tn_plan_desc *out)

@@ -25,7 +25,7 @@ FAIL = re.compile(r"\b(tn__fail|tn__fail_null|CPU_FAIL|CPU_FAIL_ARGUMENT|NULL_FA
 # Names that an INVALID may blame besides the parameters of the function: the things behind handles,
 # fields and operands of an op, the environment.
 BLAMED = set("runtime device uri kind args posts attr numerics role a b c out bias mask q k v sinks lengths gamma beta "
-             "index stats slopes binds workspace points address bytes op".split())
+             "index stats slopes freq binds workspace points address bytes op".split())
 
 # What no test can bring about, and why.
 IMPOSSIBLE = {
@@ -163,7 +163,7 @@ def main():
     for status, reason, argument, _, function, _, _ in rows:
         name = re.split(r"[.\[]", argument)[0]
         if status == "invalid" and not (name in functions.get(function, ()) or name in BLAMED or
-                                        name.startswith("TENON_") or re.match(r"post\d+$", name)):
+                                        name.startswith("TENON_") or re.match(r"(post|input)\d+$", name)):
             bad.append(f"{reason} of {function} blames {argument}, which is not among its parameters")
 
     sites = fail_sites()

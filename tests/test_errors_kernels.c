@@ -17,6 +17,8 @@ typedef struct sample {
         tn_eltwise eltwise;
         tn_reduce reduce;
         tn_axis axis;
+        tn_window window;
+        tn_rope rope;
     } attr;
 } sample;
 
@@ -102,6 +104,21 @@ static void gather(sample *s)
     add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
     add(s, TN_ARG_INDEX, TN_S32, DIMS(2));
     add(s, TN_ARG_OUT, TN_F32, DIMS(2, 4));
+}
+
+static void concat(sample *s)
+{
+    start(s, TN_OP_CONCAT);
+    add(s, TN_ARG_INPUT0, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_INPUT0 + 1, TN_F32, DIMS(2, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(5, 4));
+}
+
+static void pad(sample *s)
+{
+    start(s, TN_OP_PAD);
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
 }
 
 static void copy(sample *s)
@@ -216,6 +233,15 @@ TN_TEST(errors_kernels, params)
     REFUSED(gather, s.args[1].tensor.dtype = TN_S8, "gather.dtype", "index");
     REFUSED(gather, s.args[0].tensor.dtype = TN_S4, "gather.dtype", "a");
     REFUSED(gather, s.attr.axis.axis = 2, "gather.axis", "attr.axis");
+    REFUSED(concat, s.op.arg_count = 2, "concat.operand", "args");
+    REFUSED(concat, posts(&s, 1, TN_POST_RELU), "concat.posts", "posts");
+    REFUSED(concat, s.attr.axis.axis = 2, "concat.axis", "attr.axis");
+    REFUSED(concat, s.args[1].tensor.dtype = TN_F16, "concat.dtype", "out");
+    REFUSED(pad, s.op.arg_count = 1, "pad.operand", "args");
+    REFUSED(pad, posts(&s, 1, TN_POST_RELU), "pad.posts", "posts");
+    REFUSED(pad, s.attr.window.mode = 3, "pad.mode", "attr.mode");
+    REFUSED(pad, s.args[1].tensor.rank = 1, "pad.rank", "out");
+    REFUSED(pad, s.args[0].tensor.dtype = TN_S4, "pad.dtype", "a");
     REFUSED(copy, s.op.arg_count = 1, "copy.operand", "args");
     REFUSED(copy, posts(&s, 1, TN_POST_RELU), "copy.posts", "posts");
     REFUSED(copy, s.args[0].tensor.dtype = TN_S4, "copy.dtype", "a");
@@ -224,6 +250,9 @@ TN_TEST(errors_kernels, params)
 
 TN_TEST(errors_kernels, rows)
 {
+    ROW(eltwise, (void)0, "eltwise_where_runs", "eltwise.kind", "attr.kind");
+    ROW(concat, s.args[2].tensor.stride[1] = 2, "concat_rows", "concat.stride", "out");
+    ROW(pad, s.args[0].tensor.stride[1] = 2, "pad_rows", "pad.stride", "a");
     ROW(matmul, s.args[1].flags = TN_ARG_PACKED, "matmul_canonical", "matmul.packed", "b");
     ROW(eltwise, s.args[0].tensor.dtype = s.args[1].tensor.dtype = s.args[2].tensor.dtype = TN_S32,
         "eltwise_f32_canonical", "eltwise.dtype", "a");

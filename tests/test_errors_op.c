@@ -16,6 +16,8 @@ typedef struct sample {
         tn_eltwise eltwise;
         tn_reduce reduce;
         tn_axis axis;
+        tn_window window;
+        tn_rope rope;
     } attr;
 } sample;
 
@@ -117,6 +119,46 @@ static void copy(sample *s)
     add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
 }
 
+static void rope(sample *s)
+{
+    start(s, TN_OP_ROPE, TN_TYPE_tn_rope, sizeof(tn_rope));
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_INDEX, TN_S32, DIMS(3));
+    add(s, TN_ARG_FREQ, TN_F32, DIMS(2));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
+}
+
+static void concat(sample *s)
+{
+    start(s, TN_OP_CONCAT, TN_TYPE_tn_axis, sizeof(tn_axis));
+    add(s, TN_ARG_INPUT0, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_INPUT0 + 1, TN_F32, DIMS(2, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(5, 4));
+}
+
+static void pad(sample *s)
+{
+    start(s, TN_OP_PAD, TN_TYPE_tn_window, sizeof(tn_window));
+    s->attr.window.lo[0] = 1;
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(4, 4));
+}
+
+static void topk(sample *s)
+{
+    start(s, TN_OP_TOPK, TN_TYPE_tn_axis, sizeof(tn_axis));
+    s->attr.axis.param = 2;
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(2, 4));
+}
+
+static void scan(sample *s)
+{
+    start(s, TN_OP_SCAN, TN_TYPE_tn_axis, sizeof(tn_axis));
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
+}
+
 static void ignore_choice(void *self, const tn_choice *choice)
 {
     (void)self, (void)choice;
@@ -185,7 +227,8 @@ static void common_rules(void)
     WRONG(copy, s.op.attr = &s.attr, "op.attr", "attr", "copy");
     WRONG(softmax, s.op.attr = NULL, "op.attr", "attr", "NULL");
     WRONG(matmul, s.args[1].role = TN_ARG_K, "op.role", "k", "8 (k)");
-    WRONG(matmul, s.args[1].role = 77, "op.role", "args", "77");
+    WRONG(matmul, s.args[1].role = 60, "op.role", "args", "60");
+    WRONG(matmul, s.args[1].role = 77, "op.role", "input13", "77");
     WRONG(matmul, s.args[1].role = TN_ARG_POST0 + 1, "op.role", "post1", "129");
     WRONG(matmul, s.args[1].role = TN_ARG_A, "op.role_twice", "a", "args[1]");
     WRONG(matmul, (s.args[1] = s.args[2], s.op.arg_count = 2), "op.role_missing", "b", "matmul");
@@ -326,9 +369,14 @@ static void row_rules(void)
     WRONG(softmax, s.args[1].tensor.dtype = TN_BOOL, "op.float", "out", "bool");
     LACKS(norm, s.attr.norm.pass = 2, "norm.pass", "attr.pass", "is 2");
     WRONG(norm, s.attr.norm.kind = 4, "norm.kind", "attr.kind", "is 4");
-    LACKS(norm, s.attr.norm.kind = TN_NORM_GROUP, "norm.kind", "attr.kind", "is 2");
+    LACKS(norm, s.attr.norm.kind = TN_NORM_BATCH_INFERENCE, "norm.kind", "attr.kind", "is 3");
+    WRONG(norm, s.attr.norm.kind = TN_NORM_GROUP, "norm.groups", "attr.groups", "is 0 over 4");
+    WRONG(norm, (s.attr.norm.kind = TN_NORM_GROUP, s.attr.norm.groups = 3), "norm.groups",
+          "attr.groups", "is 3 over 4");
     WRONG(norm, s.attr.norm.groups = 2, "norm.groups", "attr.groups", "is 2");
     WRONG(norm, s.attr.norm.axes = 3, "norm.axes", "attr.axes", "is 3");
+    WRONG(norm, (s.attr.norm.kind = 2, s.args[0].tensor.rank = s.args[1].tensor.rank = 1),
+          "norm.axes", "attr.axes", "is 0");
     WRONG(norm, s.attr.norm.epsilon = -1, "norm.epsilon", "attr.epsilon", "-1");
     WRONG(norm, s.args[2].tensor.dim[0] = 3, "norm.affine_shape", "gamma", "[3]");
     WRONG(norm, s.args[2].tensor.dtype = TN_S8, "norm.dtype", "gamma", "s8");
@@ -365,23 +413,87 @@ static void other_rules(void)
     WRONG(copy, s.args[1].tensor.dim[0] = 2, "op.out_shape", "out", "[2,4]");
 }
 
+static void moving_rules(void)
+{
+    WRONG(concat, s.args[1].role = TN_ARG_INPUT0 + 2, "op.role_missing", "input1", "is missing");
+    WRONG(concat, s.args[0].role = TN_ARG_A, "op.role", "a", "role 1");
+    WRONG(concat, s.args[0].role = TN_ARG_POST0 - 1, "op.role", "args", "role 127");
+    WRONG(concat, (s.args[0] = s.args[2], s.op.arg_count = 1), "op.role_missing", "input0",
+          "concat");
+    WRONG(concat, s.attr.axis.axis = 2, "concat.axis", "attr.axis", "2 over");
+    WRONG(concat, s.attr.axis.axis = INT32_MIN, "concat.axis", "attr.axis", "-2147483648");
+    WRONG(concat, s.attr.axis.flags = 1, "concat.attr", "attr.flags", "0x1");
+    WRONG(concat, s.attr.axis.param = 9, "concat.attr", "attr.param", "9");
+    WRONG(concat, s.args[1].tensor.dim[1] = 3, "concat.shape", "input1", "[2,3]");
+    WRONG(concat, s.args[1].tensor.rank = 1, "concat.shape", "input1", "[2]");
+    WRONG(concat, s.args[1].tensor.dtype = TN_S32, "concat.dtype", "input1", "s32");
+    WRONG(concat, s.args[2].tensor.dtype = TN_S32, "concat.dtype", "out", "s32");
+    WRONG(concat, s.args[2].tensor.dim[0] = 4, "op.out_shape", "out", "[4,4]");
+    WRONG(pad, s.attr.window.kind = 1, "pad.kind", "attr.kind", "is 1");
+    WRONG(pad, s.attr.window.mode = 3, "pad.mode", "attr.mode", "is 3");
+    WRONG(pad, (s.attr.window.mode = TN_PAD_EDGE, s.attr.window.value = 1), "pad.value",
+          "attr.value", "is 1");
+    WRONG(pad, s.attr.window.scale[7] = 2, "pad.scale", "attr.scale", "is 2");
+    WRONG(pad, s.attr.window.lo[0] = -4, "pad.dims", "attr.lo", "is -4");
+    WRONG(pad, s.attr.window.lo[2] = 1, "pad.dims", "attr.lo", "rank 2");
+    WRONG(pad, s.attr.window.hi[1] = INT64_MAX, "pad.dims", "attr.lo", "9223372036854775807");
+    WRONG(pad, (s.attr.window.mode = TN_PAD_EDGE, s.args[0].tensor.dim[0] = 0), "pad.edge",
+          "attr.lo", "dim of 0");
+    WRONG(pad, (s.attr.window.mode = TN_PAD_REFLECT, s.attr.window.hi[1] = 4), "pad.reflect",
+          "attr.lo", "dim of 4");
+    WRONG(pad, s.args[1].tensor.dtype = TN_S32, "pad.dtype", "out", "s32");
+    WRONG(pad, s.args[1].flags = TN_ARG_MAY_ALIAS, "op.may_alias", "out", "pad");
+    WRONG(gather, s.args[2].flags = TN_ARG_MAY_ALIAS, "op.may_alias", "out", "gather");
+}
+
+static void axis_rules(void)
+{
+    WRONG(topk, s.attr.axis.axis = -3, "topk.axis", "attr.axis", "-3 over");
+    WRONG(topk, s.attr.axis.flags = 4, "topk.flags", "attr.flags", "0x4");
+    WRONG(topk, s.attr.axis.param = 0, "topk.k", "attr.param", "0 of 3");
+    WRONG(topk, s.attr.axis.param = 4, "topk.k", "attr.param", "4 of 3");
+    WRONG(topk, s.args[0].tensor.dtype = TN_BOOL, "topk.dtype", "a", "bool");
+    WRONG(topk, s.args[1].tensor.dtype = TN_S32, "topk.dtype", "out", "s32");
+    WRONG(topk, s.attr.axis.flags = TN_TOPK_INDICES, "topk.index_dtype", "out", "f32");
+    WRONG(topk, add(&s, TN_ARG_INDEX, TN_U8, DIMS(2, 4)), "topk.index_dtype", "index", "u8");
+    WRONG(topk, add(&s, TN_ARG_INDEX, TN_S64, DIMS(3, 4)), "op.out_shape", "index", "[3,4]");
+    WRONG(topk, (s.attr.axis.flags = 2, add(&s, TN_ARG_INDEX, TN_S64, DIMS(2, 4))), "topk.index",
+          "index", "TN_TOPK_INDICES");
+    WRONG(topk, s.args[1].flags = TN_ARG_MAY_ALIAS, "op.may_alias", "out", "topk");
+    WRONG(scan, s.attr.axis.axis = 2, "scan.axis", "attr.axis", "2 over");
+    WRONG(scan, s.attr.axis.flags = 8, "scan.flags", "attr.flags", "0x8");
+    WRONG(scan, s.attr.axis.param = 1, "scan.kind", "attr.param", "is 1");
+    WRONG(scan, s.args[0].tensor.dtype = TN_BOOL, "scan.dtype", "a", "bool");
+    WRONG(scan, s.args[1].tensor.dtype = TN_S64, "scan.dtype", "out", "s64");
+    WRONG(rope, s.args[0].tensor.rank = 0, "rope.rank", "a", "rank 0");
+    WRONG(rope, s.attr.rope.interleaved = 2, "rope.interleaved", "attr.interleaved", "is 2");
+    WRONG(rope, s.attr.rope.rotary_dims = 3, "rope.dims", "attr.rotary_dims", "is 3");
+    WRONG(rope, s.attr.rope.rotary_dims = 6, "rope.dims", "attr.rotary_dims", "is 6");
+    WRONG(rope, s.args[1].tensor.dtype = TN_F32, "rope.index_dtype", "index", "f32");
+    WRONG(rope, s.args[1].tensor.dim[0] = 2, "rope.index_shape", "index", "[2]");
+    WRONG(rope, s.args[2].tensor.dim[0] = 4, "rope.freq", "freq", "[4]");
+    WRONG(rope, s.args[2].tensor.dtype = TN_F16, "rope.freq", "freq", "f16");
+}
+
 /* Sizes that only strides of 0 make possible: refused or planned, but never computed with in a way
  * that overflows (which the sanitizers see). */
+static void (*const kinds[])(sample *) = {matmul, attention, softmax, norm, eltwise, reduce, gather,
+                                          copy,   rope,      concat,  pad,  topk,    scan};
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
 static void hostile_sizes(void)
 {
     static const int64_t sizes[] = {
         1, 3, INT64_C(1) << 31, INT64_C(1) << 44, INT64_C(1) << 59, INT64_MAX};
     enum { N = sizeof sizes / sizeof sizes[0] };
-    static void (*const kinds[])(sample *) = {matmul,  attention, softmax, norm,
-                                              eltwise, reduce,    gather,  copy};
     uint64_t seed = tn_test_seed();
     uint32_t planned = 0, refused = 0;
-    for (uint32_t i = 0; i < 4000; ++i) {
+    for (uint32_t i = 0; i < 6500; ++i) {
         sample s;
         tn_plan *plan = NULL;
         uint64_t flops, bytes;
         tn_tensor t;
-        kinds[i % 8](&s);
+        kinds[i % KINDS](&s);
         int64_t of[16];
         for (uint32_t d = 0; d < 16; ++d)
             of[d] = sizes[tn_test_random(&seed) % N];
@@ -413,17 +525,15 @@ static void hostile_sizes(void)
 /* Any bytes in the plain data of an op: refused in whole sentences, or planned. */
 static void mangled_bytes(void)
 {
-    static void (*const kinds[])(sample *) = {matmul,  attention, softmax, norm,
-                                              eltwise, reduce,    gather,  copy};
     static const uint64_t values[] = {
         0,         1,         2, 8, 9, 24, 255, 65535, 0x7fffffff, UINT32_MAX, UINT64_C(1) << 48,
         INT64_MAX, UINT64_MAX};
     uint64_t seed = tn_test_seed();
     uint32_t planned = 0, refused = 0;
-    for (uint32_t i = 0; i < 20000; ++i) {
+    for (uint32_t i = 0; i < 32500; ++i) {
         sample s;
         tn_plan *plan = NULL;
-        kinds[i % 8](&s);
+        kinds[i % KINDS](&s);
         uint64_t r = tn_test_random(&seed), value = values[(r >> 8) % 13];
         uint32_t width = 1u << (r & 3), place = (uint32_t)(r >> 16);
         unsigned char *base = (unsigned char *)s.args;
@@ -496,6 +606,16 @@ TN_TEST(errors_op, of_rows)
 TN_TEST(errors_op, of_the_others)
 {
     each_device(other_rules);
+}
+
+TN_TEST(errors_op, of_moves)
+{
+    each_device(moving_rules);
+}
+
+TN_TEST(errors_op, of_axes)
+{
+    each_device(axis_rules);
 }
 
 TN_TEST(errors_op, sizes)
@@ -620,7 +740,13 @@ TN_TEST(errors_op, mangled_texts)
         "eltwise clamp 2x3:f32:pa=-1+pb=1",
         "reduce sum 2x3x4:f32:axes=0x2+out=3",
         "gather 5x6:f32:axis=1+index=2x3/s64",
-        "copy 2x3:f32,f16:a=2x3/f32@6x2"};
+        "copy 2x3:f32,f16:a=2x3/f32@6x2",
+        "rope 2x3x8:f32:interleaved+rotary=4+index=2x1",
+        "concat 2x3:f32:axis=1+input1=2x5+input2",
+        "pad 2x3:f32:lo=1x-1+hi=0x2+value=1.5",
+        "topk 2x30:f32:axis=1+k=4+smallest+index",
+        "scan 5x6:f32:axis=0+exclusive+reverse",
+        "norm group 2x8x3:f32:axes=2+groups=4+eps=0.5+gamma"};
     static const char bytes[] = "0123456789abxhqkd:+=x-/@,. eEnf_\x01\x7f";
     uint64_t seed = tn_test_seed();
     uint32_t read = 0, refused = 0;
@@ -629,7 +755,7 @@ TN_TEST(errors_op, mangled_texts)
         char text[128];
         tn_op *op = NULL;
         uint64_t r = tn_test_random(&seed);
-        snprintf(text, sizeof text, "%s", texts[i % 8]);
+        snprintf(text, sizeof text, "%s", texts[i % (sizeof texts / sizeof texts[0])]);
         size_t n = strlen(text);
         for (uint32_t k = 0; k < 1 + (r & 1); ++k) {
             uint64_t p = tn_test_random(&seed);

@@ -176,3 +176,60 @@ TN_TEST(k_eltwise, refuses_what_it_lacks)
     TN_REQUIRE(!tn_k_op_eltwise.params(&op, &p, &why));
     TN_EXPECT(strcmp(why.reason, "eltwise.dtype") == 0);
 }
+
+/* where of every size of element, against a direct look-up. */
+TN_TEST(k_eltwise, where_moves_any_type)
+{
+    static const uint16_t types[] = {TN_BOOL, TN_U8,  TN_F8E5M2, TN_BF16, TN_F16,
+                                     TN_S32,  TN_F32, TN_S64,    TN_F64};
+    uint64_t state = tn_test_seed() + 2;
+    for (int round = 0; round < 45; round++) {
+        tn_eltwise attr = {.head = TN_INIT(tn_eltwise), .kind = TN_ELTWISE_WHERE};
+        tn_arg args[4] = {
+            {.role = TN_ARG_A}, {.role = TN_ARG_B}, {.role = TN_ARG_C}, {.role = TN_ARG_OUT}};
+        tn_tensor *out = &args[3].tensor;
+        out->dtype = types[round % 9];
+        out->rank = (uint16_t)(tn_test_random(&state) % 4);
+        for (uint32_t d = 0; d < out->rank; d++)
+            out->dim[d] = 1 + (int64_t)(tn_test_random(&state) % 40);
+        tn_t_strides(&state, out, tn_test_random(&state) % 2);
+        for (int i = 0; i < 3; i++) {
+            tn_tensor *t = &args[i].tensor;
+            *t = *out;
+            t->dtype = i == 0 ? (uint16_t)TN_BOOL : out->dtype;
+            for (uint32_t d = 0; d < t->rank; d++)
+                t->dim[d] = tn_test_random(&state) % 4 == 0 ? 1 : t->dim[d];
+            tn_t_strides(&state, t, tn_test_random(&state) % 2);
+        }
+        tn_op op = {.head = TN_INIT(tn_op),
+                    .kind = TN_OP_ELTWISE,
+                    .arg_count = 4,
+                    .attr = &attr,
+                    .args = args,
+                    .numerics = {.cls = TN_CLASS_EXACT}};
+        unsigned char *block[4];
+        for (int k = 0; k < 4; k++) {
+            block[k] = tn_t_block();
+            for (size_t i = 0; i < TN_T_BYTES; i++)
+                block[k][i] = (unsigned char)(tn_test_random(&state) % (k == 0 ? 2 : 256));
+        }
+        tn_k_eltwise_params p;
+        tn_t_rows(&tn_k_op_eltwise, &op, block, 3, false, &p);
+        int64_t total = 1, bytes = tn_k_elem_bytes(out->dtype);
+        for (uint32_t d = 0; d < out->rank; d++)
+            total *= out->dim[d];
+        for (int64_t i = 0; i < total; i++) {
+            int64_t rest = i, at[4] = {0};
+            for (uint32_t d = out->rank; d-- > 0; rest /= out->dim[d])
+                for (int k = 0; k < 4; k++)
+                    if (args[k].tensor.dim[d] != 1)
+                        at[k] += rest % out->dim[d] * args[k].tensor.stride[d];
+            int from = block[0][TN_T_MIDDLE + at[0]] != 0 ? 1 : 2;
+            TN_EXPECT(memcmp(block[3] + TN_T_MIDDLE + at[3] * bytes,
+                             block[from] + TN_T_MIDDLE + at[from] * bytes, (size_t)bytes) == 0,
+                      "dtype %u element %" PRId64, out->dtype, i);
+        }
+        for (int k = 0; k < 4; k++)
+            free(block[k]);
+    }
+}

@@ -82,6 +82,20 @@ TN_TEST(optext, known_texts)
         "copy 3x5:bf16,f32:a=3x5@1x3",
         "copy -:f32",
         "copy 0x7:s4",
+        "norm group 2x8x4x4:f32:groups=4+eps=0.5+gamma+beta",
+        "norm group 2x8x4x4:f32:axes=2+groups=2+eps=0+gamma",
+        "rope 1x12x10x64:f32",
+        "rope 2x3x8:f32:interleaved+rotary=4+canonical+index=2x1",
+        "rope 8:bf16:alias",
+        "concat 2x3:f32:axis=1",
+        "concat 2x3:bf16:axis=-1+exact+input1+input2=2x0+input3=2x5@6x1",
+        "concat 2x3:u8:axis=0+input1=5x3",
+        "pad 2x3:f32:lo=1x-1+hi=0x2+value=-1.5",
+        "pad 2x3:s8:hi=1x2+reflect",
+        "topk 2x30:f32:axis=1+k=4+smallest+index",
+        "topk 2x30:f32,s64:axis=-1+k=1+indices",
+        "topk 2x30:bf16:axis=0+k=2+index=2x30/s64",
+        "scan 5x6:s32,s64:axis=0+exclusive+reverse",
     };
     tn_runtime *rt = runtime();
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; ++i)

@@ -149,6 +149,9 @@ typedef struct tn_attention {
 } tn_attention;
 /* scale 0: rsqrt(f32(d)); heads from shapes; TN_ARG_STATS [..., 2] f32 is (m, l) of NUMERICS.md 7;
  * TN_ARG_SLOPES: bias = slope * f32(j - i), one rounding */
+/* LAYER and RMS go over the last `axes` axes (0: one), GAMMA and BETA have their dims. GROUP: the
+ * last `axes` axes (0: all but the first) are channels and space; each of `groups` runs of
+ * neighbouring channels is normalised as one row, GAMMA and BETA are [channels]. */
 enum { TN_NORM_LAYER = 0, TN_NORM_RMS, TN_NORM_GROUP, TN_NORM_BATCH_INFERENCE };
 enum { TN_REDUCE_SUM = 0, TN_REDUCE_MEAN, TN_REDUCE_MAX, TN_REDUCE_MIN, TN_REDUCE_SUMSQ };
 enum { TN_POOL_MAX = 0, TN_POOL_AVERAGE };
@@ -216,19 +219,48 @@ typedef struct tn_rope {
     tn_head head;
     uint32_t interleaved;
     int32_t rotary_dims;
-} tn_rope; /* TN_ARG_INDEX positions (s32), TN_ARG_FREQ table (f32) [rotary_dims / 2] */
+} tn_rope;
+/* Rotary embedding of A [.., tokens, d] by TN_ARG_INDEX, positions (s32) that broadcast to A
+ * without its last dim, and TN_ARG_FREQ, a table (f32) [rotary_dims / 2]. Pairs are (i, i +
+ * rotary_dims / 2), or (2 i, 2 i + 1) if interleaved; elements from rotary_dims on (0: d) are
+ * copied. */
+
+enum { TN_PAD_CONSTANT = 0, TN_PAD_EDGE, TN_PAD_REFLECT };
 typedef struct tn_window {
     tn_head head;
     uint32_t kind, mode;
     int64_t lo[TN_MAX_RANK], hi[TN_MAX_RANK];
     float scale[TN_MAX_RANK], value;
-} tn_window; /* pad, resize */
+} tn_window;
+/* Pad: out[i] = a[i - lo], dims grow by lo + hi. Outside of a: CONSTANT gives `value`, converted to
+ * the dtype; EDGE the nearest element; REFLECT mirrors at the first and the last element, which are
+ * not repeated (lo and hi up to dim - 1). A negative lo or hi takes elements away: with both, a
+ * slice. (A slice is also a view: dims, strides and offset_bytes of a tn_tensor; copy makes it
+ * dense.) kind and scale are resize's and 0 here. EXACT. */
+
+/* The order is that of max and min (NUMERICS.md 1): +0 above -0, NaN first either way; equal
+ * elements by index, the lowest first. */
+enum {
+    TN_TOPK_SMALLEST = 1, /* the smallest elements, ascending; otherwise the largest, descending */
+    TN_TOPK_INDICES = 2   /* OUT is the indices (s32, s64): argmax and argmin with param = 1 */
+};
+enum {
+    TN_SCAN_EXCLUSIVE = 1, /* out[i] leaves out a[i]; the first is 0 */
+    TN_SCAN_REVERSE = 2    /* from the end on */
+};
 typedef struct tn_axis {
     tn_head head;
     int32_t axis;
     uint32_t flags;
     int64_t param;
-} tn_axis; /* gather, concat, topk, scan, quantize */
+} tn_axis;
+/* axis: -rank to rank - 1.
+ * gather   out = a[index] along the axis; index s32 or s64, negative ones count from the end, one
+ * out of range gives zeros. EXACT concat   TN_ARG_INPUT0, INPUT0 + 1, ... one after the other along
+ * the axis. EXACT topk     param elements (1 to the dim) of each row along the axis, in order;
+ * flags TN_TOPK_*. The optional output TN_ARG_INDEX is where they were (s32, s64). EXACT scan
+ * running sum along the axis, flags TN_SCAN_*, param 0; CANONICAL is cumsum of NUMERICS.md 6,
+ *          integers wrap */
 typedef struct tn_op {
     tn_head head;
     tn_op_kind kind;
@@ -261,8 +293,9 @@ TN_API TN_NODISCARD tn_status tn_op_cost(const tn_op *op, uint64_t *out_flops, u
 /** Write the text form of an op.
  *  memory    *bytes is the room on entry, what is needed (with the zero) on return; text may be
  *            NULL to ask
- *  returns   INVALID for too little room, UNSUPPORTED for an op that the text form cannot say
- *            (strides, batch broadcast)
+ *  returns   INVALID for a wrong op or too little room, UNSUPPORTED for posts whose operands are
+ *            not numbered by their place (posts[i] reads TN_ARG_POST0 + i); strides and
+ *            broadcast are said as ROLE=dims@strides
  *  threads   thread-safe
  *  since     0.1 */
 TN_API TN_NODISCARD tn_status tn_op_format(const tn_op *op, char *text, size_t *bytes);

@@ -7,10 +7,10 @@
 
 /** out = f(a), f(a, b) or f(a, b, c) for the kinds of TN_ELTWISE_*.
  *  shape     operands broadcast to OUT; any strides
- *  dtype     f32: all kinds; s32: add sub mul max min, comparisons, where; comparisons give bool,
- *            where reads a bool A
+ *  dtype     f32: all kinds; s32: add sub mul max min, comparisons; where: any type of whole bytes,
+ *            of A bool; comparisons give bool
  *  memory    OUT may be an input exactly
- *  numerics  f32 CANONICAL 1 (sections 1 and 9); s32 EXACT, wrapping
+ *  numerics  f32 CANONICAL 1 (sections 1 and 9); s32 EXACT, wrapping; where EXACT
  *  cost      1 to 40 FLOP and 4 bytes an operand an element
  *  split     ranges of elements in row-major order */
 typedef struct tn_k_eltwise_params {

@@ -46,13 +46,16 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     tn_k_add_operand(&p->operands, out);
     bool where = kind == TN_ELTWISE_WHERE;
     p->dtype = in[where ? 1 : 0]->tensor.dtype;
-    bool good = p->dtype == TN_F32 || (p->dtype == TN_S32 && takes_s32(kind));
+    bool good = (where && tn_k_elem_bytes(p->dtype) != 0) || p->dtype == TN_F32 ||
+                (p->dtype == TN_S32 && takes_s32(kind));
     for (uint32_t i = 0; i < inputs; i++)
         good = good && in[i]->tensor.dtype == (where && i == 0 ? TN_BOOL : p->dtype);
     good = good && out->tensor.dtype == (tn_k_eltwise_is_compare(kind) ? TN_BOOL : p->dtype);
     if (!good)
-        return tn_k_refuse(why, "eltwise.dtype", "a",
-                           "computes f32, and s32 for add sub mul max min, comparisons and where");
+        return tn_k_refuse(
+            why, "eltwise.dtype", "a",
+            "computes f32, s32 for add sub mul max min and comparisons, where of any "
+            "type of whole bytes");
     p->kind = kind;
     p->inputs = inputs;
     p->a = attr->a;

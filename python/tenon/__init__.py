@@ -10,7 +10,7 @@ Importing it opens no device and loads no driver; numpy is imported when an arra
 """
 from ._library import Error
 from .device import Device, Runtime
-from .ops import (attention, cast, copy, eltwise, gather, layernorm, matmul, reduce, softmax)
+from .ops import (attention, cast, concat, copy, eltwise, gather, layernorm, matmul, pad, reduce, softmax, where)
 from .tensor import Tensor, from_dlpack
 
 
@@ -22,5 +22,5 @@ def version():
     return f"{v >> 16}.{v >> 8 & 255}.{v & 255}"
 
 
-__all__ = ["Device", "Error", "Runtime", "Tensor", "attention", "cast", "copy", "eltwise",
-           "from_dlpack", "gather", "layernorm", "matmul", "reduce", "softmax", "version"]
+__all__ = ["Device", "Error", "Runtime", "Tensor", "attention", "cast", "concat", "copy", "eltwise",
+           "from_dlpack", "gather", "layernorm", "matmul", "pad", "reduce", "softmax", "version", "where"]

@@ -196,6 +196,28 @@ def gather(a, index, axis=0):
     return _run(lib.TN_OP_GATHER, ("tn_axis", {"axis": axis}), [(lib.TN_ARG_A, a), (lib.TN_ARG_INDEX, index)])
 
 
+def where(mask, a, b):
+    """a where mask (bool) is true, else b; operands broadcast, any dtype of whole bytes."""
+    return eltwise("where", mask, a, b)
+
+
+def concat(tensors, axis=0):
+    """Tensors of one dtype one after the other along an axis; at most 23."""
+    args = [(lib.TN_ARG_INPUT0 + i, t) for i, t in enumerate(tensors)]
+    return _run(lib.TN_OP_CONCAT, ("tn_axis", {"axis": axis}), args)
+
+
+def pad(a, widths, mode="constant", value=0.0):
+    """widths: (before, after) of each axis, negative ones take elements away; mode is constant, edge or reflect."""
+    number = getattr(lib, "TN_PAD_" + mode.upper(), None)
+    if number is None:
+        raise Error("invalid", "pad.mode", "mode", f"no mode {mode!r}: constant, edge, reflect")
+    if len(widths) != a.ndim:
+        raise Error("invalid", "pad.dims", "widths", f"{len(widths)} pairs for {a.ndim} axes")
+    fields = {"mode": number, "lo": tuple(w[0] for w in widths), "hi": tuple(w[1] for w in widths), "value": value}
+    return _run(lib.TN_OP_PAD, ("tn_window", fields), [(lib.TN_ARG_A, a)])
+
+
 def copy(a, out=None):
     """A contiguous copy, or one into out."""
     return _copy(a, out if out is not None else Tensor.empty(a.device, a.shape, a.dtype))

@@ -121,12 +121,16 @@ class Tensor:
         strides = [0] * lead + [0 if n == 1 else s for n, s in zip(self.shape, self.strides)]
         return self._view(shape, strides)
 
-    def slice(self, axis, start, stop):
-        shape = list(self.shape)
+    def slice(self, axis, start, stop, step=1):
+        """start:stop:step of an axis, a view; step above 0."""
+        shape, strides = list(self.shape), list(self.strides)
         if not 0 <= start <= stop <= shape[axis]:
             raise Error("invalid", "tensor.slice", "start", f"{start}:{stop} is outside 0:{shape[axis]}")
-        shape[axis] = stop - start
-        return self._view(shape, self.strides, start * self.strides[axis] * DTYPES[self.dtype][1])
+        if step < 1:
+            raise Error("invalid", "tensor.slice", "step", f"step {step} is not above 0")
+        shape[axis] = -((start - stop) // step)
+        strides[axis] *= step
+        return self._view(shape, strides, start * self.strides[axis] * DTYPES[self.dtype][1])
 
     def pick(self, axis, index):
         """One index of an axis, without that axis."""

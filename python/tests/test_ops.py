@@ -78,3 +78,39 @@ def test_cast_between_integers_and_floats(device):
     for name in ("s32", "s8", "u8"):
         got = tenon.cast(device.tensor(n), name).numpy()
         assert np.array_equal(got, n.astype(got.dtype))
+
+
+def test_concat(device, rng):
+    parts = [rng.standard_normal((2, n, 3), np.float32) for n in (4, 1, 0, 7)]
+    got = tenon.concat([device.tensor(p) for p in parts], axis=1).numpy()
+    assert np.array_equal(got, np.concatenate(parts, 1))
+    views = [device.tensor(p).transpose(2, 0, 1) for p in parts]
+    assert np.array_equal(tenon.concat(views, axis=-1).numpy(), np.concatenate([p.transpose(2, 0, 1) for p in parts], 2))
+    with pytest.raises(tenon.Error) as e:
+        tenon.concat([device.tensor(parts[0]), device.tensor(parts[0][0])], axis=0)
+    assert e.value.reason == "concat.shape" and e.value.argument == "input1"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8", "int64", "bool"])
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
+def test_pad(device, rng, mode, dtype):
+    x = (rng.standard_normal((3, 4, 5)) * 3).astype(dtype)
+    widths = ((2, 1), (0, 3), (4, 0))
+    more = {"constant_values": np.float32(1.75).astype(dtype)} if mode == "constant" else {}
+    got = tenon.pad(device.tensor(x), widths, mode, 1.75 if more else 0.0).numpy()
+    assert np.array_equal(got, np.pad(x, widths, mode, **more))
+
+
+def test_slices(device, rng):
+    x = rng.standard_normal((6, 9), np.float32)
+    t = device.tensor(x)
+    assert np.array_equal(tenon.pad(t, ((-1, -2), (-3, 0))).numpy(), x[1:4, 3:])
+    assert np.array_equal(tenon.copy(t.slice(1, 1, 9, 3).slice(0, 0, 6, 4)).numpy(), x[0:6:4, 1:9:3])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "float64", "int8", "int64", "bool"])
+def test_where(device, rng, dtype):
+    a, b = ((rng.standard_normal(s) * 3).astype(dtype) for s in ((4, 1, 7), (5, 7)))
+    mask = rng.random((4, 5, 7)) < 0.4
+    got = tenon.where(*map(device.tensor, (mask, a, b))).numpy()
+    assert got.dtype == a.dtype and np.array_equal(got, np.where(mask, a, b))

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ops by their text form on many devices: the bits are those of the plain kernels, whatever the
+ * tier, the threads and the memory. */
+#include "support/run_op.h"
+#include "support/test.h"
+#include <hal/op.h>
+
+enum { OPERANDS = 8 };
+
+static const char *const texts[] = {
+    "eltwise where 40x50x30:u8:exact+a=50x1/bool",
+    "eltwise where 40x50x30:s64:exact+b=1x30",
+    "eltwise where 40x50x30:bf16:exact",
+    "concat 30x20x40:f32:axis=1+exact+input1+input2=30x7x40+input3=30x0x40",
+    "concat 30x20x40:s8:axis=-1+exact+input1=30x20x33@1x30x600",
+    "concat 3000:f64:axis=0+exact+input1=500",
+    "pad 60x70x30:f32:exact+lo=2x-5x7+hi=-1x3x0+value=-1.5",
+    "pad 60x70x30:bf16:exact+lo=2x-5x7+edge",
+    "pad 60x70x30:s64:exact+lo=2x-5x7+hi=1x3x20+reflect",
+    "copy 300x400:f32,f8e4m3:canonical",
+    "copy 300x400:f8e5m2,f32:canonical+a=300x400@1x300",
+    "copy 300x400:s32,tf32:canonical",
+};
+
+typedef struct problem {
+    tn_op *op;
+    void *host[OPERANDS];
+    uint64_t bytes[OPERANDS];
+} problem;
+
+/* Finite floats, or any bits where they are only moved; flags and positions in their range. */
+static void fill(const tn_op *op, const tn_arg *a, void *host, uint64_t bytes, uint64_t *state)
+{
+    bool exact = op->numerics.cls == TN_CLASS_EXACT && op->kind != TN_OP_TOPK;
+    for (uint64_t i = 0; i < bytes; ++i)
+        ((uint8_t *)host)[i] = (uint8_t)(a->tensor.dtype == TN_BOOL ? tn_test_random(state) & 1u
+                                                                    : tn_test_random(state));
+    if (a->tensor.dtype == TN_F32 && !exact)
+        for (uint64_t i = 0; i < bytes / 4; ++i)
+            ((float *)host)[i] = (float)((int64_t)(tn_test_random(state) >> 48) - 32768) * 0x1p-12f;
+    if (a->role == TN_ARG_FREQ)
+        for (uint64_t i = 0; i < bytes / 4; ++i)
+            ((float *)host)[i] = 1.0f / (1.0f + (float)i);
+    if (a->role == TN_ARG_INDEX)
+        for (uint64_t i = 0; i < bytes / 4; ++i)
+            ((uint32_t *)host)[i] = (uint32_t)tn_test_random(state) % 4096u;
+}
+
+static void make(tn_test_device *d, const char *text, problem *p, uint64_t seed)
+{
+    uint64_t state = seed;
+    tn_error e;
+    memset(p, 0, sizeof *p);
+    tn_status st = tn_op_parse(d->runtime, text, &p->op);
+    tn_error_last(&e);
+    TN_REQUIRE(st == TN_OK && p->op->arg_count <= OPERANDS, "%s: %s", text, e.text);
+    for (uint32_t i = 0; i < p->op->arg_count; ++i) {
+        const tn_arg *a = &p->op->args[i];
+        TN_REQUIRE(tn__tensor_extent(&a->tensor, &p->bytes[i]), "%s", text);
+        p->host[i] = malloc(p->bytes[i] + 8);
+        TN_REQUIRE(p->host[i] != NULL, "memory");
+        fill(p->op, a, p->host[i], p->bytes[i], &state);
+    }
+}
+
+static void drop(tn_test_device *d, problem *p)
+{
+    for (uint32_t i = 0; i < p->op->arg_count; ++i)
+        free(p->host[i]);
+    tn_op_free(d->runtime, p->op);
+}
+
+/* Computes on `d` and compares what is there with `want`, or keeps it there. */
+static void compute(tn_test_device *d, const char *uri, const char *text, problem *p,
+                    void *const *want)
+{
+    tn_error e = {0};
+    for (uint32_t i = 0; i < p->op->arg_count; ++i)
+        if (tn__role_is_output(p->op->kind, p->op->args[i].role))
+            memset(p->host[i], 0x7e, p->bytes[i]);
+    bool ok = tn_test_compute(d, p->op, p->host, p->bytes);
+    if (!ok)
+        tn_error_last(&e);
+    TN_EXPECT(ok, "%s on %s: %s", text, uri, e.text ? e.text : "");
+    for (uint32_t i = 0; ok && want != NULL && i < p->op->arg_count; ++i)
+        TN_EXPECT(memcmp(want[i], p->host[i], p->bytes[i]) == 0, "%s on %s: role %u differs", text,
+                  uri, p->op->args[i].role);
+}
+
+TN_TEST(op_bits, tiers_threads_and_private)
+{
+    static const char *const uris[] = {"cpu?threads=1", "cpu?threads=2", "cpu?max=baseline",
+                                       "cpu?max=avx2",  "cpu",           "cpu?private=1"};
+    uint64_t seed = tn_test_seed();
+    tn_test_device plain;
+    TN_REQUIRE(tn_test_open("cpu?max=baseline&threads=1", &plain), "baseline");
+    for (size_t u = 0; u < sizeof uris / sizeof uris[0]; ++u) {
+        tn_test_device d;
+        TN_REQUIRE(tn_test_open(uris[u], &d), "%s", uris[u]);
+        for (size_t t = 0; t < sizeof texts / sizeof texts[0]; ++t) {
+            problem p, q;
+            make(&plain, texts[t], &p, seed + t);
+            make(&d, texts[t], &q, seed + t);
+            compute(&plain, "the plain device", texts[t], &p, NULL);
+            compute(&d, uris[u], texts[t], &q, p.host);
+            drop(&d, &q);
+            drop(&plain, &p);
+        }
+        tn_test_close(&d);
+    }
+    tn_test_close(&plain);
+}
