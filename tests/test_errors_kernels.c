@@ -121,6 +121,30 @@ static void pad(sample *s)
     add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
 }
 
+static void topk(sample *s)
+{
+    start(s, TN_OP_TOPK);
+    s->attr.axis.param = 2;
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(2, 4));
+}
+
+static void scan(sample *s)
+{
+    start(s, TN_OP_SCAN);
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
+}
+
+static void rope(sample *s)
+{
+    start(s, TN_OP_ROPE);
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_INDEX, TN_S32, DIMS(3));
+    add(s, TN_ARG_FREQ, TN_F32, DIMS(2));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
+}
+
 static void copy(sample *s)
 {
     start(s, TN_OP_COPY);
@@ -213,7 +237,8 @@ TN_TEST(errors_kernels, params)
     REFUSED(softmax, s.args[0].tensor.dtype = TN_F16, "softmax.dtype", "a");
     REFUSED(norm, posts(&s, 1, TN_POST_RELU), "norm.posts", "posts");
     REFUSED(norm, s.attr.norm.pass = 1, "norm.pass", "attr.pass");
-    REFUSED(norm, s.attr.norm.kind = TN_NORM_GROUP, "norm.kind", "attr.kind");
+    REFUSED(norm, s.attr.norm.kind = TN_NORM_BATCH_INFERENCE, "norm.kind", "attr.kind");
+    REFUSED(norm, s.attr.norm.kind = TN_NORM_GROUP, "norm.groups", "attr.groups");
     REFUSED(norm, s.op.arg_count = 1, "norm.operand", "args");
     REFUSED(norm, s.attr.norm.axes = 3, "norm.axes", "attr.axes");
     REFUSED(norm, s.args[0].tensor.dtype = TN_F16, "norm.dtype", "a");
@@ -242,6 +267,19 @@ TN_TEST(errors_kernels, params)
     REFUSED(pad, s.attr.window.mode = 3, "pad.mode", "attr.mode");
     REFUSED(pad, s.args[1].tensor.rank = 1, "pad.rank", "out");
     REFUSED(pad, s.args[0].tensor.dtype = TN_S4, "pad.dtype", "a");
+    REFUSED(topk, s.op.arg_count = 1, "topk.operand", "args");
+    REFUSED(topk, posts(&s, 1, TN_POST_RELU), "topk.posts", "posts");
+    REFUSED(topk, s.args[0].tensor.dtype = TN_BOOL, "topk.dtype", "a");
+    REFUSED(topk, add(&s, TN_ARG_INDEX, TN_U8, DIMS(2, 4)), "topk.index_dtype", "index");
+    REFUSED(topk, s.attr.axis.axis = 2, "topk.axis", "attr.axis");
+    REFUSED(scan, s.op.arg_count = 1, "scan.operand", "args");
+    REFUSED(scan, posts(&s, 1, TN_POST_RELU), "scan.posts", "posts");
+    REFUSED(scan, s.args[0].tensor.dtype = TN_F64, "scan.dtype", "a");
+    REFUSED(scan, s.attr.axis.axis = 2, "scan.axis", "attr.axis");
+    REFUSED(rope, s.op.arg_count = 3, "rope.operand", "args");
+    REFUSED(rope, posts(&s, 1, TN_POST_RELU), "rope.posts", "posts");
+    REFUSED(rope, s.args[0].tensor.dtype = TN_F64, "rope.dtype", "a");
+    REFUSED(rope, s.args[0].tensor.rank = 0, "rope.rank", "a");
     REFUSED(copy, s.op.arg_count = 1, "copy.operand", "args");
     REFUSED(copy, posts(&s, 1, TN_POST_RELU), "copy.posts", "posts");
     REFUSED(copy, s.args[0].tensor.dtype = TN_S4, "copy.dtype", "a");
@@ -252,6 +290,12 @@ TN_TEST(errors_kernels, rows)
 {
     ROW(eltwise, (void)0, "eltwise_where_runs", "eltwise.kind", "attr.kind");
     ROW(concat, s.args[2].tensor.stride[1] = 2, "concat_rows", "concat.stride", "out");
+    ROW(topk, s.attr.axis.param = (1 << 20) + 1, "topk_heap", "topk.k", "attr.param");
+    ROW(scan, s.args[0].tensor.dtype = s.args[1].tensor.dtype = TN_S32, "scan_canonical",
+        "scan.dtype", "a");
+    ROW(scan, (void)0, "scan_integer", "scan.dtype", "a");
+    ROW(scan, s.args[0].tensor.dtype = TN_F16, "scan_f32_columns", "scan.dtype", "a");
+    ROW(scan, (void)0, "scan_f32_columns", "scan.stride", "a");
     ROW(pad, s.args[0].tensor.stride[1] = 2, "pad_rows", "pad.stride", "a");
     ROW(matmul, s.args[1].flags = TN_ARG_PACKED, "matmul_canonical", "matmul.packed", "b");
     ROW(eltwise, s.args[0].tensor.dtype = s.args[1].tensor.dtype = s.args[2].tensor.dtype = TN_S32,
@@ -275,6 +319,8 @@ TN_TEST(errors_kernels, rows)
     ROW(copy, s.args[1].tensor.dtype = TN_S8, "copy_cast_avx2", "copy.dtype", "out");
     ROW(copy, (s.args[0].tensor.dtype = TN_F16, s.args[0].tensor.stride[1] = 3), "copy_cast_avx2",
         "copy.stride", "a");
+    ROW(rope, s.args[0].tensor.dtype = TN_F16, "rope_f32_avx2", "rope.dtype", "a");
+    ROW(rope, s.args[0].tensor.stride[1] = 2, "rope_f32_avx2", "rope.stride", "a");
     ROW(eltwise, (void)0, "eltwise_s32_avx2", "eltwise.dtype", "a");
 #endif
 }

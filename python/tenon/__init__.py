@@ -10,7 +10,8 @@ Importing it opens no device and loads no driver; numpy is imported when an arra
 """
 from ._library import Error
 from .device import Device, Runtime
-from .ops import (attention, cast, concat, copy, eltwise, gather, layernorm, matmul, pad, reduce, softmax, where)
+from .ops import (argmax, argmin, attention, cast, concat, copy, cumsum, eltwise, gather, groupnorm, layernorm,
+                  matmul, pad, reduce, rmsnorm, rope, softmax, topk, where)
 from .tensor import Tensor, from_dlpack
 
 
@@ -22,5 +23,6 @@ def version():
     return f"{v >> 16}.{v >> 8 & 255}.{v & 255}"
 
 
-__all__ = ["Device", "Error", "Runtime", "Tensor", "attention", "cast", "concat", "copy", "eltwise",
-           "from_dlpack", "gather", "layernorm", "matmul", "pad", "reduce", "softmax", "version", "where"]
+__all__ = ["Device", "Error", "Runtime", "Tensor", "argmax", "argmin", "attention", "cast", "concat", "copy",
+           "cumsum", "eltwise", "from_dlpack", "gather", "groupnorm", "layernorm", "matmul", "pad", "reduce",
+           "rmsnorm", "rope", "softmax", "topk", "version", "where"]

@@ -159,15 +159,25 @@ def softmax(a, axis=-1, log=False, numerics=None):
     return _run(lib.TN_OP_SOFTMAX, ("tn_softmax", {"axis": axis, "log": int(log)}), [(lib.TN_ARG_A, a)], (), numerics)
 
 
+def _norm(kind, a, gamma, beta, fields, numerics):
+    args = [(r, t) for r, t in ((lib.TN_ARG_A, a), (lib.TN_ARG_GAMMA, gamma), (lib.TN_ARG_BETA, beta)) if t is not None]
+    return _run(lib.TN_OP_NORM, ("tn_norm", {"kind": kind, **fields}), args, (), numerics)
+
+
+def rmsnorm(a, gamma=None, epsilon=1e-5, axes=1, numerics=None):
+    """a / rms(a) * gamma over the last `axes` axes."""
+    return _norm(lib.TN_NORM_RMS, a, gamma, None, {"axes": axes, "epsilon": epsilon}, numerics)
+
+
+def groupnorm(a, groups, gamma=None, beta=None, epsilon=1e-5, axes=0, numerics=None):
+    """Over groups of neighbouring channels and all of space: a is [.., channels, space..], the last `axes`
+    axes (0: all but the first) are channels and space; gamma and beta are [channels]."""
+    return _norm(lib.TN_NORM_GROUP, a, gamma, beta, {"axes": axes, "groups": groups, "epsilon": epsilon}, numerics)
+
+
 def layernorm(a, gamma=None, beta=None, epsilon=1e-5, axes=1, numerics=None):
     """Over the last `axes` axes."""
-    args = [(lib.TN_ARG_A, a)]
-    if gamma is not None:
-        args.append((lib.TN_ARG_GAMMA, gamma))
-    if beta is not None:
-        args.append((lib.TN_ARG_BETA, beta))
-    fields = {"kind": lib.TN_NORM_LAYER, "axes": axes, "epsilon": epsilon}
-    return _run(lib.TN_OP_NORM, ("tn_norm", fields), args, (), numerics)
+    return _norm(lib.TN_NORM_LAYER, a, gamma, beta, {"axes": axes, "epsilon": epsilon}, numerics)
 
 
 def eltwise(kind, a, b=None, c=None, alpha=0.0, beta=0.0, numerics=None):
@@ -216,6 +226,50 @@ def pad(a, widths, mode="constant", value=0.0):
         raise Error("invalid", "pad.dims", "widths", f"{len(widths)} pairs for {a.ndim} axes")
     fields = {"mode": number, "lo": tuple(w[0] for w in widths), "hi": tuple(w[1] for w in widths), "value": value}
     return _run(lib.TN_OP_PAD, ("tn_window", fields), [(lib.TN_ARG_A, a)])
+
+
+def topk(a, k, axis=-1, smallest=False):
+    """(values, indices): the k largest elements along the axis, descending, or the smallest, ascending. NaN
+    comes first either way, +0 is above -0, equal elements by index."""
+    shape = list(a.shape)
+    shape[axis] = k
+    index = Tensor.empty(a.device, shape, "s64" if a.shape[axis] >= 2**31 else "s32")
+    fields = {"axis": axis, "flags": lib.TN_TOPK_SMALLEST if smallest else 0, "param": k}
+    values = _run(lib.TN_OP_TOPK, ("tn_axis", fields), [(lib.TN_ARG_A, a), (lib.TN_ARG_INDEX, index)])
+    return values, index
+
+
+def _arg(a, axis, flags):
+    fields = {"axis": axis, "flags": lib.TN_TOPK_INDICES | flags, "param": 1}
+    out = _run(lib.TN_OP_TOPK, ("tn_axis", fields), [(lib.TN_ARG_A, a)])
+    axis %= a.ndim
+    return out.reshape(a.shape[:axis] + a.shape[axis + 1:])
+
+
+def argmax(a, axis=-1):
+    """Where the largest element along the axis is, the first of equals; s32. A NaN counts as the largest."""
+    return _arg(a, axis, 0)
+
+
+def argmin(a, axis=-1):
+    """Where the smallest element along the axis is, the first of equals; s32. A NaN counts as the smallest."""
+    return _arg(a, axis, lib.TN_TOPK_SMALLEST)
+
+
+def cumsum(a, axis=-1, exclusive=False, reverse=False, dtype=None, numerics=None):
+    """Running sum along the axis; exclusive: without the element itself; reverse: from the end on. dtype is
+    another one of floats or of integers."""
+    flags = exclusive * lib.TN_SCAN_EXCLUSIVE | reverse * lib.TN_SCAN_REVERSE
+    out = Tensor.empty(a.device, a.shape, dtype) if dtype else None
+    return _run(lib.TN_OP_SCAN, ("tn_axis", {"axis": axis, "flags": flags}), [(lib.TN_ARG_A, a)], (), numerics, out)
+
+
+def rope(a, positions, freq, interleaved=False, rotary_dims=0, numerics=None):
+    """Rotary embedding of a [.., tokens, d] by positions (s32), which broadcast to a without its last dim, and
+    freq, f32 [rotary_dims / 2]; pairs are (i, i + rotary_dims / 2), or neighbours if interleaved; 0 is d."""
+    fields = {"interleaved": int(interleaved), "rotary_dims": rotary_dims}
+    args = [(lib.TN_ARG_A, a), (lib.TN_ARG_INDEX, positions), (lib.TN_ARG_FREQ, freq)]
+    return _run(lib.TN_OP_ROPE, ("tn_rope", fields), args, (), numerics)
 
 
 def copy(a, out=None):
