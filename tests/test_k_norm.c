@@ -21,7 +21,7 @@ static void check(const tn_k_norm_params *p, const float *a, const float *gamma,
     for (int64_t r = 0; r < rows; r++) {
         const float *x = a + tn_k_grid_offset(&p->rows, 0, r);
         const float *y = out + tn_k_grid_offset(&p->rows, 1, r);
-        bool layer = p->kind == TN_NORM_LAYER;
+        bool layer = p->kind != TN_NORM_RMS;
         double sum = 0, size = 0, square = 0, cross = 0;
         for (int64_t i = 0; i < n; i++) {
             double v = (double)x[tn_k_grid_offset(&p->inner, 0, i)];
@@ -42,7 +42,7 @@ static void check(const tn_k_norm_params *p, const float *a, const float *gamma,
         for (int64_t i = 0; i < n; i++) {
             double d = (double)x[tn_k_grid_offset(&p->inner, 0, i)] - mean;
             double d_error = layer ? mean_error + u * (fabs(d) + mean_error) : 0;
-            double g = gamma == NULL ? 1 : (double)gamma[tn_k_grid_offset(&p->inner, 2, i)];
+            double g = gamma == NULL ? 1 : (double)gamma[tn_k_norm_affine(p, 0, r, i)];
             double z_error = r_sd * (d_error + (fabs(d) + d_error) * (r_error + u));
             double want = ref[r * n + i], got = (double)y[tn_k_grid_offset(&p->inner, 1, i)];
             double bound =
@@ -60,7 +60,7 @@ static void round_of(uint64_t *state, bool special)
     tn_arg args[4] = {{.role = TN_ARG_A}, {.role = TN_ARG_OUT}};
     tn_tensor *a = &args[0].tensor, *out = &args[1].tensor;
     uint32_t count = 2;
-    attr.kind = (uint32_t)(tn_test_random(state) % 2);
+    attr.kind = (uint32_t)(tn_test_random(state) % 3);
     attr.epsilon = 1e-5f;
     a->dtype = TN_F32;
     a->rank = (uint16_t)(1 + tn_test_random(state) % 4);
@@ -69,6 +69,16 @@ static void round_of(uint64_t *state, bool special)
     a->dim[a->rank - 1] += (int64_t)(tn_test_random(state) % (a->rank == 1 ? 9000 : 60));
     attr.axes = (uint32_t)(tn_test_random(state) % (a->rank + 1u));
     uint32_t axes = attr.axes == 0 ? 1 : attr.axes;
+    bool group = attr.kind == TN_NORM_GROUP;
+    if (group) {
+        axes = attr.axes == 0 ? a->rank - 1u : attr.axes;
+        if (axes == 0)
+            axes = attr.axes = 1;
+        int64_t channels = a->dim[a->rank - axes];
+        attr.groups = 1 + (uint32_t)(tn_test_random(state) % (uint64_t)channels);
+        while (channels % attr.groups != 0)
+            attr.groups--;
+    }
     *out = *a;
     tn_t_strides(state, a, tn_test_random(state) % 2);
     tn_t_strides(state, out, tn_test_random(state) % 2);
@@ -79,8 +89,8 @@ static void round_of(uint64_t *state, bool special)
         args[count].role = roles[k];
         tn_tensor *t = &args[count++].tensor;
         t->dtype = TN_F32;
-        t->rank = (uint16_t)axes;
-        for (uint32_t d = 0; d < axes; d++)
+        t->rank = (uint16_t)(group ? 1 : axes);
+        for (uint32_t d = 0; d < t->rank; d++)
             t->dim[d] = a->dim[a->rank - axes + d];
         tn_t_strides(state, t, tn_test_random(state) % 2);
     }
@@ -110,6 +120,6 @@ static void round_of(uint64_t *state, bool special)
 TN_TEST(k_norm, rows_agree)
 {
     uint64_t state = tn_test_seed();
-    for (int i = 0; i < 150; i++)
+    for (int i = 0; i < 240; i++)
         round_of(&state, i % 3 == 2);
 }

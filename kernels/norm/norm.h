@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layer norm and RMS norm over trailing axes. */
+/* Layer norm and RMS norm over trailing axes, group norm over runs of channels. */
 #ifndef TN_KERNELS_NORM_H
 #define TN_KERNELS_NORM_H
 
 #include <kernels/common/shape.h>
 
-/** LAYER: y = (x - mean) * rsqrt(var + eps) * gamma + beta; RMS: y = x * rsqrt(ms + eps) * gamma.
+/** LAYER: y = (x - mean) * rsqrt(var + eps) * gamma + beta; RMS: y = x * rsqrt(ms + eps) * gamma;
+ *  GROUP: LAYER over a group of channels and all of space, gamma and beta by channel.
  *  shape     A and OUT of one shape, any strides; GAMMA and BETA (optional; RMS takes no BETA)
- *            broadcast to the normalised trailing axes
+ *            broadcast to the normalised trailing axes; GROUP: A [R.., C, S..], GAMMA and BETA [C]
  *  dtype     f32
  *  memory    OUT may be A exactly
  *  numerics  CANONICAL 1 section 6 in every variant
@@ -19,9 +20,21 @@ typedef struct tn_k_norm_params {
     int32_t gamma_at, beta_at; /* operand index, or -1 */
     float epsilon;
     int64_t count;   /* elements of a row */
-    tn_k_grid rows;  /* leading dims: A, OUT */
-    tn_k_grid inner; /* normalised dims: A, OUT, GAMMA, BETA */
+    tn_k_grid rows;  /* leading dims, and the groups: A, OUT */
+    tn_k_grid inner; /* normalised dims: A, OUT, GAMMA, BETA (these two not in GROUP) */
+    /* GROUP alone; otherwise groups is 1 */
+    int64_t groups, channels, space; /* in all; of a group; elements of a channel */
+    int64_t affine_stride[2];        /* GAMMA, BETA */
 } tn_k_norm_params;
+
+/** Where the factor (which 0, GAMMA) or summand (1, BETA) of element `i` of row `r` is. */
+static inline int64_t tn_k_norm_affine(const tn_k_norm_params *p, uint32_t which, int64_t r,
+                                       int64_t i)
+{
+    if (p->kind != TN_NORM_GROUP)
+        return tn_k_grid_offset(&p->inner, 2 + which, i);
+    return (r % p->groups * p->channels + i / p->space) * p->affine_stride[which];
+}
 
 /** The truth in float64; out has rows * count doubles in row-major order. */
 void tn_k_norm_ref(const tn_k_norm_params *p, const float *a, const float *gamma, const float *beta,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layer norm and RMS norm in the normative order, written out. */
+/* Layer, RMS and group norm in the normative order, written out. */
 #include <kernels/common/canon.h>
 #include <kernels/norm/norm.h>
 
@@ -24,7 +24,7 @@ static float sum(const tn_k_norm_params *p, const float *x, bool squares, float 
         float lane[TN_C_LANES] = {0};
         for (int64_t i = first; i < p->count && i < first + TN_C_SEGMENT; i++) {
             float v = x[tn_k_grid_offset(&p->inner, 0, i)], *l = &lane[i % TN_C_LANES];
-            if (p->kind == TN_NORM_LAYER && squares)
+            if (p->kind != TN_NORM_RMS && squares)
                 v = v - centre;
             *l = squares ? __builtin_fmaf(v, v, *l) : *l + v;
         }
@@ -33,20 +33,20 @@ static float sum(const tn_k_norm_params *p, const float *x, bool squares, float 
     return t;
 }
 
-static void row(const tn_k_norm_params *p, const float *x, const float *gamma, const float *beta,
-                float *y)
+static void row(const tn_k_norm_params *p, int64_t r_at, const float *x, const float *gamma,
+                const float *beta, float *y)
 {
     float scale = c_recip((float)p->count), mean = 0.0f;
-    if (p->kind == TN_NORM_LAYER)
+    if (p->kind != TN_NORM_RMS)
         mean = sum(p, x, false, 0.0f) * scale;
     float r = c_rsqrt(__builtin_fmaf(sum(p, x, true, mean), scale, p->epsilon));
     for (int64_t i = 0; i < p->count; i++) {
         float z = x[tn_k_grid_offset(&p->inner, 0, i)];
-        if (p->kind == TN_NORM_LAYER)
+        if (p->kind != TN_NORM_RMS)
             z = z - mean;
         z = z * r;
-        float g = gamma == NULL ? 1.0f : gamma[tn_k_grid_offset(&p->inner, 2, i)];
-        float b = beta == NULL ? 0.0f : beta[tn_k_grid_offset(&p->inner, 3, i)];
+        float g = gamma == NULL ? 1.0f : gamma[tn_k_norm_affine(p, 0, r_at, i)];
+        float b = beta == NULL ? 0.0f : beta[tn_k_norm_affine(p, 1, r_at, i)];
         if (gamma != NULL && beta != NULL)
             z = __builtin_fmaf(z, g, b);
         else if (gamma != NULL)
@@ -67,7 +67,7 @@ static void run(const tn_k_launch *launch, const void *params, void *const *oper
     int64_t rows = tn_k_grid_count(&p->rows);
     int64_t end = tn_k_task_first(rows, launch->tasks[0], last);
     for (int64_t r = tn_k_task_first(rows, launch->tasks[0], first); r < end; r++)
-        row(p, (const float *)operand[0] + tn_k_grid_offset(&p->rows, 0, r), gamma, beta,
+        row(p, r, (const float *)operand[0] + tn_k_grid_offset(&p->rows, 0, r), gamma, beta,
             (float *)operand[1] + tn_k_grid_offset(&p->rows, 1, r));
 }
 

@@ -13,19 +13,25 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
         return tn_k_refuse(why, "norm.posts", "posts", "takes no posts");
     if (attr->pass != TN_PASS_FORWARD)
         return tn_k_refuse(why, "norm.pass", "attr.pass", "computes the forward pass only");
-    if (attr->kind != TN_NORM_LAYER && attr->kind != TN_NORM_RMS)
-        return tn_k_refuse(why, "norm.kind", "attr.kind", "computes LAYER and RMS only");
+    if (attr->kind > TN_NORM_GROUP)
+        return tn_k_refuse(why, "norm.kind", "attr.kind", "computes LAYER, RMS and GROUP only");
+    bool group = attr->kind == TN_NORM_GROUP;
     if (a == NULL || out == NULL || op->arg_count != given ||
         (attr->kind == TN_NORM_RMS && beta != NULL))
-        return tn_k_refuse(why, "norm.operand", "args", "takes A, OUT, GAMMA and (LAYER) BETA");
-    uint32_t rank = a->tensor.rank, axes = attr->axes == 0 ? 1 : attr->axes;
-    if (axes > rank || (gamma != NULL && gamma->tensor.rank > axes) ||
+        return tn_k_refuse(why, "norm.operand", "args", "takes A, OUT, GAMMA and (not RMS) BETA");
+    uint32_t rank = a->tensor.rank, axes = attr->axes;
+    if (axes == 0)
+        axes = !group ? 1 : rank == 0 ? 0 : rank - 1;
+    if (axes > rank || axes == 0 || (gamma != NULL && gamma->tensor.rank > axes) ||
         (beta != NULL && beta->tensor.rank > axes))
         return tn_k_refuse(why, "norm.axes", "attr.axes", "has more normalised axes than dims");
     if (a->tensor.dtype != TN_F32 || out->tensor.dtype != TN_F32 ||
         (gamma != NULL && gamma->tensor.dtype != TN_F32) ||
         (beta != NULL && beta->tensor.dtype != TN_F32))
         return tn_k_refuse(why, "norm.dtype", "a", "computes f32 only");
+    int64_t groups = group ? attr->groups : 1, channels = a->tensor.dim[rank - axes];
+    if (groups == 0 || channels % groups != 0)
+        return tn_k_refuse(why, "norm.groups", "attr.groups", "takes a divisor of the channels");
     memset(p, 0, sizeof *p);
     p->kind = attr->kind;
     p->epsilon = attr->epsilon;
@@ -46,25 +52,36 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
         p->rows.stride[0][d] = a->tensor.stride[d];
         p->rows.stride[1][d] = out->tensor.stride[d];
     }
+    p->groups = groups;
+    if (group) {
+        uint32_t d = p->rows.rank++;
+        p->channels = channels / groups;
+        p->rows.dim[d] = groups;
+        p->rows.stride[0][d] = p->channels * a->tensor.stride[d];
+        p->rows.stride[1][d] = p->channels * out->tensor.stride[d];
+        p->affine_stride[0] = gamma != NULL ? gamma->tensor.stride[0] : 0;
+        p->affine_stride[1] = beta != NULL ? beta->tensor.stride[0] : 0;
+    }
     p->inner.rank = axes;
     p->count = 1;
     for (uint32_t i = 0; i < axes; i++) {
         uint32_t d = rank - axes + i;
-        int64_t dim = a->tensor.dim[d];
+        int64_t dim = group && i == 0 ? p->channels : a->tensor.dim[d];
         p->inner.dim[i] = dim;
         p->inner.stride[0][i] = a->tensor.stride[d];
         p->inner.stride[1][i] = out->tensor.stride[d];
-        if (gamma != NULL)
+        if (gamma != NULL && !group)
             p->inner.stride[2][i] = tn_k_broadcast_stride(&gamma->tensor, axes, i, dim);
-        if (beta != NULL)
+        if (beta != NULL && !group)
             p->inner.stride[3][i] = tn_k_broadcast_stride(&beta->tensor, axes, i, dim);
-        /* An operand that is not there must not keep dims apart. */
-        if (gamma == NULL)
+        /* An operand that does not go along must not keep dims apart. */
+        if (gamma == NULL || group)
             p->inner.stride[2][i] = p->inner.stride[0][i];
-        if (beta == NULL)
+        if (beta == NULL || group)
             p->inner.stride[3][i] = p->inner.stride[0][i];
         p->count *= dim;
     }
+    p->space = p->channels == 0 ? 0 : p->count / p->channels;
     tn_k_grid_collapse(&p->rows, 2);
     tn_k_grid_collapse(&p->inner, 4);
     return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layer norm and RMS norm in float64: the truth. */
+/* Layer, RMS and group norm in float64: the truth. */
 #include <kernels/norm/norm.h>
 #include <math.h>
 
@@ -10,7 +10,7 @@ void tn_k_norm_ref(const tn_k_norm_params *p, const float *a, const float *gamma
     for (int64_t r = 0; r < rows; r++, out += p->count) {
         const float *x = a + tn_k_grid_offset(&p->rows, 0, r);
         double mean = 0, square = 0;
-        if (p->kind == TN_NORM_LAYER) {
+        if (p->kind != TN_NORM_RMS) {
             for (int64_t i = 0; i < p->count; i++)
                 mean += (double)x[tn_k_grid_offset(&p->inner, 0, i)];
             mean /= (double)p->count;
@@ -23,9 +23,9 @@ void tn_k_norm_ref(const tn_k_norm_params *p, const float *a, const float *gamma
         for (int64_t i = 0; i < p->count; i++) {
             double z = ((double)x[tn_k_grid_offset(&p->inner, 0, i)] - mean) * r_sd;
             if (gamma != NULL)
-                z *= (double)gamma[tn_k_grid_offset(&p->inner, 2, i)];
+                z *= (double)gamma[tn_k_norm_affine(p, 0, r, i)];
             if (beta != NULL)
-                z += (double)beta[tn_k_grid_offset(&p->inner, 3, i)];
+                z += (double)beta[tn_k_norm_affine(p, 1, r, i)];
             out[i] = z;
         }
     }
