@@ -114,3 +114,77 @@ def test_where(device, rng, dtype):
     mask = rng.random((4, 5, 7)) < 0.4
     got = tenon.where(*map(device.tensor, (mask, a, b))).numpy()
     assert got.dtype == a.dtype and np.array_equal(got, np.where(mask, a, b))
+
+
+def in_order(x, axis, smallest):
+    """Indices as topk promises them for distinct zeros: numpy's stable sort, NaN first."""
+    key = np.where(np.isnan(x), np.inf, x if not smallest else -x)
+    key = np.where(np.isnan(x), np.inf, key)
+    return np.argsort(-key, axis=axis, kind="stable")
+
+
+@pytest.mark.parametrize("smallest", [False, True])
+def test_topk(device, rng, smallest):
+    x = rng.integers(-4, 5, (5, 40, 3)).astype(np.float32) + np.float32(0.5)
+    x[rng.random(x.shape) < 0.05] = np.nan
+    values, index = tenon.topk(device.tensor(x), 6, axis=1, smallest=smallest)
+    want = in_order(x, 1, smallest)[:, :6]
+    assert np.array_equal(index.numpy(), want)
+    assert np.array_equal(values.numpy(), np.take_along_axis(x, want, 1), equal_nan=True)
+
+
+def test_argmax_and_argmin_are_numpys(device, rng):
+    for dtype in (np.float32, np.int64, np.uint8):
+        x = rng.integers(0, 50, (7, 30, 4)).astype(dtype)
+        for axis in (0, 1, -1):
+            assert np.array_equal(tenon.argmax(device.tensor(x), axis).numpy(), x.argmax(axis))
+            assert np.array_equal(tenon.argmin(device.tensor(x), axis).numpy(), x.argmin(axis))
+    x = np.float32([3, np.nan, 1, np.nan])
+    assert tenon.argmax(device.tensor(x)).numpy() == 1 == x.argmax()
+    assert tenon.argmin(device.tensor(x)).numpy() == 1 == x.argmin()
+
+
+def test_cumsum(device, rng):
+    n = rng.integers(-9, 9, (6, 500)).astype(np.int32)
+    assert np.array_equal(tenon.cumsum(device.tensor(n), dtype="s64").numpy(), n.cumsum(1, dtype=np.int64))
+    assert np.array_equal(tenon.cumsum(device.tensor(n), 0).numpy(), n.cumsum(0))
+    got = tenon.cumsum(device.tensor(n), exclusive=True, reverse=True).numpy()
+    assert np.array_equal(got, n[:, ::-1].cumsum(1)[:, ::-1] - n)
+    x = rng.standard_normal((3, 9000), np.float32)
+    got = tenon.cumsum(device.tensor(x), numerics="canonical").numpy()
+    # within a segment of 4096 one rounding an element, then one a segment
+    bound = np.minimum(np.arange(9000), 4100) + 4
+    assert np.all(np.abs(got - x.cumsum(1, dtype=float)) <= bound * EPS * np.abs(x).cumsum(1, dtype=float))
+
+
+def test_rmsnorm_and_groupnorm(device, rng):
+    x = rng.standard_normal((3, 12, 5, 7), np.float32)
+    gamma, beta = rng.standard_normal(12, np.float32), rng.standard_normal(12, np.float32)
+    g = x.reshape(3, 4, -1).astype(float)
+    z = (g - g.mean(2, keepdims=True)) / np.sqrt(g.var(2, keepdims=True) + 1e-5)
+    want = z.reshape(x.shape) * gamma[:, None, None] + beta[:, None, None]
+    got = tenon.groupnorm(*map(device.tensor, (x,)), 4, device.tensor(gamma), device.tensor(beta)).numpy()
+    # sums of 105 in 64 lanes, as for layer norm
+    scale = 1 + np.abs(z).reshape(x.shape) * np.abs(gamma)[:, None, None] + np.abs(beta)[:, None, None]
+    assert np.all(np.abs(got - want) <= 80 * EPS * scale)
+    rows, weight = x.reshape(36, 35), rng.standard_normal(35, np.float32)
+    want = rows / np.sqrt((rows.astype(float)**2).mean(1, keepdims=True) + 1e-5) * weight
+    got = tenon.rmsnorm(device.tensor(rows), device.tensor(weight)).numpy()
+    assert np.all(np.abs(got - want) <= 80 * EPS * (1 + np.abs(want)))
+
+
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_rope(device, rng, interleaved):
+    x = rng.standard_normal((2, 3, 10, 20), np.float32)
+    positions = np.arange(5, 15, dtype=np.int32)
+    freq = (10000.0 ** -(np.arange(8) / 8)).astype(np.float32)
+    angle = positions[:, None].astype(float) * freq
+    even, odd = (slice(0, 16, 2), slice(1, 16, 2)) if interleaved else (slice(0, 8), slice(8, 16))
+    want = x.astype(float)
+    want[..., even] = x[..., even] * np.cos(angle) - x[..., odd] * np.sin(angle)
+    want[..., odd] = x[..., even] * np.sin(angle) + x[..., odd] * np.cos(angle)
+    got = tenon.rope(*map(device.tensor, (x, positions, freq)), interleaved, 16, "canonical").numpy()
+    size = np.abs(x).max() * 2
+    # the angle is rounded once, sine and cosine are within 2 ulp, then two roundings
+    assert np.all(np.abs(got - want) <= size * (np.abs(angle).max() + 7) * EPS)
+    assert np.array_equal(got[..., 16:], x[..., 16:])
