@@ -199,11 +199,35 @@ def softmax(x, logarithm):
     return [sub(sub(v, m), log(s)) for v in x] if logarithm else [mul(v, recip(s)) for v in p]
 def norm(x, kind, eps, gamma, beta):
     rn = recip(float(len(x)))
-    mu = mul(reduce(x), rn) if kind == "layer" else None
-    d = [sub(v, mu) for v in x] if kind == "layer" else x
+    mu = mul(reduce(x), rn) if kind != "rms" else None
+    d = [sub(v, mu) for v in x] if kind != "rms" else x
     r = rsqrt(fma(reduce(d, True), rn, eps))
     z = [mul(v, r) for v in d]
-    return [fma(v, g, b) for v, g, b in zip(z, gamma, beta)] if kind == "layer" else [mul(v, g) for v, g in zip(z, gamma)]
+    return [fma(v, g, b) for v, g, b in zip(z, gamma, beta)] if kind != "rms" else [mul(v, g) for v, g in zip(z, gamma)]
+def groupnorm(key, x, dims):
+    n, c, space = dims["a"]
+    per, out = c // int(key["groups"]), []
+    for i, row in enumerate(split(x["a"], per * space)):
+        channel = [i % int(key["groups"]) * per + j // space for j in range(per * space)]
+        out += norm(row, "group", H(key["eps"]), [x["gamma"][j] for j in channel], [x["beta"][j] for j in channel])
+    return out
+def scan(x, exclusive):
+    t, out = 0.0, []
+    for b in range(0, len(x), SEG):
+        c = 0.0
+        for v in x[b:b + SEG]:
+            before, c = c, add(c, v)
+            out.append(add(before if exclusive else c, t))
+        t = add(t, c)
+    return out
+def rope(x, position, freq, interleaved):
+    y, half = list(x), len(freq)
+    for i, f in enumerate(freq):
+        a = mul(position, f)
+        c, s = sincos(a, 1), sincos(a, 0)
+        p, q = (2 * i, 2 * i + 1) if interleaved else (i, i + half)
+        y[p], y[q] = fma(x[p], c, -mul(x[q], s)), fma(x[p], s, mul(x[q], c))
+    return y
 def attention_row(q, keys, values, takes, bias):
     c = mul(rsqrt(float(len(q))), L2E)
     m = l = o = None
@@ -275,6 +299,13 @@ def compute(op, key, x, dims):
         return [f(r) for r in rows]
     if op == "softmax":
         return [y for r in rows for y in softmax(r, "log" in key)]
+    if op == "scan":
+        back = -1 if "reverse" in key else 1
+        return [y for r in rows for y in scan(r[::back], "exclusive" in key)[::back]]
+    if op == "rope":
+        return [y for r, p in zip(rows, x["index"]) for y in rope(r, p, x["freq"], "interleaved" in key)]
+    if op == "norm" and key["kind"] == "group":
+        return groupnorm(key, x, dims)
     if op == "norm":
         return [y for r in rows for y in norm(r, key["kind"], H(key["eps"]), x["gamma"], x.get("beta"))]
     return {"matmul": matmul, "attention": attention}[op](key, x, dims)

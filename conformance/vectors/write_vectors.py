@@ -115,6 +115,25 @@ def attentions():
     f.close()
 
 
+def axes():
+    f = File("axes.txt")
+    for n in (1, 7, 130, 8200):
+        f.case("scan", [1, n], {"a": ([1, n], gauss(n))})
+    for key in ({"exclusive": 1}, {"reverse": 1}, {"exclusive": 1, "reverse": 1}):
+        f.case("scan", [1, 4100], {"a": ([1, 4100], gauss(4100, 3.0))}, **key)
+    for c, space, groups in ((4, 1, 2), (6, 35, 3), (8, 130, 1), (5, 9, 5)):
+        x = [cc.r32(v + 3.0) for v in gauss(2 * c * space)]
+        f.case("norm", [2, c, space], {"a": ([2, c, space], x), "gamma": ([c], gauss(c)), "beta": ([c], gauss(c))},
+               kind="group", groups=groups, eps=cc.r32(1e-5))
+    for key in ({}, {"interleaved": 1}):
+        for t, d, rotary in ((5, 16, 16), (9, 70, 38), (3, 2, 2)):
+            freq = [cc.r32(10000.0 ** -(2 * i / rotary)) for i in range(rotary // 2)]
+            index = [float(R.randint(-10, 300000)) for _ in range(t)]
+            f.case("rope", [t, d], {"a": ([t, d], gauss(t * d)), "index": ([t], index), "freq": ([rotary // 2], freq)},
+                   rotary=rotary, **key)
+    f.close()
+
+
 os.makedirs(cc.HERE, exist_ok=True)
-for make in (functions, matmuls, rows, attentions):
+for make in (functions, matmuls, rows, attentions, axes):
     make()
