@@ -6,8 +6,8 @@
 #include <math.h>
 
 extern const tn_k_op tn_k_op_copy;
-static const uint16_t types[] = {TN_F32,    TN_F64,  TN_TF32, TN_F16, TN_BF16, TN_F8E4M3, TN_F8E5M2,
-                                 TN_E8M0,   TN_S64,  TN_S32,  TN_S8,  TN_U8,   TN_BOOL};
+static const uint16_t types[] = {TN_F32,  TN_F64, TN_TF32, TN_F16, TN_BF16, TN_F8E4M3, TN_F8E5M2,
+                                 TN_E8M0, TN_S64, TN_S32,  TN_S8,  TN_U8,   TN_BOOL};
 
 static void round_of(uint64_t *state, uint16_t from, uint16_t to)
 {
@@ -175,9 +175,16 @@ TN_TEST(k_copy, f8_is_the_nearest_even_value)
                 tn_c_value v = {false, 0, sign ? -x : x};
                 uint32_t got = to_bits(f8[t], v), plus = sign && want != 0x7f ? 0x80u : 0u;
                 TN_EXPECT(got == (want | plus), "%a: %x not %x", v.f, got, want | plus);
-                TN_EXPECT(to_bits_saturated(f8[t], v.f) == ((want > most ? most : want) | (sign ? 0x80u : 0u)), "%a", v.f);
+                TN_EXPECT(to_bits_saturated(f8[t], v.f) ==
+                              ((want > most ? most : want) | (sign ? 0x80u : 0u)),
+                          "%a", v.f);
             }
         }
+        /* half way past the last value: 448 is even, 57344 is not */
+        double edge = t == 0 ? 464.0 : 61440.0;
+        TN_EXPECT(to_bits(f8[t], (tn_c_value){false, 0, edge}) == (t == 0 ? 0x7eu : 0x7cu));
+        TN_EXPECT(to_bits(f8[t], (tn_c_value){false, 0, nextafter(edge, 0)}) == most);
+        TN_EXPECT(to_bits(f8[t], (tn_c_value){false, 0, nextafter(edge, 1e9)}) == most + 1);
         TN_EXPECT(to_bits_saturated(f8[t], INFINITY) == most);
         TN_EXPECT(to_bits_saturated(f8[t], -INFINITY) == (most | 0x80u));
         TN_EXPECT(to_bits_saturated(f8[t], NAN) == (t == 0 ? 0x7f : 0x7e));

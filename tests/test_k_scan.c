@@ -33,18 +33,32 @@ static void check_floats(const tn_k_scan_params *p, unsigned char *const *block)
     free(want);
 }
 
-static void check_integers(const tn_k_scan_params *p, unsigned char *const *block)
+/* By the tensors and the flags alone, not by what the op made of them. */
+static void check_integers(const tn_tensor *a, const tn_tensor *out, uint32_t axis, uint32_t flags,
+                           unsigned char *const *block)
 {
-    for (int64_t r = 0; r < tn_k_grid_count(&p->rows); r++) {
-        int64_t from = tn_k_grid_offset(&p->rows, 0, r) + p->first[0];
-        int64_t to = tn_k_grid_offset(&p->rows, 1, r) + p->first[1];
-        uint64_t sum = 0, mask = p->to == TN_S64 ? UINT64_MAX : p->to == TN_S32 ? UINT32_MAX : 255;
-        for (int64_t i = 0; i < p->extent; i++) {
+    int64_t n = a->dim[axis], rows = 1;
+    for (uint32_t d = 0; d < a->rank; d++)
+        rows *= d == axis ? 1 : a->dim[d];
+    for (int64_t r = 0; r < rows; r++) {
+        int64_t rest = r, from = 0, to = 0;
+        for (uint32_t d = a->rank; d-- > 0;) {
+            if (d == axis)
+                continue;
+            from += rest % a->dim[d] * a->stride[d];
+            to += rest % a->dim[d] * out->stride[d];
+            rest /= a->dim[d];
+        }
+        uint64_t sum = 0;
+        uint64_t mask = out->dtype == TN_S64 ? UINT64_MAX : out->dtype == TN_S32 ? UINT32_MAX : 255;
+        for (int64_t k = 0; k < n; k++) {
+            int64_t i = flags & TN_SCAN_REVERSE ? n - 1 - k : k;
             uint64_t x =
-                (uint64_t)tn_c_load(p->from, block[0] + TN_T_MIDDLE, from + i * p->step[0]).i;
+                (uint64_t)tn_c_load(a->dtype, block[0] + TN_T_MIDDLE, from + i * a->stride[axis]).i;
             uint64_t got =
-                (uint64_t)tn_c_load(p->to, block[1] + TN_T_MIDDLE, to + i * p->step[1]).i;
-            uint64_t want = p->exclusive ? sum : sum + x;
+                (uint64_t)tn_c_load(out->dtype, block[1] + TN_T_MIDDLE, to + i * out->stride[axis])
+                    .i;
+            uint64_t want = flags & TN_SCAN_EXCLUSIVE ? sum : sum + x;
             TN_EXPECT(((got ^ want) & mask) == 0, "row %" PRId64 " element %" PRId64, r, i);
             sum += x;
         }
@@ -88,7 +102,7 @@ static void round_of(uint64_t *state, uint16_t from, uint16_t to, bool special)
     if (floats && !special)
         check_floats(&p, block);
     else if (!floats)
-        check_integers(&p, block);
+        check_integers(a, out, axis, attr.flags, block);
     free(block[0]);
     free(block[1]);
 }
@@ -106,34 +120,48 @@ TN_TEST(k_scan, rows_agree)
             round_of(&state, pair[k][0], pair[k][1], false);
 }
 
-/* The order of the definition, in words of its own: segment sums first, then what stands before. */
-TN_TEST(k_scan, segments_by_the_text)
+/* The order of the definition, in words of its own: segment sums first, then what stands before.
+ * One long row, and rows side by side. */
+static void segments(int columns, uint32_t flags)
 {
     enum { N = 4096 * 2 + 77 };
-    tn_axis attr = {.head = TN_INIT(tn_axis)};
+    tn_axis attr = {.head = TN_INIT(tn_axis), .flags = flags};
     tn_arg args[2] = {{.role = TN_ARG_A}, {.role = TN_ARG_OUT}};
-    args[0].tensor = (tn_tensor){.dtype = TN_F32, .rank = 1, .dim = {N}, .stride = {1}};
+    args[0].tensor =
+        (tn_tensor){.dtype = TN_F32, .rank = 2, .dim = {N, columns}, .stride = {columns, 1}};
     args[1].tensor = args[0].tensor;
     tn_op op = {
         .head = TN_INIT(tn_op), .kind = TN_OP_SCAN, .arg_count = 2, .attr = &attr, .args = args};
     unsigned char *block[2] = {tn_t_block(), tn_t_block()};
     uint64_t state = tn_test_seed();
-    float *x = (float *)(void *)(block[0] + TN_T_MIDDLE), last[3] = {0};
-    for (int i = 0; i < N; i++)
+    float *x = (float *)(void *)(block[0] + TN_T_MIDDLE);
+    for (int i = 0; i < N * columns; i++)
         x[i] = tn_t_float(&state, 0);
     tn_k_scan_params p;
     tn_t_rows(&tn_k_op_scan, &op, block, 1, true, &p);
     const float *y = (const float *)(void *)(block[1] + TN_T_MIDDLE);
-    for (int s = 0; s < 3; s++)
-        for (int i = s * 4096; i < N && i < (s + 1) * 4096; i++)
-            last[s] = last[s] + x[i];
-    for (int s = 0; s < 3; s++) {
-        float c = 0, before = s == 0 ? 0 : s == 1 ? last[0] : last[0] + last[1];
-        for (int i = s * 4096; i < N && i < (s + 1) * 4096; i++) {
-            c = c + x[i];
-            TN_EXPECT(y[i] == c + before, "element %d", i);
+    for (int j = 0; j < columns; j++) {
+        float last[3] = {0};
+        for (int i = 0; i < N; i++)
+            last[i / 4096] = last[i / 4096] + x[i * columns + j];
+        for (int s = 0; s < 3; s++) {
+            float c = 0, before = s == 0 ? 0 : s == 1 ? last[0] : last[0] + last[1];
+            for (int i = s * 4096; i < N && i < (s + 1) * 4096; i++) {
+                float here = c;
+                c = c + x[i * columns + j];
+                float want = (flags & TN_SCAN_EXCLUSIVE ? here : c) + before;
+                TN_EXPECT(y[i * columns + j] == want, "row %d element %d", j, i);
+            }
         }
     }
     free(block[0]);
     free(block[1]);
+}
+
+TN_TEST(k_scan, segments_by_the_text)
+{
+    for (uint32_t flags = 0; flags <= TN_SCAN_EXCLUSIVE; flags++) {
+        segments(1, flags);
+        segments(9, flags);
+    }
 }
