@@ -59,6 +59,9 @@ uint64_t tn__op_flops(const tn__op_view *v)
         return mul(v->attr.eltwise.kind == TN_ELTWISE_FMA ? 2 : 1, elems(out, false));
     case TN_OP_ROPE: /* a pair: four products and two sums */
         return mul(3, elems(out, false));
+    case TN_OP_QUANTIZE:
+    case TN_OP_DEQUANTIZE:
+        return mul(2, elems(out, false));
     case TN_OP_REDUCE:
     case TN_OP_SCAN:
     case TN_OP_TOPK:

@@ -108,10 +108,29 @@ static const tn__op_row rows[] = {
      .required = {TN_ARG_A},
      .outputs = {TN_ARG_OUT},
      .check = tn__op_scan},
+    {.kind = TN_OP_QUANTIZE,
+     .name = "quantize",
+     .attr_type = TN_TYPE_tn_axis,
+     .attr_bytes = sizeof(tn_axis),
+     .attr_optional = true,
+     .required = {TN_ARG_A},
+     .optional = {TN_ARG_SCALE_OF + TN_ARG_A, TN_ARG_SCALE_OF + TN_ARG_OUT,
+                  TN_ARG_ZERO_OF + TN_ARG_OUT},
+     .outputs = {TN_ARG_OUT},
+     .check = tn__op_quantize},
+    {.kind = TN_OP_DEQUANTIZE,
+     .name = "dequantize",
+     .attr_type = TN_TYPE_tn_axis,
+     .attr_bytes = sizeof(tn_axis),
+     .attr_optional = true,
+     .required = {TN_ARG_A, TN_ARG_SCALE_OF + TN_ARG_A},
+     .optional = {TN_ARG_ZERO_OF + TN_ARG_A},
+     .outputs = {TN_ARG_OUT},
+     .check = tn__op_dequantize},
 };
 const char tn__op_built[] =
     "matmul, attention, softmax, norm, eltwise, reduce, gather, copy, rope, "
-    "concat, pad, topk, scan";
+    "concat, pad, topk, scan, quantize, dequantize";
 
 static const char *const kind_names[] = {
     "?",          "matmul", "conv", "attention", "softmax", "norm",   "eltwise",
@@ -146,6 +165,18 @@ const char *tn__role_static(uint32_t role)
         return post_names[role - TN_ARG_POST0];
     if (role >= TN_ARG_INPUT0 && role < TN_ARG_INPUT0 + TN__OP_ARGS)
         return input_names[role - TN_ARG_INPUT0];
+    switch (role) {
+    case TN_ARG_SCALE_OF + TN_ARG_A:
+        return "scale_of_a";
+    case TN_ARG_SCALE_OF + TN_ARG_OUT:
+        return "scale_of_out";
+    case TN_ARG_ZERO_OF + TN_ARG_A:
+        return "zero_of_a";
+    case TN_ARG_ZERO_OF + TN_ARG_OUT:
+        return "zero_of_out";
+    default:
+        break;
+    }
     return "args";
 }
 

@@ -92,6 +92,8 @@ tn_status tn__op_rope(const tn__op_view *v, uint32_t role, tn_tensor *out);
 tn_status tn__op_concat(const tn__op_view *v, uint32_t role, tn_tensor *out);
 tn_status tn__op_pad(const tn__op_view *v, uint32_t role, tn_tensor *out);
 tn_status tn__op_topk(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_quantize(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_dequantize(const tn__op_view *v, uint32_t role, tn_tensor *out);
 tn_status tn__op_scan(const tn__op_view *v, uint32_t role, tn_tensor *out);
 /* Axes that a norm goes over: 0 stands for the usual. */
 uint32_t tn__norm_axes(const tn_norm *t, uint32_t rank);

@@ -10,6 +10,7 @@
  *
  *   text     = op [" " word] " " dims ":" dtypes [":" key {"+" key}]
  *   op       = matmul attention softmax norm eltwise reduce gather copy rope concat pad topk scan
+ *              quantize dequantize
  *   word     = norm: layer rms group; eltwise: neg ... where; reduce: sum mean max min sumsq
  *   dims     = matmul: [batch "x" ...] M "x" N "x" K; attention: b1h12g4q1024k1024d64e64 (no b: no
  *              batch dim; g, the heads of k and v, is h unless given; e, the d of v, is d);
@@ -27,6 +28,7 @@
  *              lo=1x0 hi=-2x1 edge reflect value=F        pad
  *              axis=N k=N smallest indices                topk
  *              axis=N exclusive reverse                   scan
+ *              axis=N group=N                             quantize, dequantize
  *              exact canonical bounded fast  tf32 bf16 f16acc winograd  acc=DTYPE v=N saturate
  *              packed layout=HEX (b)  alias (out)  const=ROLE
  *              ROLE or ROLE=dims["/"dtype]["@"strides]    an optional operand, or one whose shape,
@@ -255,6 +257,24 @@ static bool rope_tensor(const tn__headline *h, const tn__op_view *v, uint32_t ro
     return true;
 }
 
+/* Scale or zero: one a run of the axis, or one an index of it. */
+static bool scale_tensor(const tn__headline *h, const tn__op_view *v, uint32_t role, tn_tensor *t)
+{
+    int32_t axis = axis_of(h, v->attr.axis.axis);
+    int64_t run = v->attr.axis.param;
+    bool of_out = role == TN_ARG_ZERO_OF + TN_ARG_OUT;
+    t->dtype = role < TN_ARG_ZERO_OF ? (uint16_t)TN_F32 : h->dtype[of_out ? 1 : 0];
+    if (axis < 0 || run < 0)
+        return false;
+    if (run != 0) {
+        t->dim[axis] /= run;
+        return true;
+    }
+    t->rank = 1;
+    t->dim[0] = h->dim[axis];
+    return true;
+}
+
 static bool row_tensor(const tn__headline *h, const tn__op_view *v, uint32_t role, tn_tensor *t)
 {
     if (role == TN_ARG_INDEX && h->kind == TN_OP_GATHER) {
@@ -274,6 +294,8 @@ static bool row_tensor(const tn__headline *h, const tn__op_view *v, uint32_t rol
             t->dtype = TN_S32;
         return axis >= 0;
     }
+    if (role >= TN_ARG_SCALE_OF)
+        return scale_tensor(h, v, role, t);
     if (h->kind == TN_OP_CONCAT && role == TN_ARG_OUT)
         return concat_tensor(h, v, t);
     if (h->kind == TN_OP_PAD && role == TN_ARG_OUT)
@@ -556,6 +578,17 @@ static void put_attr(sink *s, const tn__op_view *v)
     case TN_OP_SCAN:
         put_axis(s, v->op.kind, &v->attr.axis);
         break;
+    case TN_OP_QUANTIZE:
+    case TN_OP_DEQUANTIZE:
+        if (v->attr.axis.axis != 0) {
+            key(s, "axis=");
+            put_int(s, v->attr.axis.axis);
+        }
+        if (v->attr.axis.param != 0) {
+            key(s, "group=");
+            put_int(s, v->attr.axis.param);
+        }
+        break;
     case TN_OP_PAD:
         put_pad(s, &v->attr.window, tn__op_tensor(v, TN_ARG_A)->rank);
         break;
@@ -642,7 +675,7 @@ static void put_operand(sink *s, const tn__headline *h, const tn__op_view *v, co
     char name[16];
     const tn_tensor *t = &a->tensor;
     bool known = tn__headline_tensor(h, v, a->role, &implied);
-    bool optional = a->role < TN_ARG_POST0;
+    bool optional = a->role < TN_ARG_POST0 || a->role >= TN_ARG_SCALE_OF;
     for (uint32_t i = 0; i < n; ++i)
         optional = optional && roles[i] != a->role;
     for (int i = 0; i < 4; ++i)

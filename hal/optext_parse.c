@@ -247,21 +247,30 @@ static tn_status read_dtypes(reader *r)
 
 /* ---- keys ---- */
 
-static uint32_t find_role(const tn__op_row *row, const char *word, size_t n)
+static bool role_is(uint32_t role, const char *word, size_t n)
 {
     char name[16];
-    for (uint32_t role = 1; role < TN_ARG_POST0 + TN__OP_POSTS; ++role) {
-        bool post = role >= TN_ARG_POST0;
-        bool known = post && row->posts;
-        for (int i = 0; i < 4; ++i)
-            known = known || row->required[i] == role;
-        for (int i = 0; i < 6; ++i)
-            known = known || row->optional[i] == role;
-        known = known || row->outputs[0] == role || row->outputs[1] == role;
-        known = known || (row->inputs && role >= TN_ARG_INPUT0 && !post);
-        if (known && tn__role_name(role, name, sizeof name) && word_is(word, n, name))
-            return role;
-    }
+    return role != 0 && tn__role_name(role, name, sizeof name) && word_is(word, n, name);
+}
+
+/* The role of an op that a word names, or 0. */
+static uint32_t find_role(const tn__op_row *row, const char *word, size_t n)
+{
+    for (int i = 0; i < 4; ++i)
+        if (role_is(row->required[i], word, n))
+            return row->required[i];
+    for (int i = 0; i < 6; ++i)
+        if (role_is(row->optional[i], word, n))
+            return row->optional[i];
+    for (int i = 0; i < 2; ++i)
+        if (role_is(row->outputs[i], word, n))
+            return row->outputs[i];
+    for (uint32_t i = 0; row->posts && i < TN__OP_POSTS; ++i)
+        if (role_is(TN_ARG_POST0 + i, word, n))
+            return TN_ARG_POST0 + i;
+    for (uint32_t i = 0; row->inputs && i < TN__OP_ARGS; ++i)
+        if (role_is(TN_ARG_INPUT0 + i, word, n))
+            return TN_ARG_INPUT0 + i;
     return 0;
 }
 
@@ -324,6 +333,8 @@ static const word_row topk_rows[] = {{"axis", INT, 0, AT(axis.axis)},
                                      {"smallest", FLAG, TN_TOPK_SMALLEST, 0},
                                      {"indices", FLAG, TN_TOPK_INDICES, 0},
                                      {0}};
+static const word_row quantize_rows[] = {
+    {"axis", INT, 0, AT(axis.axis)}, {"group", INT64, 0, AT(axis.param)}, {0}};
 static const word_row scan_rows[] = {{"axis", INT, 0, AT(axis.axis)},
                                      {"exclusive", FLAG, TN_SCAN_EXCLUSIVE, 0},
                                      {"reverse", FLAG, TN_SCAN_REVERSE, 0},
@@ -362,6 +373,9 @@ static const word_row *rows_of(reader *r, uint32_t **out_flags)
     case TN_OP_SCAN:
         *out_flags = &t->axis.flags;
         return scan_rows;
+    case TN_OP_QUANTIZE:
+    case TN_OP_DEQUANTIZE:
+        return quantize_rows;
     case TN_OP_NORM:
         return norm_rows;
     case TN_OP_REDUCE:

@@ -65,7 +65,8 @@ static void resolve(tn__op_view *v)
     if (v->op.kind == TN_OP_CONCAT)
         a = tn__op_tensor(v, TN_ARG_INPUT0);
     if ((v->op.kind == TN_OP_GATHER || v->op.kind == TN_OP_CONCAT || v->op.kind == TN_OP_TOPK ||
-         v->op.kind == TN_OP_SCAN) &&
+         v->op.kind == TN_OP_SCAN || v->op.kind == TN_OP_QUANTIZE ||
+         v->op.kind == TN_OP_DEQUANTIZE) &&
         a != NULL)
         resolve_axis(&v->attr.axis.axis, a->rank);
     if (v->op.kind == TN_OP_NORM && a != NULL)

@@ -163,7 +163,7 @@ def main():
     for status, reason, argument, _, function, _, _ in rows:
         name = re.split(r"[.\[]", argument)[0]
         if status == "invalid" and not (name in functions.get(function, ()) or name in BLAMED or
-                                        name.startswith("TENON_") or re.match(r"(post|input)\d+$", name)):
+                                        name.startswith("TENON_") or re.match(r"(post|input)\d+$|(scale|zero)_of_\w+$", name)):
             bad.append(f"{reason} of {function} blames {argument}, which is not among its parameters")
 
     sites = fail_sites()

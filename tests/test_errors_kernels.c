@@ -145,6 +145,22 @@ static void rope(sample *s)
     add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
 }
 
+static void quantize(sample *s)
+{
+    start(s, TN_OP_QUANTIZE);
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_SCALE_OF + TN_ARG_OUT, TN_F32, DIMS(3));
+    add(s, TN_ARG_OUT, TN_S8, DIMS(3, 4));
+}
+
+static void dequantize(sample *s)
+{
+    start(s, TN_OP_DEQUANTIZE);
+    add(s, TN_ARG_A, TN_S8, DIMS(3, 4));
+    add(s, TN_ARG_SCALE_OF + TN_ARG_A, TN_F32, DIMS(3));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
+}
+
 static void copy(sample *s)
 {
     start(s, TN_OP_COPY);
@@ -280,6 +296,14 @@ TN_TEST(errors_kernels, params)
     REFUSED(rope, posts(&s, 1, TN_POST_RELU), "rope.posts", "posts");
     REFUSED(rope, s.args[0].tensor.dtype = TN_F64, "rope.dtype", "a");
     REFUSED(rope, s.args[0].tensor.rank = 0, "rope.rank", "a");
+    REFUSED(quantize, s.op.arg_count = 2, "quantize.operand", "args");
+    REFUSED(quantize, posts(&s, 1, TN_POST_RELU), "quantize.posts", "posts");
+    REFUSED(quantize, s.args[0].tensor.dtype = TN_F64, "quantize.dtype", "a");
+    REFUSED(quantize, (s.args[0].tensor.rank = 8, s.attr.axis.param = 3), "quantize.rank", "a");
+    REFUSED(dequantize, s.op.arg_count = 2, "dequantize.operand", "args");
+    REFUSED(dequantize, posts(&s, 1, TN_POST_RELU), "dequantize.posts", "posts");
+    REFUSED(dequantize, s.args[0].tensor.dtype = TN_S64, "dequantize.dtype", "a");
+    REFUSED(dequantize, (s.args[0].tensor.rank = 8, s.attr.axis.param = 3), "dequantize.rank", "a");
     REFUSED(copy, s.op.arg_count = 1, "copy.operand", "args");
     REFUSED(copy, posts(&s, 1, TN_POST_RELU), "copy.posts", "posts");
     REFUSED(copy, s.args[0].tensor.dtype = TN_S4, "copy.dtype", "a");

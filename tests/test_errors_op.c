@@ -1,208 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Errors of ops: every rule of validation through every public function that takes an op, and the
  * text form. */
-#include "support/errors.h"
-
-typedef struct sample {
-    tn_op op;
-    tn_arg args[32];
-    tn_post posts[9];
-    union {
-        tn_head head;
-        tn_matmul matmul;
-        tn_attention attention;
-        tn_softmax softmax;
-        tn_norm norm;
-        tn_eltwise eltwise;
-        tn_reduce reduce;
-        tn_axis axis;
-        tn_window window;
-        tn_rope rope;
-    } attr;
-} sample;
-
-static tn_device *device;
-static tn_queue *queue;
-
-static tn_tensor dense(uint16_t dtype, uint16_t rank, const int64_t *dim)
-{
-    tn_tensor t = {.dtype = dtype, .rank = rank};
-    int64_t stride = 1;
-    for (int i = rank - 1; i >= 0; --i) {
-        t.dim[i] = dim[i];
-        t.stride[i] = stride;
-        stride *= dim[i];
-    }
-    return t;
-}
-
-static void add(sample *s, uint32_t role, uint16_t dtype, uint16_t rank, const int64_t *dim)
-{
-    s->args[s->op.arg_count++] = (tn_arg){.role = role, .tensor = dense(dtype, rank, dim)};
-}
-#define DIMS(...)                                                                                  \
-    (uint16_t)(sizeof((int64_t[]){__VA_ARGS__}) / 8), (const int64_t[])                            \
-    {                                                                                              \
-        __VA_ARGS__                                                                                \
-    }
-
-static void start(sample *s, tn_op_kind kind, uint32_t type, uint32_t bytes)
-{
-    memset(s, 0, sizeof *s);
-    s->op = (tn_op){.head = TN_INIT(tn_op), .kind = kind, .args = s->args, .posts = s->posts};
-    s->attr.head = (tn_head){bytes, type, NULL};
-    s->op.attr = &s->attr;
-}
-
-static void matmul(sample *s)
-{
-    start(s, TN_OP_MATMUL, TN_TYPE_tn_matmul, sizeof(tn_matmul));
-    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
-    add(s, TN_ARG_B, TN_F32, DIMS(4, 5));
-    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 5));
-}
-
-static void attention(sample *s)
-{
-    start(s, TN_OP_ATTENTION, TN_TYPE_tn_attention, sizeof(tn_attention));
-    add(s, TN_ARG_Q, TN_F32, DIMS(2, 4, 5, 8));
-    add(s, TN_ARG_K, TN_F32, DIMS(2, 2, 6, 8));
-    add(s, TN_ARG_V, TN_F32, DIMS(2, 2, 6, 7));
-    add(s, TN_ARG_OUT, TN_F32, DIMS(2, 4, 5, 7));
-}
-
-static void softmax(sample *s)
-{
-    start(s, TN_OP_SOFTMAX, TN_TYPE_tn_softmax, sizeof(tn_softmax));
-    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
-    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
-}
-
-static void norm(sample *s)
-{
-    start(s, TN_OP_NORM, TN_TYPE_tn_norm, sizeof(tn_norm));
-    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
-    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
-    add(s, TN_ARG_GAMMA, TN_F32, DIMS(4));
-}
-
-static void eltwise(sample *s)
-{
-    start(s, TN_OP_ELTWISE, TN_TYPE_tn_eltwise, sizeof(tn_eltwise));
-    s->attr.eltwise.kind = TN_ELTWISE_ADD;
-    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
-    add(s, TN_ARG_B, TN_F32, DIMS(1, 4));
-    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
-}
-
-static void reduce(sample *s)
-{
-    start(s, TN_OP_REDUCE, TN_TYPE_tn_reduce, sizeof(tn_reduce));
-    s->attr.reduce.axes_mask = 1;
-    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
-    add(s, TN_ARG_OUT, TN_F32, DIMS(4));
-}
-
-static void gather(sample *s)
-{
-    start(s, TN_OP_GATHER, TN_TYPE_tn_axis, sizeof(tn_axis));
-    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
-    add(s, TN_ARG_INDEX, TN_S32, DIMS(2));
-    add(s, TN_ARG_OUT, TN_F32, DIMS(2, 4));
-}
-
-static void copy(sample *s)
-{
-    start(s, TN_OP_COPY, 0, 0);
-    s->op.attr = NULL;
-    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
-    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
-}
-
-static void rope(sample *s)
-{
-    start(s, TN_OP_ROPE, TN_TYPE_tn_rope, sizeof(tn_rope));
-    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
-    add(s, TN_ARG_INDEX, TN_S32, DIMS(3));
-    add(s, TN_ARG_FREQ, TN_F32, DIMS(2));
-    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
-}
-
-static void concat(sample *s)
-{
-    start(s, TN_OP_CONCAT, TN_TYPE_tn_axis, sizeof(tn_axis));
-    add(s, TN_ARG_INPUT0, TN_F32, DIMS(3, 4));
-    add(s, TN_ARG_INPUT0 + 1, TN_F32, DIMS(2, 4));
-    add(s, TN_ARG_OUT, TN_F32, DIMS(5, 4));
-}
-
-static void pad(sample *s)
-{
-    start(s, TN_OP_PAD, TN_TYPE_tn_window, sizeof(tn_window));
-    s->attr.window.lo[0] = 1;
-    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
-    add(s, TN_ARG_OUT, TN_F32, DIMS(4, 4));
-}
-
-static void topk(sample *s)
-{
-    start(s, TN_OP_TOPK, TN_TYPE_tn_axis, sizeof(tn_axis));
-    s->attr.axis.param = 2;
-    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
-    add(s, TN_ARG_OUT, TN_F32, DIMS(2, 4));
-}
-
-static void scan(sample *s)
-{
-    start(s, TN_OP_SCAN, TN_TYPE_tn_axis, sizeof(tn_axis));
-    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
-    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
-}
-
-static void ignore_choice(void *self, const tn_choice *choice)
-{
-    (void)self, (void)choice;
-}
-
-static void through_all(const char *file, int line, const tn_op *op, tn_status status,
-                        const char *reason, const char *argument, const char *given)
-{
-    tn_plan *plan = NULL;
-    tn_tensor out;
-    uint64_t flops, bytes;
-    size_t room = 0;
-#define ROW(call)                                                                                  \
-    do {                                                                                           \
-        errors_forget();                                                                           \
-        tn_status st = (call);                                                                     \
-        errors_call(file, line, NULL, #call, st, status, reason, argument, given);                 \
-    } while (0)
-    ROW(tn_op_cost(op, &flops, &bytes));
-    ROW(tn_op_format(op, NULL, &room));
-    ROW(tn_device_supports(device, op));
-    ROW(tn_device_explain(device, op, ignore_choice, NULL));
-    ROW(tn_plan_create(device, op, NULL, &plan));
-    ROW(tn_compute(queue, op));
-    /* what is asked for need not be given */
-    if (strcmp(reason, "op.work") != 0 &&
-        (strcmp(reason, "op.role_missing") != 0 || strcmp(argument, "out") != 0))
-        ROW(tn_op_infer(op, TN_ARG_OUT, &out));
-#undef ROW
-    TN_EXPECT(plan == NULL);
-}
-
-/* A good sample with one thing wrong. */
-#define BAD(kind, change, status, reason, argument, given)                                         \
-    do {                                                                                           \
-        sample s;                                                                                  \
-        kind(&s);                                                                                  \
-        change;                                                                                    \
-        through_all(__FILE__, __LINE__, &s.op, status, reason, argument, given);                   \
-    } while (0)
-#define WRONG(kind, change, reason, argument, given)                                               \
-    BAD(kind, change, TN_STATUS_INVALID, reason, argument, given)
-#define LACKS(kind, change, reason, argument, given)                                               \
-    BAD(kind, change, TN_STATUS_UNSUPPORTED, reason, argument, given)
+#include "support/errors_op.h"
 
 static void common_rules(void)
 {
@@ -413,72 +212,11 @@ static void other_rules(void)
     WRONG(copy, s.args[1].tensor.dim[0] = 2, "op.out_shape", "out", "[2,4]");
 }
 
-static void moving_rules(void)
-{
-    WRONG(concat, s.args[1].role = TN_ARG_INPUT0 + 2, "op.role_missing", "input1", "is missing");
-    WRONG(concat, s.args[0].role = TN_ARG_A, "op.role", "a", "role 1");
-    WRONG(concat, s.args[0].role = TN_ARG_POST0 - 1, "op.role", "args", "role 127");
-    WRONG(concat, (s.args[0] = s.args[2], s.op.arg_count = 1), "op.role_missing", "input0",
-          "concat");
-    WRONG(concat, s.attr.axis.axis = 2, "concat.axis", "attr.axis", "2 over");
-    WRONG(concat, s.attr.axis.axis = INT32_MIN, "concat.axis", "attr.axis", "-2147483648");
-    WRONG(concat, s.attr.axis.flags = 1, "concat.attr", "attr.flags", "0x1");
-    WRONG(concat, s.attr.axis.param = 9, "concat.attr", "attr.param", "9");
-    WRONG(concat, s.args[1].tensor.dim[1] = 3, "concat.shape", "input1", "[2,3]");
-    WRONG(concat, s.args[1].tensor.rank = 1, "concat.shape", "input1", "[2]");
-    WRONG(concat, s.args[1].tensor.dtype = TN_S32, "concat.dtype", "input1", "s32");
-    WRONG(concat, s.args[2].tensor.dtype = TN_S32, "concat.dtype", "out", "s32");
-    WRONG(concat, s.args[2].tensor.dim[0] = 4, "op.out_shape", "out", "[4,4]");
-    WRONG(pad, s.attr.window.kind = 1, "pad.kind", "attr.kind", "is 1");
-    WRONG(pad, s.attr.window.mode = 3, "pad.mode", "attr.mode", "is 3");
-    WRONG(pad, (s.attr.window.mode = TN_PAD_EDGE, s.attr.window.value = 1), "pad.value",
-          "attr.value", "is 1");
-    WRONG(pad, s.attr.window.scale[7] = 2, "pad.scale", "attr.scale", "is 2");
-    WRONG(pad, s.attr.window.lo[0] = -4, "pad.dims", "attr.lo", "is -4");
-    WRONG(pad, s.attr.window.lo[2] = 1, "pad.dims", "attr.lo", "rank 2");
-    WRONG(pad, s.attr.window.hi[1] = INT64_MAX, "pad.dims", "attr.lo", "9223372036854775807");
-    WRONG(pad, (s.attr.window.mode = TN_PAD_EDGE, s.args[0].tensor.dim[0] = 0), "pad.edge",
-          "attr.lo", "dim of 0");
-    WRONG(pad, (s.attr.window.mode = TN_PAD_REFLECT, s.attr.window.hi[1] = 4), "pad.reflect",
-          "attr.lo", "dim of 4");
-    WRONG(pad, s.args[1].tensor.dtype = TN_S32, "pad.dtype", "out", "s32");
-    WRONG(pad, s.args[1].flags = TN_ARG_MAY_ALIAS, "op.may_alias", "out", "pad");
-    WRONG(gather, s.args[2].flags = TN_ARG_MAY_ALIAS, "op.may_alias", "out", "gather");
-}
-
-static void axis_rules(void)
-{
-    WRONG(topk, s.attr.axis.axis = -3, "topk.axis", "attr.axis", "-3 over");
-    WRONG(topk, s.attr.axis.flags = 4, "topk.flags", "attr.flags", "0x4");
-    WRONG(topk, s.attr.axis.param = 0, "topk.k", "attr.param", "0 of 3");
-    WRONG(topk, s.attr.axis.param = 4, "topk.k", "attr.param", "4 of 3");
-    WRONG(topk, s.args[0].tensor.dtype = TN_BOOL, "topk.dtype", "a", "bool");
-    WRONG(topk, s.args[1].tensor.dtype = TN_S32, "topk.dtype", "out", "s32");
-    WRONG(topk, s.attr.axis.flags = TN_TOPK_INDICES, "topk.index_dtype", "out", "f32");
-    WRONG(topk, add(&s, TN_ARG_INDEX, TN_U8, DIMS(2, 4)), "topk.index_dtype", "index", "u8");
-    WRONG(topk, add(&s, TN_ARG_INDEX, TN_S64, DIMS(3, 4)), "op.out_shape", "index", "[3,4]");
-    WRONG(topk, (s.attr.axis.flags = 2, add(&s, TN_ARG_INDEX, TN_S64, DIMS(2, 4))), "topk.index",
-          "index", "TN_TOPK_INDICES");
-    WRONG(topk, s.args[1].flags = TN_ARG_MAY_ALIAS, "op.may_alias", "out", "topk");
-    WRONG(scan, s.attr.axis.axis = 2, "scan.axis", "attr.axis", "2 over");
-    WRONG(scan, s.attr.axis.flags = 8, "scan.flags", "attr.flags", "0x8");
-    WRONG(scan, s.attr.axis.param = 1, "scan.kind", "attr.param", "is 1");
-    WRONG(scan, s.args[0].tensor.dtype = TN_BOOL, "scan.dtype", "a", "bool");
-    WRONG(scan, s.args[1].tensor.dtype = TN_S64, "scan.dtype", "out", "s64");
-    WRONG(rope, s.args[0].tensor.rank = 0, "rope.rank", "a", "rank 0");
-    WRONG(rope, s.attr.rope.interleaved = 2, "rope.interleaved", "attr.interleaved", "is 2");
-    WRONG(rope, s.attr.rope.rotary_dims = 3, "rope.dims", "attr.rotary_dims", "is 3");
-    WRONG(rope, s.attr.rope.rotary_dims = 6, "rope.dims", "attr.rotary_dims", "is 6");
-    WRONG(rope, s.args[1].tensor.dtype = TN_F32, "rope.index_dtype", "index", "f32");
-    WRONG(rope, s.args[1].tensor.dim[0] = 2, "rope.index_shape", "index", "[2]");
-    WRONG(rope, s.args[2].tensor.dim[0] = 4, "rope.freq", "freq", "[4]");
-    WRONG(rope, s.args[2].tensor.dtype = TN_F16, "rope.freq", "freq", "f16");
-}
-
 /* Sizes that only strides of 0 make possible: refused or planned, but never computed with in a way
  * that overflows (which the sanitizers see). */
-static void (*const kinds[])(sample *) = {matmul, attention, softmax, norm, eltwise, reduce, gather,
-                                          copy,   rope,      concat,  pad,  topk,    scan};
+static void (*const kinds[])(sample *) = {matmul, attention, softmax, norm,     eltwise,
+                                          reduce, gather,    copy,    rope,     concat,
+                                          pad,    topk,      scan,    quantize, dequantize};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 static void hostile_sizes(void)
@@ -567,17 +305,6 @@ static void mangled_bytes(void)
     printf("# mangled bytes: %u planned, %u refused\n", planned, refused);
 }
 
-static void each_device(void (*rules)(void))
-{
-    for (const char *const *uri = tn_test_devices(); *uri != NULL; ++uri) {
-        errors_bed bed = errors_make(*uri);
-        device = bed.d;
-        queue = bed.q;
-        rules();
-        errors_drop(&bed);
-    }
-}
-
 TN_TEST(errors_op, common)
 {
     each_device(common_rules);
@@ -606,16 +333,6 @@ TN_TEST(errors_op, of_rows)
 TN_TEST(errors_op, of_the_others)
 {
     each_device(other_rules);
-}
-
-TN_TEST(errors_op, of_moves)
-{
-    each_device(moving_rules);
-}
-
-TN_TEST(errors_op, of_axes)
-{
-    each_device(axis_rules);
 }
 
 TN_TEST(errors_op, sizes)

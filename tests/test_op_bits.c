@@ -20,6 +20,11 @@ static const char *const texts[] = {
     "copy 300x400:f32,f8e4m3:canonical",
     "copy 300x400:f8e5m2,f32:canonical+a=300x400@1x300",
     "copy 300x400:s32,tf32:canonical",
+    "quantize 60x90x32:f32,s8:axis=2+group=8+canonical+scale_of_out+zero_of_out",
+    "quantize 60x90x32:s32,u8:axis=1+canonical+scale_of_a",
+    "quantize 60x90x32:f32,f8e4m3:saturate+canonical+scale_of_out=-",
+    "dequantize 60x90x32:s8,f32:axis=-1+canonical+zero_of_a",
+    "dequantize 60x90x32:f8e5m2,bf16:group=4+canonical+a=60x90x32@1x60x5400",
     "topk 60x900:f32:axis=1+k=7+exact+index",
     "topk 900x60:s8:axis=0+k=90+smallest+exact+index=90x60/s64",
     "topk 300x300:bf16,s32:axis=-1+k=1+indices+exact",
@@ -56,6 +61,8 @@ static void fill(const tn_op *op, const tn_arg *a, void *host, uint64_t bytes, u
     if (a->role == TN_ARG_INDEX)
         for (uint64_t i = 0; i < bytes / 4; ++i)
             ((uint32_t *)host)[i] = (uint32_t)tn_test_random(state) % 4096u;
+    for (uint64_t i = 0; a->tensor.dtype == TN_F8E5M2 && i < bytes; ++i)
+        ((uint8_t *)host)[i] &= 0xbfu;
     if (a->tensor.dtype == TN_BF16 && !exact) /* no NaN, which has many bits */
         for (uint64_t i = 0; i < bytes / 2; ++i)
             ((uint16_t *)host)[i] &= 0xbfffu;

@@ -260,7 +260,14 @@ typedef struct tn_axis {
  * the axis. EXACT topk     param elements (1 to the dim) of each row along the axis, in order;
  * flags TN_TOPK_*. The optional output TN_ARG_INDEX is where they were (s32, s64). EXACT scan
  * running sum along the axis, flags TN_SCAN_*, param 0; CANONICAL is cumsum of NUMERICS.md 6,
- *          integers wrap */
+ *          integers wrap
+ * dequantize  out = a * scale, or fma(a, scale, -(zero * scale)): TN_ARG_SCALE_OF + TN_ARG_A (f32),
+ * for integers also TN_ARG_ZERO_OF + TN_ARG_A of their dtype. CANONICAL quantize out =
+ * clamp(rint(x) + zero), x = a / scale of out (TN_ARG_SCALE_OF + TN_ARG_OUT) or a * scale of a
+ * (TN_ARG_SCALE_OF + TN_ARG_A: requantising sums), one of both; TN_ARG_ZERO_OF + TN_ARG_OUT of the
+ * dtype of out; a float out is x cast. A NaN gives the zero point. CANONICAL A scale is one number
+ * (rank 0); or [dim] along the axis with param 0; or, with param a divisor of the dim, of the rank
+ * of a, one for each run of param elements along the axis. A zero has the shape of its scale */
 typedef struct tn_op {
     tn_head head;
     tn_op_kind kind;

@@ -10,8 +10,8 @@ Importing it opens no device and loads no driver; numpy is imported when an arra
 """
 from ._library import Error
 from .device import Device, Runtime
-from .ops import (argmax, argmin, attention, cast, concat, copy, cumsum, eltwise, gather, groupnorm, layernorm,
-                  matmul, pad, reduce, rmsnorm, rope, softmax, topk, where)
+from .ops import (argmax, argmin, attention, cast, concat, copy, cumsum, dequantize, eltwise, gather, groupnorm,
+                  layernorm, matmul, pad, quantize, reduce, rmsnorm, rope, softmax, topk, where)
 from .tensor import Tensor, from_dlpack
 
 
@@ -24,5 +24,5 @@ def version():
 
 
 __all__ = ["Device", "Error", "Runtime", "Tensor", "argmax", "argmin", "attention", "cast", "concat", "copy",
-           "cumsum", "eltwise", "from_dlpack", "gather", "groupnorm", "layernorm", "matmul", "pad", "reduce",
-           "rmsnorm", "rope", "softmax", "topk", "version", "where"]
+           "cumsum", "dequantize", "eltwise", "from_dlpack", "gather", "groupnorm", "layernorm", "matmul", "pad",
+           "quantize", "reduce", "rmsnorm", "rope", "softmax", "topk", "version", "where"]

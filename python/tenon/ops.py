@@ -264,6 +264,28 @@ def cumsum(a, axis=-1, exclusive=False, reverse=False, dtype=None, numerics=None
     return _run(lib.TN_OP_SCAN, ("tn_axis", {"axis": axis, "flags": flags}), [(lib.TN_ARG_A, a)], (), numerics, out)
 
 
+def quantize(a, scale, zero=None, dtype=None, axis=0, group=0, requantize=False, saturate=False, numerics=None):
+    """clamp(rint(a / scale) + zero) as s8 or u8 (dtype, or that of zero), or a / scale cast to an 8-bit float.
+    scale is one number, [dim] along the axis, or one for each run of `group` elements of it; zero looks like
+    scale. requantize: a, sums of products, is multiplied by scale instead."""
+    role = lib.TN_ARG_SCALE_OF + (lib.TN_ARG_A if requantize else lib.TN_ARG_OUT)
+    args = [(lib.TN_ARG_A, a), (role, scale)]
+    if zero is not None:
+        args.append((lib.TN_ARG_ZERO_OF + lib.TN_ARG_OUT, zero))
+    out = Tensor.empty(a.device, a.shape, dtype or (zero.dtype if zero is not None else "s8"))
+    return _run(lib.TN_OP_QUANTIZE, ("tn_axis", {"axis": axis, "param": group}), args, (), numerics, out,
+                flags=lib.TN_NUMERICS_SATURATE if saturate else 0)
+
+
+def dequantize(a, scale, zero=None, dtype="f32", axis=0, group=0, numerics=None):
+    """(a - zero) * scale as a float; scale and zero as in quantize."""
+    args = [(lib.TN_ARG_A, a), (lib.TN_ARG_SCALE_OF + lib.TN_ARG_A, scale)]
+    if zero is not None:
+        args.append((lib.TN_ARG_ZERO_OF + lib.TN_ARG_A, zero))
+    return _run(lib.TN_OP_DEQUANTIZE, ("tn_axis", {"axis": axis, "param": group}), args, (), numerics,
+                Tensor.empty(a.device, a.shape, dtype))
+
+
 def rope(a, positions, freq, interleaved=False, rotary_dims=0, numerics=None):
     """Rotary embedding of a [.., tokens, d] by positions (s32), which broadcast to a without its last dim, and
     freq, f32 [rotary_dims / 2]; pairs are (i, i + rotary_dims / 2), or neighbours if interleaved; 0 is d."""

@@ -188,3 +188,21 @@ def test_rope(device, rng, interleaved):
     # the angle is rounded once, sine and cosine are within 2 ulp, then two roundings
     assert np.all(np.abs(got - want) <= size * (np.abs(angle).max() + 7) * EPS)
     assert np.array_equal(got[..., 16:], x[..., 16:])
+
+
+def test_quantize_and_back(device, rng):
+    x = (rng.standard_normal((6, 32)) * 4).astype(np.float32)
+    scale = np.float32([0.5, 0.25, 0.125, 1, 2, 0.0625])  # powers of two: the division is exact
+    zero = np.uint8([128, 100, 90, 3, 0, 255])
+    q = tenon.quantize(*map(device.tensor, (x, scale, zero)))
+    want = np.clip(np.rint(x / scale[:, None]) + zero[:, None], 0, 255)
+    assert q.dtype == "u8" and np.array_equal(q.numpy(), want)
+    back = tenon.dequantize(q, device.tensor(scale), device.tensor(zero)).numpy()
+    assert np.array_equal(back, ((want - zero[:, None]) * scale[:, None]).astype(np.float32))
+    runs = np.repeat(np.float32([1, 0.5, 0.25, 0.125]), 8)
+    steps = np.broadcast_to(runs[::8], (6, 4)).copy()
+    got = tenon.quantize(device.tensor(x), device.tensor(steps), axis=1, group=8).numpy()
+    assert np.array_equal(got, np.clip(np.rint(x / runs), -128, 127))
+    sums = rng.integers(-10**6, 10**6, 50).astype(np.int32)
+    got = tenon.quantize(device.tensor(sums), device.tensor(np.float32(2.0**-13)), requantize=True).numpy()
+    assert np.array_equal(got, np.clip(np.rint(sums * 2.0**-13), -128, 127))

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* quantize: params from an op, and the rows. */
+#include <kernels/quantize/quantize.h>
+
+static bool wide(uint32_t dtype)
+{
+    return dtype == TN_F32 || dtype == TN_F16 || dtype == TN_BF16 || dtype == TN_S32;
+}
+
+static bool narrow(uint32_t dtype)
+{
+    return dtype == TN_S8 || dtype == TN_U8 || dtype == TN_F8E4M3 || dtype == TN_F8E5M2;
+}
+
+static bool params(const tn_op *op, void *out_params, tn_k_why *why)
+{
+    static const tn_axis none;
+    tn_k_quantize_params *p = out_params;
+    const tn_arg *a = tn_k_find(op, TN_ARG_A), *out = tn_k_find(op, TN_ARG_OUT);
+    const tn_arg *scale = tn_k_find(op, TN_ARG_SCALE_OF + TN_ARG_OUT);
+    const tn_arg *zero = tn_k_find(op, TN_ARG_ZERO_OF + TN_ARG_OUT);
+    bool divide = scale != NULL;
+    if (!divide)
+        scale = tn_k_find(op, TN_ARG_SCALE_OF + TN_ARG_A);
+    if (a == NULL || out == NULL || scale == NULL || op->arg_count != 3u + (zero != NULL))
+        return tn_k_refuse(why, "quantize.operand", "args", "takes A, OUT, one scale and a zero");
+    if (op->post_count != 0)
+        return tn_k_refuse(why, "quantize.posts", "posts", "takes no posts");
+    uint32_t from = a->tensor.dtype, to = out->tensor.dtype;
+    if (!wide(from) || !narrow(to) || scale->tensor.dtype != TN_F32 ||
+        (zero != NULL && zero->tensor.dtype != to))
+        return tn_k_refuse(why, "quantize.dtype", "a",
+                           "makes s8 u8 f8e4m3 f8e5m2 of f32 f16 bf16 s32");
+    memset(p, 0, sizeof *p);
+    if (!tn_k_quant_grid(&p->grid, op->attr != NULL ? op->attr : &none, &a->tensor, &scale->tensor,
+                         zero != NULL ? &zero->tensor : NULL, &out->tensor))
+        return tn_k_refuse(why, "quantize.rank", "a", "runs take one dim more than there are");
+    tn_k_add_operand(&p->operands, a);
+    tn_k_add_operand(&p->operands, scale);
+    tn_k_add_operand(&p->operands, out);
+    if (zero != NULL)
+        tn_k_add_operand(&p->operands, zero);
+    p->from = from;
+    p->to = to;
+    p->divide = divide;
+    p->zero = zero != NULL;
+    p->saturate = (op->numerics.flags & TN_NUMERICS_SATURATE) != 0;
+    return true;
+}
+
+#define TN_ROW(name) extern const tn_k_variant name;
+#include <kernels/quantize/quantize_variants.inc>
+#undef TN_ROW
+static const tn_k_variant *const variants[] = {
+#define TN_ROW(name) &name,
+#include <kernels/quantize/quantize_variants.inc>
+#undef TN_ROW
+};
+
+extern const tn_k_op tn_k_op_quantize;
+const tn_k_op tn_k_op_quantize = {
+    TN_OP_QUANTIZE, "quantize", sizeof(tn_k_quantize_params),
+    params,         variants,   sizeof variants / sizeof variants[0],
+};
