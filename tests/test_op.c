@@ -170,6 +170,47 @@ TN_TEST(op, infer_shapes)
     expect_shape(&t, TN_BOOL, DIMS(2, 3, 5));
 }
 
+TN_TEST(op, infer_shapes_of_moves)
+{
+    tn_axis axis = {.head = TN_INIT(tn_axis), .axis = -2};
+    tn_arg cat[] = {{.role = TN_ARG_INPUT0 + 1, .tensor = tensor(TN_S8, DIMS(2, 1, 4))},
+                    {.role = TN_ARG_INPUT0, .tensor = tensor(TN_S8, DIMS(2, 30, 4))}};
+    tn_tensor t = infer(TN_OP_CONCAT, &axis, cat, 2);
+    expect_shape(&t, TN_S8, DIMS(2, 31, 4));
+
+    tn_window window = {.head = TN_INIT(tn_window), .lo = {1, -2}, .hi = {0, -3}};
+    tn_arg a = {.role = TN_ARG_A, .tensor = tensor(TN_BF16, DIMS(4, 9))};
+    t = infer(TN_OP_PAD, &window, &a, 1);
+    expect_shape(&t, TN_BF16, DIMS(5, 4));
+
+    axis.param = 3;
+    t = infer(TN_OP_TOPK, &axis, &a, 1);
+    expect_shape(&t, TN_BF16, DIMS(3, 9));
+    tn_op op = {
+        .head = TN_INIT(tn_op), .kind = TN_OP_TOPK, .arg_count = 1, .attr = &axis, .args = &a};
+    TN_REQUIRE(tn_op_infer(&op, TN_ARG_INDEX, &t) == TN_OK);
+    expect_shape(&t, TN_S32, DIMS(3, 9));
+    axis.flags = TN_TOPK_INDICES;
+    t = infer(TN_OP_TOPK, &axis, &a, 1);
+    expect_shape(&t, TN_S32, DIMS(3, 9));
+
+    axis = (tn_axis){.head = TN_INIT(tn_axis)};
+    t = infer(TN_OP_SCAN, &axis, &a, 1);
+    expect_shape(&t, TN_BF16, DIMS(4, 9));
+    tn_arg q[] = {{.role = TN_ARG_A, .tensor = tensor(TN_S8, DIMS(4, 9))},
+                  {.role = TN_ARG_SCALE_OF + TN_ARG_A, .tensor = tensor(TN_F32, DIMS(4))}};
+    t = infer(TN_OP_DEQUANTIZE, NULL, q, 2);
+    expect_shape(&t, TN_F32, DIMS(4, 9));
+    t = infer(TN_OP_QUANTIZE, NULL, q, 2);
+    expect_shape(&t, TN_S8, DIMS(4, 9));
+
+    tn_arg r[] = {{.role = TN_ARG_A, .tensor = tensor(TN_F16, DIMS(2, 3, 8))},
+                  {.role = TN_ARG_INDEX, .tensor = tensor(TN_S32, DIMS(3))},
+                  {.role = TN_ARG_FREQ, .tensor = tensor(TN_F32, DIMS(4))}};
+    t = infer(TN_OP_ROPE, NULL, r, 3);
+    expect_shape(&t, TN_F16, DIMS(2, 3, 8));
+}
+
 TN_TEST(op, refusals_of_other_kinds)
 {
     struct {

@@ -21,7 +21,7 @@ def row_major(shape):
     strides, step = [], 1
     for n in reversed(shape):
         strides.append(step)
-        step *= n
+        step *= max(1, n)  # an output may not have stride 0, empty or not
     return tuple(reversed(strides))
 
 

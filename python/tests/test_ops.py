@@ -206,3 +206,29 @@ def test_quantize_and_back(device, rng):
     sums = rng.integers(-10**6, 10**6, 50).astype(np.int32)
     got = tenon.quantize(device.tensor(sums), device.tensor(np.float32(2.0**-13)), requantize=True).numpy()
     assert np.array_equal(got, np.clip(np.rint(sums * 2.0**-13), -128, 127))
+
+
+def test_nothing_to_do(device):
+    empty = device.tensor(np.zeros((0, 4), np.float32))
+    none = device.tensor(np.zeros((3, 0), np.float32))
+    assert tenon.concat([empty, empty]).numpy().shape == (0, 4)
+    assert np.array_equal(tenon.pad(none, ((0, 0), (1, 1)), value=7.0).numpy(), np.full((3, 2), 7, np.float32))
+    assert tenon.pad(empty, ((0, 0), (-4, 0))).numpy().shape == (0, 0)
+    assert [t.numpy().shape for t in tenon.topk(empty, 2)] == [(0, 2)] * 2
+    assert tenon.cumsum(none).numpy().shape == (3, 0) and tenon.cumsum(empty).numpy().shape == (0, 4)
+    assert tenon.groupnorm(empty, 2).numpy().shape == (0, 4)
+    index, freq = device.tensor(np.zeros(1, np.int32)), device.tensor(np.ones(2, np.float32))
+    assert tenon.rope(empty, index, freq).numpy().shape == (0, 4)
+    assert tenon.quantize(empty, freq.pick(0, 0)).numpy().shape == (0, 4)
+    with pytest.raises(tenon.Error) as e:
+        tenon.argmax(none)
+    assert e.value.reason == "topk.k"
+
+
+def test_another_device_falls_back(runtime, rng):
+    device = runtime.open("null")
+    x = rng.standard_normal((4, 30), np.float32)
+    values, index = tenon.topk(device.tensor(x, copy=True), 5)
+    want = np.argsort(-x, 1)[:, :5]
+    assert np.array_equal(index.numpy(copy=True), want) and device.ops_fallen_back == 1
+    assert np.array_equal(values.numpy(copy=True), np.take_along_axis(x, want, 1))
