@@ -266,6 +266,9 @@ tn_status tn__op_check(const tn_op *op);
 tn_status tn__op_copy(tn_runtime *rt, const tn_op *op, tn_op **out, size_t *out_bytes);
 const char *tn__op_name(tn_op_kind kind); /* "matmul" */
 bool tn__role_is_output(tn_op_kind kind, uint32_t role);
+/* Whether an output with MAY_ALIAS may be in place of this input: each element of the input is read
+ * before the same element of the output is written, and never after. */
+bool tn__op_in_place(tn_op_kind kind, uint32_t role);
 bool tn__role_name(uint32_t role, char *text, size_t bytes); /* "a", "out", "post0" */
 /* Bytes from the tensor's first element to the end of its last (0 when empty); overflow: false. */
 bool tn__tensor_extent(const tn_tensor *t, uint64_t *out_bytes);

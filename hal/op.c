@@ -26,6 +26,7 @@ static const tn__op_row rows[] = {
      .required = {TN_ARG_Q, TN_ARG_K, TN_ARG_V},
      .optional = {TN_ARG_MASK, TN_ARG_SINKS, TN_ARG_LENGTHS, TN_ARG_SLOPES},
      .outputs = {TN_ARG_OUT, TN_ARG_STATS},
+     .no_alias = true,
      .check = tn__op_attention},
     {.kind = TN_OP_SOFTMAX,
      .name = "softmax",
@@ -194,6 +195,12 @@ bool tn__role_name(uint32_t role, char *text, size_t bytes)
         return false;
     memcpy(text, name, n + 1);
     return true;
+}
+
+bool tn__op_in_place(tn_op_kind kind, uint32_t role)
+{
+    return kind != TN_OP_MATMUL || role == TN_ARG_C ||
+           (role >= TN_ARG_POST0 && role < TN_ARG_SCALE_OF);
 }
 
 bool tn__role_is_output(tn_op_kind kind, uint32_t role)

@@ -74,12 +74,14 @@ static tn_status check_overlap(const tn_plan *p, const tn_slot *slot, uint32_t o
             continue;
         if (!p->arg[i].output && (p->arg[out].flags & TN_ARG_MAY_ALIAS) != 0 &&
             slot[i].offset == begin && (p->arg[i].flags & TN_ARG_PACKED) == 0 &&
+            tn__op_in_place(p->op->kind, p->arg[i].role) &&
             same_view(&p->op->args[i].tensor, &p->op->args[out].tensor))
             continue;
         char a[32], b[32];
         return tn__fail(TN_STATUS_INVALID, "run.overlap", role_text(p->arg[out].role, a, sizeof a),
                         "%s is an output and overlaps %s, %llu bytes at %llu; only an input that "
-                        "is the very same tensor may, and only with MAY_ALIAS on the output",
+                        "is the very same tensor may (of matmul only c and posts), and only with "
+                        "MAY_ALIAS on the output",
                         role_text(p->arg[out].role, a, sizeof a),
                         role_text(p->arg[i].role, b, sizeof b),
                         (unsigned long long)p->arg[i].extent, (unsigned long long)slot[i].offset);

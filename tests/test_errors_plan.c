@@ -192,6 +192,23 @@ TN_TEST(errors_plan, run)
     }
 }
 
+/* MAY_ALIAS does not make an output fit over what is still read after it is written. */
+TN_TEST(errors_plan, matmul_over_its_factors)
+{
+    for (const char *const *uri = tn_test_devices(); *uri != NULL; ++uri) {
+        planned x = plan_make(*uri, "matmul 8x8x8:f32:alias", NULL, 0);
+        tn_bind bind[3];
+        for (uint32_t i = 0; i < 2; ++i) {
+            memcpy(bind, x.bind, sizeof bind);
+            bind[2].buffer = i ? x.b : x.a;
+            bind[2].offset_bytes = bind[i].offset_bytes;
+            TN_INVALID(tn_queue_run(x.bed.q, x.plan, bind, 3, NULL, NULL), "run.overlap", "out",
+                       "only c and posts");
+        }
+        plan_drop(&x);
+    }
+}
+
 /* A kernel that needs a workspace, and one that takes b packed. */
 TN_TEST(errors_plan, workspace_and_packing)
 {

@@ -97,7 +97,9 @@ enum {
     TN_ARG_PACKED = 1,
     TN_ARG_CONSTANT = 2,
     TN_ARG_MAY_ALIAS = 4
-}; /* MAY_ALIAS: output may be the same memory as an input */
+}; /* MAY_ALIAS: the output may be the same tensor as an input that is read element by element: any
+    * input of softmax, norm, eltwise, copy, rope, scan and the like, c and posts of matmul; the
+    * other kinds refuse the flag */
 typedef struct tn_arg {
     uint32_t role, flags;
     tn_tensor tensor;
