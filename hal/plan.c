@@ -209,10 +209,10 @@ static tn_status build(tn_device *d, const tn__op_view *v, const tn_plan_desc *d
     if (st != TN_OK)
         goto fail;
     if (desc->workspace_limit_bytes != 0 && p->info.workspace_bytes > desc->workspace_limit_bytes) {
-        st = tn__fail(TN_STATUS_UNSUPPORTED, "plan.workspace", "desc.workspace_limit_bytes",
-                      "desc.workspace_limit_bytes is %llu, but %s needs %llu; raise the limit",
-                      (unsigned long long)desc->workspace_limit_bytes, p->info.kernel,
-                      (unsigned long long)p->info.workspace_bytes);
+        (void)tn__fail(TN_STATUS_UNSUPPORTED, "plan.workspace", "desc.workspace_limit_bytes",
+                       "desc.workspace_limit_bytes is %llu, but %s needs %llu; raise the limit",
+                       (unsigned long long)desc->workspace_limit_bytes, p->info.kernel,
+                       (unsigned long long)p->info.workspace_bytes);
         goto fail;
     }
     *out = p;
