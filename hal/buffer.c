@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Buffers: memory of a device, views of it, foreign memory, host mappings. */
 /* path: api > placement > [queue] > backend > kernel > device */
+#include "inject.h"
 #include "queue.h"
 
 /* What sizes and offsets can be added up to without a thought. */
@@ -66,6 +67,12 @@ static void deallocate(tn_buffer *b)
 
 tn_status tn_buffer_create(tn_device *d, const tn_buffer_desc *desc, tn_buffer **out)
 {
+    return tn__buffer_create(d, desc, TN__CALL_BUFFER, out);
+}
+
+tn_status tn__buffer_create(tn_device *d, const tn_buffer_desc *desc, uint32_t call,
+                            tn_buffer **out)
+{
     if (out == NULL)
         return tn__fail_null("out_buffer", "give a tn_buffer * to fill");
     *out = NULL;
@@ -95,6 +102,9 @@ tn_status tn_buffer_create(tn_device *d, const tn_buffer_desc *desc, tn_buffer *
         return tn__fail(TN_STATUS_NO_MEMORY, "buffer.too_large", "desc.bytes",
                         "desc.bytes is %llu; the largest buffer of %s has %llu",
                         (unsigned long long)local.bytes, d->uri, (unsigned long long)largest);
+    st = tn__inject_call(d, call, 0, local.bytes);
+    if (st != TN_OK)
+        return st;
     tn_buffer *b;
     st = allocate(d, &b);
     if (st != TN_OK)
@@ -200,6 +210,9 @@ tn_status tn_buffer_import(tn_device *d, const tn_external *external, tn_buffer 
         return tn__fail(TN_STATUS_UNSUPPORTED, "buffer.import", "device",
                         "device %s imports no memory; create a buffer and copy with tn_queue_write",
                         d->uri);
+    st = tn__inject_call(d, TN__CALL_IMPORT, 0, local.bytes);
+    if (st != TN_OK)
+        return st;
     tn_buffer *b;
     st = allocate(d, &b);
     if (st != TN_OK)
@@ -407,6 +420,8 @@ tn_status tn_buffer_map(tn_buffer *b, uint64_t offset, uint64_t bytes, uint32_t 
                         "with WRITE if the old contents do not matter",
                         mode);
     st = tn__buffer_check(b, d, offset, bytes, "buffer");
+    if (st == TN_OK)
+        st = tn__inject_call(d, TN__CALL_MAP, 0, bytes);
     if (st != TN_OK)
         return st;
     tn_buffer *root = root_of(b);

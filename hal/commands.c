@@ -170,6 +170,8 @@ static tn_status replay(tn_queue *q, tn_commands *c, const tn_sync *sync)
         tn__item *item = made;
         made = item->next;
         item->next = NULL;
+        if (st == TN_OK && index == 0)
+            tn__item_inject(item, TN_WORK_COMMANDS); /* one call, whoever plays it */
         if (st != TN_OK)
             tn__item_cancel(item);
         else

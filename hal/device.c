@@ -49,6 +49,8 @@ void tn__device_lose(tn_device *d, tn_status status, const char *reason)
     (void)tn__fail_again(&before.error);
     if (first)
         tn__log(d->runtime, 1, "%s", d->error.text);
+    if (first)
+        tn__queues_wake(d);
     if (fn)
         fn(self, d, &d->error.error);
 }
@@ -108,6 +110,7 @@ static void destroy(tn_device *d)
         tn__plan_cache_destroy(d->plans);
     if (d->ops)
         d->ops->close(d->object);
+    tn__inject_free(d);
     (void)pthread_mutex_destroy(&d->probe_lock);
     (void)pthread_mutex_destroy(&d->lock);
     tn__free(rt, d, sizeof(*d));
@@ -141,6 +144,7 @@ tn_status tn_device_open(tn_runtime *rt, const char *uri, tn_device **out)
     d->backend = backend;
     memcpy(d->uri, uri, strlen(uri) + 1);
     atomic_init(&d->lost, TN_OK);
+    atomic_init(&d->injecting, false);
     (void)pthread_mutex_init(&d->lock, NULL);
     (void)pthread_mutex_init(&d->probe_lock, NULL);
 

@@ -50,20 +50,6 @@ tn_status tn_runtime_plugins(tn_runtime *rt,
     return st;
 }
 
-tn_status tn_device_inject(tn_device *device, const char *script)
-{
-    tn_status st = tn__device_usable(device, "device");
-    if (st)
-        return st;
-    if (!script)
-        return tn__fail(TN_STATUS_INVALID, "inject.null", "script",
-                        "script is NULL; give a text such as \"lose at=17\"");
-    st = tn__fail(TN_STATUS_UNSUPPORTED, "inject.unsupported", "script",
-                  "this version cannot inject faults");
-    tn__error_device(device->uri);
-    return st;
-}
-
 tn_status tn_device_bus(tn_device *device, tn_bus *out, tn_chip *out_chip)
 {
     tn_chip chip = {.head = TN_INIT(tn_chip)}, caller;

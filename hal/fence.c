@@ -168,12 +168,14 @@ static void unlink_node(tn_fence *f, tn__fence_node *node)
     node->listed = false;
 }
 
-void tn__fence_remove(tn_fence *f, tn__fence_node *node)
+bool tn__fence_remove(tn_fence *f, tn__fence_node *node)
 {
     pthread_mutex_lock(&f->lock);
-    if (node->listed)
+    bool listed = node->listed;
+    if (listed)
         unlink_node(f, node);
     pthread_mutex_unlock(&f->lock);
+    return listed;
 }
 
 /* Tells those whom the new value or the failure settles. Entered with the lock, left without. The
@@ -485,7 +487,7 @@ static tn_status wait_slow(tn_runtime *rt, const tn_point *points, uint32_t coun
         late = limited && tn__passed(&deadline);
     }
     for (uint32_t i = 0; i < count; ++i)
-        tn__fence_remove(points[i].fence, &nodes[i]);
+        (void)tn__fence_remove(points[i].fence, &nodes[i]);
     pthread_cond_destroy(&w.cond);
     pthread_mutex_destroy(&w.lock);
     if (nodes != few)

@@ -71,6 +71,16 @@ static inline void tn__ref_retain(tn__ref *r)
 {
     atomic_fetch_add_explicit(&r->count, 1u, memory_order_relaxed);
 }
+/* A reference, unless the last one is gone already and the object is being destroyed. */
+static inline bool tn__ref_try_retain(tn__ref *r)
+{
+    unsigned n = atomic_load_explicit(&r->count, memory_order_relaxed);
+    while (n != 0)
+        if (atomic_compare_exchange_weak_explicit(&r->count, &n, n + 1, memory_order_acq_rel,
+                                                  memory_order_relaxed))
+            return true;
+    return false;
+}
 /* true when the caller held the last reference and must destroy the object */
 static inline bool tn__ref_release(tn__ref *r)
 {
@@ -131,8 +141,9 @@ struct tn_runtime {
     tn_device *fallback; /* the cpu device that fallback plans run on; not counted here: its users
                             retain it, and its destruction clears this */
     tn__addresses *addresses;
-    tn__plugins *plugins; /* NULL with TN_RUNTIME_NO_PLUGINS */
-    atomic_bool tracing;  /* trace is not NULL */
+    tn__plugins *plugins;    /* NULL with TN_RUNTIME_NO_PLUGINS */
+    atomic_bool tracing;     /* trace is not NULL */
+    atomic_uint queue_count; /* queues made so far */
     void (*trace)(void *self, const tn_event *);
     void *trace_self;
 };
@@ -172,6 +183,14 @@ void tn__addresses_remove(tn__addresses *a, uint64_t address, tn_buffer *buffer)
 tn_status tn__address_reserve(uint64_t bytes, uint64_t *out); /* a no-access mapping */
 void tn__address_unreserve(uint64_t address, uint64_t bytes);
 
+/* ---- injected faults (inject.c) ---- */
+/* What a script does to one call; all zero: nothing. */
+typedef struct tn__fault {
+    tn_status status; /* of a call that is struck; DEVICE_LOST: the device is lost with it */
+    uint32_t rule;
+    uint64_t call, seed, delay_ns;
+} tn__fault;
+
 /* ---- device (device.c) ---- */
 struct tn_device {
     tn__ref ref;
@@ -182,19 +201,28 @@ struct tn_device {
     char uri[128];
     tn_device_info info;  /* as of open */
     atomic_int lost;      /* tn_status once lost */
-    pthread_mutex_t lock; /* guards: error, on_lost, used_bytes, peak_bytes */
+    pthread_mutex_t lock; /* guards: error, on_lost, used_bytes, peak_bytes, inject, queues */
     tn__error_copy error;
     void (*on_lost)(void *self, tn_device *, const tn_error *);
     void *on_lost_self;
     uint64_t used_bytes, peak_bytes;
+    atomic_bool injecting; /* inject is not NULL */
+    struct tn__inject *inject;
+    tn_queue *queues;           /* all that live, none retained */
     tn__plan_cache *plans;      /* its plans hold no reference to this device */
     pthread_mutex_t probe_lock; /* guards: the three below; held while the probe runs */
     bool probed;
     uint32_t probe_lost_classes; /* bit (1 << tn_class) for f32: claims that the probe took away */
     char probe_refused[160];
 };
-/* Marks the device as lost, once: saves the error, then calls on_lost. */
+/* Marks the device as lost, once: saves the error, wakes its queues, whose work then fails, and
+ * calls on_lost. */
 void tn__device_lose(tn_device *d, tn_status status, const char *reason);
+static inline bool tn__device_lost(const tn_device *d)
+{
+    return atomic_load_explicit(&d->lost, memory_order_acquire) != TN_OK;
+}
+void tn__inject_free(tn_device *d);
 /* Counts a buffer's bytes for tn_device_memory(). */
 void tn__device_memory_add(tn_device *d, uint64_t bytes);
 void tn__device_memory_sub(tn_device *d, uint64_t bytes);
@@ -226,6 +254,9 @@ struct tn_buffer {
     void (*release)(void *self); /* of an import; called once, after the last work */
     void *release_self;
 };
+/* As tn_buffer_create; `call` is what fault injection counts it as (TN__CALL_*). */
+tn_status tn__buffer_create(tn_device *d, const tn_buffer_desc *desc, uint32_t call,
+                            tn_buffer **out);
 /* NULL, foreign device (of another runtime or device) or range: the error, with the argument name.
  */
 tn_status tn__buffer_check(tn_buffer *b, tn_device *device, uint64_t offset, uint64_t bytes,
@@ -246,6 +277,8 @@ void tn__queue_complete(void *token, uint64_t item, tn_status status, const tn_t
 /* One thing to do, built by the front functions and owned by the queue until it completes. */
 typedef struct tn__item tn__item;
 tn_device *tn__queue_device(const tn_queue *q);
+/* Has the progress thread look at every queue of a device that is lost. */
+void tn__queues_wake(tn_device *d);
 bool tn__queue_recording(const tn_queue *q);
 /* Submits RUN of a backend plan: slots resolved to backend objects. Buffers named in `keep` and
  * the plan are retained until completion. */
@@ -274,6 +307,7 @@ bool tn__role_name(uint32_t role, char *text, size_t bytes); /* "a", "out", "pos
 bool tn__tensor_extent(const tn_tensor *t, uint64_t *out_bytes);
 
 /* ---- plan (plan.c, plan_cache.c, fallback.c, explain.c) ---- */
+uint32_t tn__plan_kind(const tn_plan *plan); /* tn_op_kind */
 tn_status tn__plan_cache_create(tn_runtime *rt, tn__plan_cache **out);
 void tn__plan_cache_destroy(tn__plan_cache *c); /* releases the plans it holds */
 

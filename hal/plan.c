@@ -3,6 +3,7 @@
 /* path: api > [placement] > queue > backend > kernel > device */
 #include <stdio.h>
 
+#include "hal/inject.h"
 #include "hal/plan.h"
 
 tn_plan *tn_plan_retain(tn_plan *plan)
@@ -12,6 +13,11 @@ tn_plan *tn_plan_retain(tn_plan *plan)
         tn_device_retain(plan->device);
     }
     return plan;
+}
+
+uint32_t tn__plan_kind(const tn_plan *plan)
+{
+    return (uint32_t)plan->op->kind;
 }
 
 void tn__plan_drop(tn_plan *plan)
@@ -197,7 +203,9 @@ static tn_status build(tn_device *d, const tn__op_view *v, const tn_plan_desc *d
     tn_status st = tn__op_copy_view(rt, v, &p->op, &p->op_bytes);
     if (st != TN_OK)
         goto fail;
-    st = make(d, p->op, desc, tn__choices_add, &p->choices, &p->object, &p->ops);
+    st = tn__inject_call(d, TN__CALL_PLAN, (uint32_t)p->op->kind, 0);
+    if (st == TN_OK)
+        st = make(d, p->op, desc, tn__choices_add, &p->choices, &p->object, &p->ops);
     if (st == TN_STATUS_UNSUPPORTED && (desc->flags & TN_PLAN_ALLOW_FALLBACK) != 0)
         st = tn__fallback_create(p, desc);
     if (st == TN_OK)

@@ -17,6 +17,7 @@ struct tn__progress {
     uint32_t watchers;       /* on `turned` */
     bool started, stop, orphan;
     tn_queue *first, **end;
+    tn_queue *timed; /* retained, to be listed when their time has come */
 };
 
 static void destroy_memory(tn__progress *p)
@@ -63,13 +64,53 @@ static void turn(tn__progress *p)
         pthread_cond_broadcast(&p->turned);
 }
 
+/* ---- times ---- */
+static void append(tn__progress *p, tn_queue *q) /* with the lock; takes the caller's reference */
+{
+    q->listed = true;
+    q->todo_next = NULL;
+    *p->end = q;
+    p->end = &q->todo_next;
+}
+
+/* With the lock: lists the queues whose time has come; the earliest time of the others, or 0. */
+static uint64_t expire(tn__progress *p)
+{
+    uint64_t now = p->timed != NULL ? tn__now_ns() : 0, earliest = 0;
+    for (tn_queue **at = &p->timed; *at != NULL;) {
+        tn_queue *q = *at;
+        if (q->wake_ns > now) {
+            earliest = earliest == 0 || q->wake_ns < earliest ? q->wake_ns : earliest;
+            at = &q->timed_next;
+            continue;
+        }
+        *at = q->timed_next;
+        q->wake_ns = 0;
+        q->todo |= TN__TODO_DISPATCH;
+        if (!q->listed)
+            append(p, q);
+        else /* the list has a reference already, so this is not the last */
+            (void)tn__ref_release(&q->ref);
+    }
+    return earliest;
+}
+
 static void *run(void *arg)
 {
     tn__progress *p = arg;
     pthread_mutex_lock(&p->lock);
     for (;;) {
-        while (p->first == NULL && !p->stop)
-            pthread_cond_wait(&p->cond, &p->lock);
+        for (;;) {
+            uint64_t until = expire(p);
+            if (p->first != NULL || p->stop)
+                break;
+            if (until == 0) {
+                pthread_cond_wait(&p->cond, &p->lock);
+            } else {
+                struct timespec t = {(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
+                (void)pthread_cond_timedwait(&p->cond, &p->lock, &t);
+            }
+        }
         if (p->first == NULL)
             break;
         turn(p);
@@ -132,18 +173,29 @@ tn_status tn__progress_start(tn_runtime *rt)
                          "and try again");
 }
 
+/* With the lock. The caller has a reference of its own, so the time's is not the last. */
+static void untime(tn__progress *p, tn_queue *q)
+{
+    if (q->wake_ns == 0)
+        return;
+    tn_queue **at = &p->timed;
+    while (*at != q)
+        at = &(*at)->timed_next;
+    *at = q->timed_next;
+    q->wake_ns = 0;
+    (void)tn__ref_release(&q->ref);
+}
+
 void tn__progress_post(tn_queue *q, uint32_t todo)
 {
     tn__progress *p = get(q->runtime); /* made before the queue was, with its thread */
     pthread_mutex_lock(&p->lock);
     q->todo |= todo;
+    untime(p, q); /* whoever hands over sets the time again if it still holds */
     if (!q->listed) {
         if ((todo & TN__TODO_REAP) == 0)
             tn__ref_retain(&q->ref);
-        q->listed = true;
-        q->todo_next = NULL;
-        *p->end = q;
-        p->end = &q->todo_next;
+        append(p, q);
     }
     pthread_cond_signal(&p->cond);
     pthread_mutex_unlock(&p->lock);
@@ -162,12 +214,31 @@ void tn__progress_settle(tn_queue *q)
     pthread_mutex_unlock(&p->lock);
 }
 
+void tn__progress_at(tn_queue *q, uint64_t wake_ns)
+{
+    tn__progress *p = get(q->runtime);
+    pthread_mutex_lock(&p->lock);
+    if (wake_ns == 0) {
+        untime(p, q);
+    } else if (q->wake_ns == 0) {
+        tn__ref_retain(&q->ref);
+        q->timed_next = p->timed;
+        p->timed = q;
+        q->wake_ns = wake_ns;
+    } else if (wake_ns < q->wake_ns) {
+        q->wake_ns = wake_ns;
+    }
+    pthread_cond_signal(&p->cond);
+    pthread_mutex_unlock(&p->lock);
+}
+
 bool tn__progress_turn(tn_runtime *rt)
 {
     tn__progress *p = get(rt);
     if (p == NULL)
         return false;
     pthread_mutex_lock(&p->lock);
+    (void)expire(p);
     bool some = p->first != NULL;
     if (some)
         turn(p);

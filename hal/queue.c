@@ -2,6 +2,7 @@
 /* In-order queues: items from submit through hand-over to completion. */
 /* path: api > placement > [queue] > backend > kernel > device */
 #include "queue.h"
+#include "inject.h"
 
 enum { POLL_SLICE_NS = 1000000, ARENA_STEP = 4096, POINTS_MOST = 65536 };
 
@@ -168,6 +169,8 @@ tn_status tn__item_begin(tn_queue *q, tn_work_kind kind, const tn_sync *sync, ui
     item->next = NULL;
     item->host = false;
     item->retry = false;
+    item->fault = (tn__fault){0};
+    item->due_ns = 0;
     memset(&item->work, 0, sizeof item->work);
     item->work.head = (tn_head)TN_INIT(tn_work);
     item->work.kind = kind;
@@ -207,6 +210,17 @@ static void wait_settled(void *self, tn_status status, const tn_error *error)
     }
 }
 
+void tn__item_inject(tn__item *item, uint32_t call)
+{
+    tn_queue *q = item->queue;
+    if (q->internal || !atomic_load_explicit(&q->device->injecting, memory_order_relaxed))
+        return;
+    tn__inject_count(
+        q->device,
+        &(tn__call){call, item->plan != NULL ? tn__plan_kind(item->plan) : 0u, item->work.bytes},
+        &item->fault);
+}
+
 tn_status tn__item_submit(tn__item *item, const tn_sync *sync)
 {
     tn_queue *q = item->queue;
@@ -216,6 +230,8 @@ tn_status tn__item_submit(tn__item *item, const tn_sync *sync)
         ++q->recorded;
         return TN_OK;
     }
+    if (item->commands == NULL || item->work.kind == TN_WORK_COMMANDS) /* replay counts once */
+        tn__item_inject(item, (uint32_t)item->work.kind);
     uint32_t signals = sync != NULL ? sync->signal_count : 0;
     for (uint32_t i = 0; i < signals; ++i) {
         item->signals[i] = sync->signal[i];
@@ -303,6 +319,8 @@ static void finish(tn_queue *q, tn__item *item, tn_status status, const tn_times
     *at = item->next;
     if (q->flying_end == &item->next)
         q->flying_end = at;
+    if (status == TN_OK && tn__device_lost(q->device))
+        tn__queue_poison(q); /* nothing that ends after the loss can be relied on */
     if (status != TN_OK && !q->failed) {
         if (item->wait_error != NULL)
             tn__error_save(&q->error, item->wait_error);
@@ -343,8 +361,8 @@ static void finish(tn_queue *q, tn__item *item, tn_status status, const tn_times
     bool last = --q->pending == 0;
     /* Whoever hands over is looking at the list anyhow; else what waited for an empty flight list
      * is woken, and never in a thread of the backend. */
-    bool post =
-        q->inflight == 0 && q->waiting != NULL && q->waiting->waits_left == 0 && !q->dispatching;
+    bool post = q->inflight == 0 && q->waiting != NULL && !q->dispatching &&
+                (q->failed || q->waiting->waits_left == 0);
     if (q->sleepers != 0 && (last || q->polled))
         pthread_cond_broadcast(&q->changed);
     /* Given up before anybody can see that the queue is idle: it may be gone after the unlock. */
@@ -429,7 +447,8 @@ void tn__queue_dispatch(tn_queue *q, bool submitter)
         return;
     }
     q->dispatching = true;
-    bool handed = false;
+    bool handed = false, untime = false;
+    uint64_t due = 0;
     for (;;) {
         if (q->dead != NULL) {
             tn_commands *c = q->dead;
@@ -440,12 +459,23 @@ void tn__queue_dispatch(tn_queue *q, bool submitter)
             continue;
         }
         tn__item *item = q->waiting;
-        if (item == NULL || item->waits_left != 0 || q->host_item != NULL)
+        if (item == NULL)
+            break;
+        tn__queue_poison(q);
+        if (q->failed && item->waits_left != 0)
+            tn__item_drop_waits(item);
+        if (item->waits_left != 0 || q->host_item != NULL)
             break;
         bool failed = q->failed || item->wait_error != NULL;
-        bool alone = failed || item->host || item->work.kind == 0;
+        bool struck = !failed && item->fault.status != TN_OK;
+        bool alone = failed || struck || item->host || item->work.kind == 0;
         if ((alone || item->retry) && q->inflight != 0)
             break;
+        if (!failed && tn__item_held_back(item)) {
+            due = item->due_ns;
+            break;
+        }
+        untime = untime || item->due_ns != 0;
         q->waiting = item->next;
         if (q->waiting == NULL)
             q->waiting_end = &q->waiting;
@@ -464,6 +494,9 @@ void tn__queue_dispatch(tn_queue *q, bool submitter)
             pthread_mutex_unlock(&q->lock);
             hand_over(q, item, others);
             handed = true;
+        } else if (struck) {
+            pthread_mutex_unlock(&q->lock);
+            finish(q, item, tn__inject_strike(q->device, &item->fault), NULL);
         } else if (!failed && item->host) {
             q->host_item = item;
             pthread_mutex_unlock(&q->lock);
@@ -478,7 +511,14 @@ void tn__queue_dispatch(tn_queue *q, bool submitter)
     bool poll = handed && q->polled && q->inflight != 0;
     if (q->sleepers != 0)
         pthread_cond_broadcast(&q->changed);
+    if (due != 0 || untime)
+        tn__ref_retain(&q->ref); /* the last item may end as soon as the lock is left */
     pthread_mutex_unlock(&q->lock);
+    if (due != 0 || untime) {
+        tn__progress_at(q, due);
+        if (tn__ref_release(&q->ref))
+            tn__progress_post(q, TN__TODO_REAP);
+    }
     if (poll)
         tn__progress_post(q, TN__TODO_POLL);
 }
@@ -515,112 +555,7 @@ bool tn__queue_flying(tn_queue *q)
     return some;
 }
 
-/* ---- the object ---- */
-tn_status tn_queue_create(tn_device *device, const tn_queue_desc *desc, tn_queue **out)
-{
-    if (out == NULL)
-        return tn__fail_null("out_queue", "give a tn_queue * to fill");
-    *out = NULL;
-    tn_status st = tn__device_usable(device, "device");
-    if (st != TN_OK)
-        return st;
-    tn_queue_desc local = {.head = TN_INIT(tn_queue_desc)};
-    if (desc != NULL) {
-        st = tn__struct_in(&local, sizeof local, TN_TYPE_tn_queue_desc, desc, "desc");
-        if (st != TN_OK)
-            return st;
-    }
-    if (local.kind > TN_QUEUE_TRANSFER)
-        return tn__fail(
-            TN_STATUS_INVALID, "queue.kind", "desc.kind",
-            "desc.kind is %u; TN_QUEUE_COMPUTE (0) and TN_QUEUE_TRANSFER (1) are allowed",
-            local.kind);
-    if ((local.flags & ~(uint32_t)TN_QUEUE_INLINE) != 0)
-        return tn__fail(TN_STATUS_INVALID, "queue.flags", "desc.flags",
-                        "desc.flags is 0x%x; only TN_QUEUE_INLINE (1) is allowed", local.flags);
-    tn_runtime *rt = device->runtime;
-    st = tn__progress_start(rt);
-    if (st != TN_OK)
-        return st;
-    if ((rt->flags & TN_RUNTIME_NO_THREADS) != 0)
-        (void)tn__progress_turn(rt);
-    tn_queue *q = tn__alloc(rt, sizeof *q);
-    if (q == NULL)
-        return TN_STATUS_NO_MEMORY;
-    tn__ref_init(&q->ref);
-    q->device = tn_device_retain(device);
-    q->runtime = rt;
-    q->kind = local.kind;
-    q->flags = local.flags;
-    q->polled = (device->info.flags & TN_DEVICE_ASYNC) == 0;
-    q->waiting_end = &q->waiting;
-    q->flying_end = &q->flying;
-    pthread_mutex_init(&q->lock, NULL);
-    tn__cond_init(&q->changed);
-    tn__error_clear();
-    st = device->ops->queue_create(device->object, &local, q, &q->object, &q->ops);
-    if (st != TN_OK)
-        st = tn__backend_failed(st, device->uri, "queue_create");
-    else if (!tn__table_known(q->ops) || !tn__has(q->ops, destroy) || !tn__has(q->ops, submit) ||
-             !tn__has(q->ops, poll))
-        st = tn__backend_table(device->uri, "queue");
-    if (st != TN_OK) {
-        q->ops = NULL;
-        tn__queue_destroy(q);
-        return st;
-    }
-    *out = q;
-    return TN_OK;
-}
-
-tn_queue *tn_queue_retain(tn_queue *q)
-{
-    if (q != NULL)
-        tn__ref_retain(&q->ref);
-    return q;
-}
-
-void tn_queue_release(tn_queue *q)
-{
-    if (q != NULL && tn__ref_release(&q->ref) && !tn__runtime_forked(q->runtime))
-        tn__queue_destroy(q);
-}
-
-void tn__queue_destroy(tn_queue *q)
-{
-    tn_runtime *rt = q->runtime;
-    tn_device *device = q->device;
-    while (q->dead != NULL) {
-        tn_commands *c = q->dead;
-        q->dead = c->next_dead;
-        tn__commands_destroy(c);
-    }
-    for (tn__item *item = q->waiting, *next; item != NULL; item = next) {
-        next = item->next;
-        tn__item_free(q, item);
-    }
-    for (tn__item *item = q->spare, *next; item != NULL; item = next) {
-        next = item->next;
-        tn__item_free(q, item);
-    }
-    if (q->ops != NULL)
-        q->ops->destroy(q->object);
-    tn_buffer_release(q->arena);
-    tn_queue_release(q->reader);
-    tn_queue_release(q->writer);
-    tn_queue_release(q->base);
-    pthread_cond_destroy(&q->changed);
-    pthread_mutex_destroy(&q->lock);
-    tn__free(rt, q, sizeof *q);
-    tn_device_release(device);
-}
-
-tn_status tn__queue_internal(tn_device *device, tn_queue **out)
-{
-    tn_queue_desc desc = {.head = TN_INIT(tn_queue_desc), .flags = TN_QUEUE_INLINE};
-    return tn_queue_create(device, &desc, out);
-}
-
+/* ---- waiting ---- */
 tn_device *tn__queue_device(const tn_queue *q)
 {
     return q->device;
@@ -700,7 +635,7 @@ static tn_status arena(tn_queue *q, uint64_t bytes, tn_buffer **out)
         tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc),
                                .bytes = rounded & ~(uint64_t)(ARENA_STEP - 1)};
         tn_buffer *larger;
-        tn_status st = tn_buffer_create(owner->device, &desc, &larger);
+        tn_status st = tn__buffer_create(owner->device, &desc, TN__CALL_WORKSPACE, &larger);
         if (st != TN_OK)
             return st;
         tn_buffer_release(owner->arena);

@@ -25,7 +25,8 @@ typedef struct tn__fence_node {
 /* False when the fence is already settled for node->value: *out_error is then NULL (reached) or the
  * fence's error, valid as long as the fence is. */
 bool tn__fence_add(tn_fence *f, tn__fence_node *node, const tn_error **out_error);
-void tn__fence_remove(tn_fence *f, tn__fence_node *node);
+/* False: the node was settled before, its fn is being called or was. */
+bool tn__fence_remove(tn_fence *f, tn__fence_node *node);
 
 /* ---- items ---- */
 struct tn__item {
@@ -36,6 +37,8 @@ struct tn__item {
     tn_tensor tensor;
     bool host;                  /* done by the progress thread, alone on its queue */
     bool retry;                 /* the backend had no memory for it behind those in flight */
+    tn__fault fault;            /* injected */
+    uint64_t due_ns;            /* of a delayed item whose turn has come */
     uint32_t waits_left;        /* guarded by queue.lock */
     const tn_error *wait_error; /* of a retained fence, or queue.submit_error */
     uint32_t wait_count, wait_capacity, signal_count, signal_capacity;
@@ -61,6 +64,10 @@ struct tn_queue {
     const tn_queue_ops *ops; /* NULL: a recorder */
     void *object;
     uint32_t kind, flags;
+    uint32_t serial;           /* among the queues of the runtime, from 1; for traces */
+    bool internal;             /* hal's own; no faults are injected into its work */
+    tn_queue *device_next;     /* guarded by device.lock, as is `told` */
+    bool told;                 /* was woken because the device is lost */
     bool polled;               /* the device does not report completion by itself */
     tn_buffer *arena;          /* submitter alone */
     tn_queue *base;            /* of a recorder, retained */
@@ -84,6 +91,8 @@ struct tn_queue {
     tn_queue *todo_next;
     uint32_t todo;
     bool listed;
+    tn_queue *timed_next;
+    uint64_t wake_ns; /* 0: not timed */
 };
 
 struct tn_commands {
@@ -101,6 +110,8 @@ tn_status tn__item_begin(tn_queue *q, tn_work_kind kind, const tn_sync *sync, ui
 void tn__item_keep(tn__item *item, tn_buffer *buffer);
 /* Takes the item over, also when it fails. */
 tn_status tn__item_submit(tn__item *item, const tn_sync *sync);
+/* Counts what the item is submitted as (a tn_work_kind) and notes what is to happen to it. */
+void tn__item_inject(tn__item *item, uint32_t call);
 void tn__item_free(tn_queue *q, tn__item *item); /* drops what it holds and its memory */
 void tn__item_cancel(tn__item *item);            /* an item that was begun and not submitted */
 
@@ -109,6 +120,13 @@ void tn__queue_dispatch(tn_queue *q, bool submitter);
 void tn__queue_host_run(tn_queue *q); /* progress thread: the host item of this queue */
 void tn__queue_destroy(tn_queue *q);
 bool tn__queue_flying(tn_queue *q);
+/* With queue.lock: the queue of a lost device fails, once. */
+void tn__queue_poison(tn_queue *q);
+/* An item of a failed queue fails without what it waits for; waits that are being told at this
+ * moment stay counted until they were. */
+void tn__item_drop_waits(tn__item *item);
+/* Whether a delayed item has to wait longer; its time starts when its turn comes. */
+bool tn__item_held_back(tn__item *item);
 /* Waits until no other thread is inside a backend entry of the queue, and keeps others out until
  * the next tn__queue_dispatch. */
 void tn__queue_enter(tn_queue *q);
@@ -131,6 +149,9 @@ void tn__progress_post(tn_queue *q, uint32_t todo);
 /* Waits until the progress thread has let go of a queue that is idle, so that whoever waited for
  * idleness and releases the queue is the one who destroys it. */
 void tn__progress_settle(tn_queue *q);
+/* Posts TN__TODO_DISPATCH at that time; an earlier time of the same queue stays. 0 takes it back.
+ */
+void tn__progress_at(tn_queue *q, uint64_t wake_ns);
 /* TN_RUNTIME_NO_THREADS: does what is posted in the calling thread; false when it did nothing. */
 bool tn__progress_turn(tn_runtime *rt);
 

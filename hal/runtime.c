@@ -220,6 +220,7 @@ tn_status tn_runtime_create(const tn_runtime_desc *desc, tn_runtime **out)
     rt->log_level = d.log_level;
     atomic_init(&rt->pool, NULL);
     atomic_init(&rt->tracing, false);
+    atomic_init(&rt->queue_count, 0u);
     (void)pthread_mutex_init(&rt->lock, NULL);
     rt->alive = tn__fork_page_create();
     st = apply_settings(rt, &d);
@@ -286,23 +287,13 @@ void tn_runtime_release(tn_runtime *rt)
 
 /* ---- the device that fallback plans run on ---- */
 
-/* A reference, unless the last one is already gone and the device is being destroyed. */
-static bool try_retain(tn_device *d)
-{
-    unsigned n = atomic_load_explicit(&d->ref.count, memory_order_relaxed);
-    while (n)
-        if (atomic_compare_exchange_weak_explicit(&d->ref.count, &n, n + 1, memory_order_acq_rel,
-                                                  memory_order_relaxed))
-            return true;
-    return false;
-}
-
 tn_status tn__runtime_fallback(tn_runtime *rt, tn_device **out_retained)
 {
     tn_device *have = NULL, *made = NULL;
     *out_retained = NULL;
     (void)pthread_mutex_lock(&rt->lock);
-    if (rt->fallback && atomic_load(&rt->fallback->lost) == TN_OK && try_retain(rt->fallback))
+    if (rt->fallback && atomic_load(&rt->fallback->lost) == TN_OK &&
+        tn__ref_try_retain(&rt->fallback->ref))
         have = rt->fallback;
     (void)pthread_mutex_unlock(&rt->lock);
     if (!have) {
@@ -310,7 +301,8 @@ tn_status tn__runtime_fallback(tn_runtime *rt, tn_device **out_retained)
         if (st)
             return st;
         (void)pthread_mutex_lock(&rt->lock);
-        if (rt->fallback && atomic_load(&rt->fallback->lost) == TN_OK && try_retain(rt->fallback))
+        if (rt->fallback && atomic_load(&rt->fallback->lost) == TN_OK &&
+            tn__ref_try_retain(&rt->fallback->ref))
             have = rt->fallback; /* another thread was faster */
         else
             rt->fallback = made;

@@ -134,8 +134,6 @@ TN_TEST(device, memory_children_bus)
         if (strncmp(*uri, "cpu", 3) == 0)
             TN_EXPECT(
                 failed_with(tn_device_bus(d, &bus, &chip), TN_STATUS_UNSUPPORTED, "bus.none"));
-        TN_EXPECT(failed_with(tn_device_inject(d, "lose at=1"), TN_STATUS_UNSUPPORTED,
-                              "inject.unsupported"));
         tn_device_release(d);
         tn_runtime_release(rt);
     }

@@ -35,8 +35,12 @@ TN_API TN_NODISCARD tn_status tn_runtime_plugins(tn_runtime *runtime,
                                                             tn_status status, const char *reason),
                                                  void *self);
 
-/** Inject faults at the front functions of a device: "lose at=17; fail op=copy nth=3 as=no_memory".
- *  returns   UNSUPPORTED where it is not built in, INVALID
+/** Inject faults at the front functions of any device, by count, op, size or chance: "lose at=17;
+ *  fail op=copy nth=3 as=no_memory" (docs/FAULTS.md has the language). The calls of the device are
+ *  counted from 1 on; which of them are struck depends on the script and the order of calls alone.
+ *  A call that answers at once fails at once; work fails in queue order, as if the device had.
+ *  memory    the script is not kept; it replaces the one before, "" ends faults
+ *  returns   INVALID with line and column, the script in force then stays; NO_MEMORY; DEVICE_LOST
  *  threads   thread-safe
  *  since     0.1 */
 TN_API TN_NODISCARD tn_status tn_device_inject(tn_device *device, const char *script);
