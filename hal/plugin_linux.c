@@ -145,9 +145,10 @@ static bool own_folder(char *out, size_t bytes, bool *out_library)
 
 bool tn__plugin_helper(char *out, size_t bytes)
 {
-    /* Beside the library or program; installed: in libexec, as far from the library as configured;
-     * in a build tree the tests and benches lie one folder deeper. */
-    static const char *const places[] = {"tenon-probe", TN_PROBE_FROM_LIBDIR, "../tenon-probe"};
+    /* Beside the library or program; installed: in libexec, as far from the library or the command
+     * as configured; in a build tree the tests and benches lie one folder deeper. */
+    static const char *const places[] = {"tenon-probe", TN_PROBE_FROM_LIBDIR, TN_PROBE_FROM_BINDIR,
+                                         "../tenon-probe"};
     char folder[TN__PLUGIN_PATH_BYTES / 2];
     bool library;
     if (own_folder(folder, sizeof(folder), &library)) {

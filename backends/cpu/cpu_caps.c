@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What this cpu is: tiers by cpuid with the state that the OS saves, caches by hwloc. */
+/* What this cpu is: tiers by cpuid with the state that the OS saves, caches by hwloc where it
+ * is built in. */
 /* path: api > placement > queue > backend > kernel > [device] */
 #include "cpu.h"
 
-#include <hwloc.h>
 #include <stdio.h>
+#ifdef TN_HWLOC
+#include <hwloc.h>
+#else
+#include <unistd.h>
+#endif
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -101,27 +106,50 @@ static void detect(cpu_words *w, char *brand, size_t bytes)
 #endif
 }
 
-/* Caches of the first core; what hwloc cannot see stays at a small cpu's sizes. */
+#ifdef TN_HWLOC
+static void ask_caches(uint64_t bytes[3])
+{
+    static const hwloc_obj_type_t types[] = {HWLOC_OBJ_L1CACHE, HWLOC_OBJ_L2CACHE,
+                                             HWLOC_OBJ_L3CACHE};
+    hwloc_topology_t t;
+    if (hwloc_topology_init(&t) != 0)
+        return;
+    if (hwloc_topology_load(t) == 0)
+        for (int i = 0; i < 3; ++i) {
+            hwloc_obj_t o = hwloc_get_obj_by_type(t, types[i], 0);
+            if (o != NULL)
+                bytes[i] = o->attr->cache.size;
+        }
+    hwloc_topology_destroy(t);
+}
+#else
+static void ask_caches(uint64_t bytes[3])
+{
+    (void)bytes;
+#ifdef _SC_LEVEL1_DCACHE_SIZE
+    static const int names[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE,
+                                _SC_LEVEL3_CACHE_SIZE};
+    for (int i = 0; i < 3; ++i) {
+        long n = sysconf(names[i]);
+        bytes[i] = n > 0 ? (uint64_t)n : 0;
+    }
+#endif
+}
+#endif
+
+/* Caches of the first core; what cannot be seen stays at a small cpu's sizes. */
 static void caches(tn_k_caps *caps)
 {
-    hwloc_topology_t t;
+    uint64_t bytes[3] = {0};
+    uint32_t *to[] = {&caps->l1d_bytes, &caps->l2_bytes, &caps->l3_bytes};
     caps->l1d_bytes = 32u << 10;
     caps->l2_bytes = 1u << 20;
     caps->l3_bytes = 8u << 20;
     caps->line_bytes = 64;
-    if (hwloc_topology_init(&t) != 0)
-        return;
-    if (hwloc_topology_load(t) == 0) {
-        static const hwloc_obj_type_t types[] = {HWLOC_OBJ_L1CACHE, HWLOC_OBJ_L2CACHE,
-                                                 HWLOC_OBJ_L3CACHE};
-        uint32_t *to[] = {&caps->l1d_bytes, &caps->l2_bytes, &caps->l3_bytes};
-        for (int i = 0; i < 3; ++i) {
-            hwloc_obj_t o = hwloc_get_obj_by_type(t, types[i], 0);
-            if (o != NULL && o->attr->cache.size >= 4096 && o->attr->cache.size < 1u << 31)
-                *to[i] = (uint32_t)o->attr->cache.size;
-        }
-    }
-    hwloc_topology_destroy(t);
+    ask_caches(bytes);
+    for (int i = 0; i < 3; ++i)
+        if (bytes[i] >= 4096 && bytes[i] < 1u << 31)
+            *to[i] = (uint32_t)bytes[i];
 }
 
 void tn__cpu_caps(tn_k_caps *out, char *brand, size_t bytes)
