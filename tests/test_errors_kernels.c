@@ -240,8 +240,9 @@ TN_TEST(errors_kernels, params)
     REFUSED(matmul, posts(&s, 1, 99), "matmul.post", "posts");
     REFUSED(matmul, posts(&s, 1, TN_POST_BIAS), "matmul.post_operand", "posts");
     REFUSED(attention, s.op.arg_count = 3, "attention.operand", "args");
-    REFUSED(attention, add(&s, TN_ARG_SINKS, TN_F32, DIMS(4)), "attention.operand", "args");
-    REFUSED(attention, s.args[0].tensor.dtype = TN_F16, "attention.dtype", "q");
+    REFUSED(attention, add(&s, TN_ARG_PAGES, TN_S32, DIMS(4)), "attention.operand", "args");
+    REFUSED(attention, s.args[0].tensor.dtype = TN_F64, "attention.dtype", "q");
+    REFUSED(attention, add(&s, TN_ARG_SINKS, TN_F64, DIMS(4)), "attention.dtype", "sinks");
     REFUSED(attention, posts(&s, 1, TN_POST_RELU), "attention.posts", "posts");
     REFUSED(attention, s.attr.attention.pass = 1, "attention.pass", "attr.pass");
     REFUSED(attention, s.attr.attention.page_tokens = 1, "attention.pages", "attr.page_tokens");

@@ -2,7 +2,7 @@
 /* Every attention row against float64 with a bound made from its order and its declared functions,
  * and CANONICAL rows bit for bit against the plain one: heads, masks, windows, strides, NaN. */
 #include "support/k_rows.h"
-#include <kernels/attention/attention.h>
+#include <kernels/attention/attention_sequence.h>
 #include <kernels/common/simd_emulated512.h>
 #include <math.h>
 
@@ -29,15 +29,17 @@ static const tn_k_variant emulated = {
     .arithmetic = tn_k_attention_arithmetic,
 };
 
-enum { Q, K, V, OUT, MASK, OPERANDS };
+enum { Q, K, V, OUT, MASK, SINKS, SLOPES, LENGTHS, STATS, OPERANDS };
 static const double unit = 0x1p-24,
                     smallest = 0x1p-149; /* half an ulp, relative; least subnormal */
 
+/* Operands of any dtype are kept as floats that it has; calls get a copy in the dtype itself. */
 typedef struct problem {
     tn_attention attr;
-    tn_arg args[OPERANDS];
+    tn_arg all[OPERANDS], args[OPERANDS]; /* by name; those given, one after the other */
     tn_op op;
-    unsigned char *block[OPERANDS];
+    unsigned char *block[OPERANDS], *narrow[OPERANDS];
+    float *stats; /* of the first row that ran */
     tn_k_attention_params p;
 } problem;
 
@@ -89,8 +91,8 @@ static float ordinary(uint64_t *state)
 static void add(problem *c, uint64_t *state, int operand, tn_role role, uint16_t rank,
                 const int64_t *dim)
 {
-    tn_tensor *t = &c->args[operand].tensor;
-    c->args[operand].role = role;
+    tn_tensor *t = &c->all[operand].tensor;
+    c->all[operand].role = role;
     t->dtype = TN_F32;
     t->rank = rank;
     for (int d = 0; d < rank; d++)
@@ -101,7 +103,58 @@ static void add(problem *c, uint64_t *state, int operand, tn_role role, uint16_t
     if (operand != OUT)
         for (int64_t i = 0, n = elements(t); i < n; i++)
             floats(c, operand)[place(t, i)] = ordinary(state);
-    c->op.arg_count++;
+}
+
+/* The operands that there are, as the call wants them; then its params. */
+static void prepare(problem *c)
+{
+    tn_k_why why = {"none", "none", "none"};
+    c->op.args = c->args;
+    c->op.arg_count = 0;
+    for (int i = 0; i < OPERANDS; i++)
+        if (c->block[i] != NULL)
+            c->args[c->op.arg_count++] = c->all[i];
+    TN_REQUIRE(tn_k_op_attention.params(&c->op, &c->p, &why), "%s %s", why.reason, why.text);
+}
+
+/* Gives an operand a 16-bit dtype, or leaves it f32; its values become what the dtype has. */
+static void retype(problem *c, uint64_t *state, int operand)
+{
+    static const uint16_t types[] = {TN_F32, TN_BF16, TN_F16};
+    tn_tensor *t = &c->all[operand].tensor;
+    t->dtype = types[tn_test_random(state) % 3];
+    for (int64_t i = 0, n = elements(t); operand != OUT && i < n; i++) {
+        float *x = &floats(c, operand)[place(t, i)], kept = *x;
+        uint16_t h;
+        if (t->dtype == TN_F32)
+            continue;
+        tn_k_attention_store(t->dtype, &h, 0, kept);
+        *x = tn_k_attention_load(t->dtype, &h, 0);
+    }
+}
+
+/* Sinks, slopes, lengths, statistics: each half the time. */
+static void add_extras(problem *c, uint64_t *state, int64_t b, int64_t h, int64_t sq, int64_t sk,
+                       uint16_t rank)
+{
+    if (coin(state, 2)) {
+        add(c, state, SINKS, TN_ARG_SINKS, 1, &h);
+        if (coin(state, 4))
+            floats(c, SINKS)[place(&c->all[SINKS].tensor, pick(state, 0, h - 1))] = -INFINITY;
+        retype(c, state, SINKS);
+    }
+    if (coin(state, 2))
+        add(c, state, SLOPES, TN_ARG_SLOPES, 1, &h);
+    if (coin(state, 2)) {
+        add(c, state, LENGTHS, TN_ARG_LENGTHS, 1, &b);
+        c->all[LENGTHS].tensor.dtype = TN_S32;
+        for (int64_t i = 0; i < b; i++) {
+            int32_t n = (int32_t)pick(state, -1, sk + 1);
+            memcpy(&floats(c, LENGTHS)[place(&c->all[LENGTHS].tensor, i)], &n, sizeof n);
+        }
+    }
+    if (coin(state, 2))
+        add(c, state, STATS, TN_ARG_STATS, rank, (int64_t[]){b, h, sq, 2} + (4 - rank));
 }
 
 /* Broadcast along some dims; whole rows of it may take no part. */
@@ -113,7 +166,7 @@ static void add_mask(problem *c, uint64_t *state, const int64_t scores[4], uint1
         dim[d] = d + 1 < own && coin(state, 3) ? 1 : scores[4 - own + d];
     bool boolean = coin(state, 2);
     add(c, state, MASK, TN_ARG_MASK, own, dim);
-    tn_tensor *t = &c->args[MASK].tensor;
+    tn_tensor *t = &c->all[MASK].tensor;
     uint64_t kept = 1 + tn_test_random(state) % 8;
     int64_t columns = t->dim[own - 1] > 0 ? t->dim[own - 1] : 1;
     bool row_hidden = false;
@@ -164,8 +217,11 @@ static void make(problem *c, uint64_t *state, const limits *most)
     if (coin(state, 2))
         add_mask(c, state, (int64_t[]){b, h, sq, sk}, rank);
     make_attr(&c->attr, state, sk);
-    tn_k_why why = {"none", "none", "none"};
-    TN_REQUIRE(tn_k_op_attention.params(&c->op, &c->p, &why), "%s %s", why.reason, why.text);
+    if (coin(state, 2))
+        add_extras(c, state, b, h, sq, sk, rank);
+    for (int i = 0; i < MASK && coin(state, 2); i++)
+        retype(c, state, i);
+    prepare(c);
     for (uint32_t i = 0; i < c->op.arg_count; i++) {
         const tn_tensor *t = &c->args[i].tensor;
         int64_t n = elements(t);
@@ -176,8 +232,11 @@ static void make(problem *c, uint64_t *state, const limits *most)
 
 static void forget(problem *c)
 {
-    for (int i = 0; i < OPERANDS; i++)
+    for (int i = 0; i < OPERANDS; i++) {
         free(c->block[i]);
+        free(c->narrow[i]);
+    }
+    free(c->stats);
 }
 
 static uint32_t bits_of(float x)
@@ -195,7 +254,16 @@ static double gamma_of(double roundings)
 /* What the error of a row's outputs is made of: see bound_of(). */
 typedef struct path {
     double score, sum, dot, function, shift; /* roundings, relative errors */
+    double weight, weight_least, out,
+        out_least; /* of the dtypes of v and out: relative, absolute */
 } path;
+
+/* Half an ulp of a dtype: relative, and where it is subnormal. */
+static void half_ulp(uint32_t dtype, double *relative, double *least)
+{
+    *relative = dtype == TN_BF16 ? 0x1p-8 : dtype == TN_F16 ? 0x1p-11 : 0;
+    *least = dtype == TN_BF16 ? 0x1p-134 : dtype == TN_F16 ? 0x1p-25 : 0;
+}
 
 /* Roundings on the longest way of one term. CANONICAL (docs/NUMERICS.md 7): a dot of d is chains of
  * 128 and their sum; a block of 128 weights is summed by 8 adds, its products by a chain of 128;
@@ -208,7 +276,8 @@ static path path_of(const tn_k_variant *v, const tn_k_attention_params *p)
     tn_arithmetic a = {.head = TN_INIT(tn_arithmetic)};
     if (v->arithmetic != NULL)
         v->arithmetic(p, &a);
-    TN_REQUIRE(a.product == 0 && a.accumulate == 0 && a.inner == 0 && a.exp_ulp > 0,
+    TN_REQUIRE(a.product == 0 && a.accumulate == 0 &&
+                   a.inner == (p->type[V] == TN_F32 ? 0u : p->type[V]) && a.exp_ulp > 0,
                "%s declares what this bound does not know", v->name);
     double d = (double)p->d, keys = (double)p->keys, blocks = floor(keys / 128) + 2;
     bool canonical = v->cls == TN_CLASS_CANONICAL;
@@ -217,6 +286,9 @@ static path path_of(const tn_k_variant *v, const tn_k_attention_params *p)
     x.sum = canonical ? 8 + blocks : keys * (3 + 2 * (double)a.exp_ulp);
     x.dot = canonical ? fmin(keys, 128) + 1 + blocks : x.sum;
     x.shift = canonical ? 0 : 2 * unit;
+    half_ulp(p->type[V], &x.weight, &x.weight_least);
+    half_ulp(p->type[OUT], &x.out, &x.out_least);
+    x.weight_least *= 2; /* the greatest weight is at least half of what it is scaled by */
     return x;
 }
 
@@ -228,31 +300,55 @@ static path path_of(const tn_k_variant *v, const tn_k_attention_params *p)
 static double bound_of(const path *x, const tn_k_attention_params *p, const double *w,
                        const double *eta, double eta_most, const float *v, int64_t stride, double y)
 {
-    double sum = 0, theta = gamma_of(x->dot), phi = gamma_of(x->sum);
-    for (int64_t j = 0; j < p->keys; j++) {
-        double value = (double)v[j * stride];
+    double sum = 0, theta = gamma_of(x->dot) + x->weight, phi = gamma_of(x->sum);
+    for (int64_t j = 0; j <= p->keys; j++) {
+        double value = j < p->keys ? (double)v[j * stride] : 0.0;
         if (w[j] < 0)
             continue;
         sum += w[j] *
                (eta[j] * fabs(value - y) + (1 + eta[j]) * (theta * fabs(value) + phi * fabs(y)));
-        sum += 0x1p-124 * (fabs(value) + fabs(y));
+        sum += (0x1p-124 + x->weight_least) * (fabs(value) + fabs(y));
     }
     double whole = (1 - eta_most) * (1 - phi) - (double)p->keys * 0x1p-124;
     if (whole <= 0)
         return INFINITY;
     sum = (sum + 2 * (double)(p->keys + p->keys / 128 + 4) * smallest) / whole;
-    return (sum * (1 + gamma_of(2)) + gamma_of(2) * fabs(y) + smallest) * (1 + 0x1p-16);
+    sum = (sum * (1 + gamma_of(2)) + gamma_of(2) * fabs(y) + smallest) * (1 + 0x1p-16);
+    return sum + x->out * (fabs(y) + sum) + x->out_least; /* the dtype of the output */
+}
+
+/* What float64 has to know of a batch and head, from the operands themselves. */
+static tn_k_attention_truth truth_of(const problem *c, int64_t batch, int64_t head)
+{
+    tn_k_attention_truth x = {.keys = c->p.keys};
+    if (c->block[LENGTHS] != NULL) {
+        int32_t n;
+        memcpy(&n, &floats(c, LENGTHS)[place(&c->all[LENGTHS].tensor, batch)], sizeof n);
+        x.keys = n < 0 ? 0 : n > c->p.keys ? c->p.keys : n;
+    }
+    if (c->block[SINKS] != NULL)
+        x.sink = (double)floats(c, SINKS)[place(&c->all[SINKS].tensor, head)];
+    x.has_sink = c->block[SINKS] != NULL && x.sink != -INFINITY;
+    if (c->block[SLOPES] != NULL)
+        x.slope = (double)floats(c, SLOPES)[place(&c->all[SLOPES].tensor, head)];
+    return x;
 }
 
 /* Weights of a row (-1: takes no part) and the relative error of each; true if there is any. */
 static bool weights_of(const problem *c, const path *x, const double *score, const double *size,
-                       int64_t bias_at, double *w, double *eta, double *eta_most)
+                       const tn_k_attention_truth *truth, int64_t row, int64_t bias_at, double *w,
+                       double *eta, double *eta_most)
 {
     const tn_k_attention_params *p = &c->p;
     double top = -INFINITY, least = INFINITY, sum = 0;
+    int64_t position = p->from_end ? p->first_key + truth->keys - p->queries : p->position;
+    if (truth->has_sink)
+        top = least = truth->sink;
     for (int64_t j = 0; j < p->keys; j++)
         if (score[j] != -INFINITY)
             top = fmax(top, score[j]), least = fmin(least, score[j]);
+    if (truth->has_sink)
+        sum = exp(truth->sink - top);
     for (int64_t j = 0; j < p->keys; j++)
         sum += score[j] != -INFINITY ? exp(score[j] - top) : 0;
     *eta_most = 0;
@@ -263,7 +359,8 @@ static bool weights_of(const problem *c, const path *x, const double *score, con
         double bias = p->mask == TN_K_ATT_ADD_MASK
                           ? (double)floats(c, MASK)[bias_at + j * p->stride[TN_K_ATT_MASK][3]]
                           : 0;
-        double error = gamma_of(x->score) * size[j] + gamma_of(3) * fabs(bias) +
+        double away = truth->slope * (double)(p->first_key + j - position - row);
+        double error = gamma_of(x->score) * size[j] + gamma_of(5) * (fabs(bias) + fabs(away)) +
                        x->shift * (top - least) + (double)(p->d + 8) * 2 * smallest;
         eta[j] = expm1(error) + exp(error) * x->function;
         /* A bias of -1e9: e^-100 is less than what bound_of() allows for a dropped weight. */
@@ -271,6 +368,9 @@ static bool weights_of(const problem *c, const path *x, const double *score, con
             eta[j] = 0;
         *eta_most = fmax(*eta_most, eta[j]);
     }
+    /* A sink is one more key, behind the others, whose value is 0: sink * L2E is rounded once. */
+    w[p->keys] = truth->has_sink ? exp(truth->sink - top) / sum : -1;
+    eta[p->keys] = expm1(gamma_of(2) * fabs(truth->sink)) * (1 + x->function) + x->function;
     return sum > 0;
 }
 
@@ -280,27 +380,49 @@ static void check_bound(const problem *c, const tn_k_variant *v, const char *wha
     const tn_k_attention_params *p = &c->p;
     const int64_t(*s)[4] = p->stride;
     path x = path_of(v, p);
-    size_t room = (size_t)(p->keys + 1) * sizeof(double);
+    size_t room = (size_t)(p->keys + 2) * sizeof(double);
     double *score = malloc(room), *size = malloc(room), *w = malloc(room), *eta = malloc(room);
     double *y = malloc((size_t)p->dv * sizeof *y);
     TN_REQUIRE(score && size && w && eta && y, "memory");
     int64_t wrong = 0;
     for (int64_t r = 0; r < p->batch * p->heads * p->queries; r++) {
         int64_t i = r % p->queries, h = r / p->queries % p->heads, b = r / p->queries / p->heads;
+        tn_k_attention_truth truth = truth_of(c, b, h);
         tn_k_attention_ref(p, &c->attr, floats(c, Q), floats(c, K), floats(c, V),
-                           c->block[MASK] != NULL ? c->block[MASK] + TN_T_MIDDLE : NULL, b, h, i,
-                           score, size, y);
+                           c->block[MASK] != NULL ? c->block[MASK] + TN_T_MIDDLE : NULL, &truth, b,
+                           h, i, score, size, y);
         double most;
-        bool any = weights_of(c, &x, score, size, b * s[MASK][0] + h * s[MASK][1] + i * s[MASK][2],
-                              w, eta, &most);
+        bool any = weights_of(c, &x, score, size, &truth, i,
+                              b * s[MASK][0] + h * s[MASK][1] + i * s[MASK][2], w, eta, &most);
+        if (c->block[STATS] != NULL) {
+            const float *told =
+                floats(c, STATS) + b * s[STATS][0] + h * s[STATS][1] + i * s[STATS][2];
+            double log_sum = (double)told[0] * log(2.0) + log((double)told[s[STATS][3]]);
+            double right = truth.has_sink ? truth.sink : -INFINITY, total = 0;
+            for (int64_t j = 0; j < p->keys; j++)
+                right = score[j] > right ? score[j] : right;
+            for (int64_t j = 0; j <= p->keys; j++)
+                total += w[j] >= 0 ? exp((j < p->keys ? score[j] : truth.sink) - right) : 0;
+            right += log(total);
+            double room_for = -log1p(-fmin(fmax(most, eta[p->keys]) + gamma_of(x.sum), 0.5)) +
+                              0x1p-22 * fabs(right);
+            bool ok =
+                y[0] != y[0] || (any ? fabs(log_sum - right) <= room_for : log_sum == -INFINITY);
+            wrong += !ok && p->dv > 0;
+        }
         const float *value = floats(c, V) + b * s[V][0] + h / (p->heads / p->kv_heads) * s[V][1];
         const float *got = floats(c, OUT) + b * s[OUT][0] + h * s[OUT][1] + i * s[OUT][2];
+        /* An infinity times a weight that is rounded to +0 is NaN. */
+        bool dropped = p->type[V] != TN_F32;
+        for (int64_t j = 0; j < p->keys; j++)
+            dropped = dropped || (w[j] >= 0 && w[j] < 0x1p-120);
         for (int64_t e = 0; e < p->dv; e++) {
             float g = got[e * s[OUT][3]];
-            bool ok = y[e] != y[e] ? g != g
-                      : !any       ? bits_of(g) == 0
-                      : isinf(y[e]) != 0
-                          ? (double)g == y[e]
+            bool ok = y[e] != y[e]       ? g != g
+                      : !any             ? bits_of(g) == 0
+                      : isinf(y[e]) != 0 ? ((double)g == y[e] || (dropped && g != g))
+                      : p->type[OUT] == TN_F16 && fabs(y[e]) > 65000.0
+                          ? true /* may round to infinity */
                           : fabs((double)g - y[e]) <=
                                 bound_of(&x, p, w, eta, most, value + e * s[V][3], s[V][2], y[e]);
             wrong += !ok;
@@ -317,19 +439,81 @@ static void check_bound(const problem *c, const tn_k_variant *v, const char *wha
     free(y);
 }
 
+/* The operand as the call gets it: itself, or its copy in 16 bits with the same strides. */
+static unsigned char *given(problem *c, int operand)
+{
+    const tn_tensor *t = &c->all[operand].tensor;
+    if (c->block[operand] == NULL)
+        return NULL;
+    if (t->dtype != TN_BF16 && t->dtype != TN_F16)
+        return c->block[operand] + TN_T_MIDDLE;
+    if (c->narrow[operand] == NULL)
+        c->narrow[operand] = tn_t_block();
+    memset(c->narrow[operand], operand == OUT ? 0xa5 : 0xff, TN_T_BYTES);
+    unsigned char *at = c->narrow[operand] + TN_T_MIDDLE;
+    for (int64_t i = 0, n = elements(t); operand != OUT && i < n; i++)
+        tn_k_attention_store(t->dtype, at, place(t, i), floats(c, operand)[place(t, i)]);
+    return at;
+}
+
+/* The 16-bit output as floats, in the block that is looked at. */
+static void widen(problem *c)
+{
+    const tn_tensor *t = &c->all[OUT].tensor;
+    int64_t beside = 0;
+    if (t->dtype == TN_F32)
+        return;
+    uint16_t *from = (uint16_t *)(void *)(c->narrow[OUT] + TN_T_MIDDLE);
+    for (int64_t i = 0, n = elements(t); i < n; i++) {
+        int64_t at = place(t, i);
+        floats(c, OUT)[at] = tn_k_attention_load(t->dtype, from, at);
+        from[at] = 0xa5a5;
+    }
+    for (size_t i = 0; i < TN_T_BYTES; i++)
+        beside += c->narrow[OUT][i] != 0xa5;
+    TN_EXPECT(beside == 0, "%d bytes beside the output were written", (int)beside);
+}
+
+/* (m, l) of each row: the log of its sum, and the same bits from every row of the canonical class.
+ */
+static void check_stats(problem *c, const tn_k_variant *v)
+{
+    const tn_tensor *t = &c->all[STATS].tensor;
+    int64_t n = elements(t), wrong = 0;
+    bool first = c->stats == NULL;
+    if (first)
+        c->stats = malloc((size_t)(n + 1) * sizeof *c->stats);
+    TN_REQUIRE(c->stats != NULL);
+    for (int64_t i = 0; i < n; i++) {
+        float x = floats(c, STATS)[place(t, i)];
+        if (first)
+            c->stats[i] = x;
+        wrong += bits_of(x) != bits_of(c->stats[i]) && !(x != x && c->stats[i] != c->stats[i]);
+    }
+    TN_EXPECT(wrong == 0 || v->cls != TN_CLASS_CANONICAL, "%s: %d statistics differ", v->name,
+              (int)wrong);
+}
+
 static void run_row(problem *c, const tn_k_variant *v, const tn_k_caps *caps)
 {
     void *operand[OPERANDS];
+    int n = 0;
     memset(c->block[OUT], 0xa5, TN_T_BYTES);
+    if (c->block[STATS] != NULL)
+        memset(c->block[STATS], 0xa5, TN_T_BYTES);
     for (int i = 0; i < OPERANDS; i++)
-        operand[i] = c->block[i] != NULL ? c->block[i] + TN_T_MIDDLE : NULL;
+        if (c->block[i] != NULL)
+            operand[n++] = given(c, i);
     tn_t_run(v, &c->p, caps, operand, caps->workers > 1);
+    widen(c);
+    if (c->block[STATS] != NULL)
+        check_stats(c, v);
 }
 
 /* Nothing but the elements of the output was written. */
 static bool guards_hold(const problem *c, unsigned char *copy)
 {
-    const tn_tensor *t = &c->args[OUT].tensor;
+    const tn_tensor *t = &c->all[OUT].tensor;
     memcpy(copy, c->block[OUT], TN_T_BYTES);
     for (int64_t i = 0, n = elements(t); i < n; i++)
         memset(copy + TN_T_MIDDLE + 4 * place(t, i), 0xa5, 4);
@@ -343,6 +527,8 @@ static bool guards_hold(const problem *c, unsigned char *copy)
 static void check(problem *c, const char *what)
 {
     unsigned char *canonical = tn_t_block(), *copy = tn_t_block();
+    free(c->stats);
+    c->stats = NULL;
     uint32_t rows = 0, count = tn_k_op_attention.variant_count;
     for (uint32_t i = 0; i < count + 2; i++) {
         /* the plain row once more at the end, so that its result stays in the block */
@@ -404,8 +590,7 @@ TN_TEST(k_attention, borders)
         add(&c, &state, K, TN_ARG_K, 3, (int64_t[]){1, sk, d});
         add(&c, &state, V, TN_ARG_V, 3, (int64_t[]){1, sk, dv});
         add(&c, &state, OUT, TN_ARG_OUT, 3, (int64_t[]){1, sq, dv});
-        tn_k_why why;
-        TN_REQUIRE(tn_k_op_attention.params(&c.op, &c.p, &why), "%s", why.text);
+        prepare(&c);
         check(&c, " at borders");
         forget(&c);
     }
@@ -440,9 +625,10 @@ TN_TEST(k_attention, what_is_not_finite)
         TN_REQUIRE(score && size && y, "memory");
         for (int64_t r = 0; r < c.p.heads * c.p.queries; r++) {
             int64_t i = r % c.p.queries, h = r / c.p.queries;
+            tn_k_attention_truth truth = truth_of(&c, 0, h);
             tn_k_attention_ref(&c.p, &c.attr, floats(&c, Q), floats(&c, K), floats(&c, V),
-                               c.block[MASK] != NULL ? c.block[MASK] + TN_T_MIDDLE : NULL, 0, h, i,
-                               score, size, y);
+                               c.block[MASK] != NULL ? c.block[MASK] + TN_T_MIDDLE : NULL, &truth,
+                               0, h, i, score, size, y);
             bool mine = h / (c.p.heads / c.p.kv_heads) == head && score[key] != -INFINITY;
             for (int64_t e = 0; e < c.p.dv; e++) {
                 int64_t at =
@@ -484,14 +670,14 @@ TN_TEST(k_attention, rows_without_keys)
         int64_t dim[] = {c.p.heads, c.p.queries, c.p.keys};
         if (way < 3) {
             add(&c, &state, MASK, TN_ARG_MASK, 3, dim);
-            for (int64_t i = 0, n = elements(&c.args[MASK].tensor); i < n; i++) {
-                int64_t at = place(&c.args[MASK].tensor, i);
+            for (int64_t i = 0, n = elements(&c.all[MASK].tensor); i < n; i++) {
+                int64_t at = place(&c.all[MASK].tensor, i);
                 if (way == 0)
                     (c.block[MASK] + TN_T_MIDDLE)[at] = 0;
                 else
                     floats(&c, MASK)[at] = way == 1 ? -INFINITY : -0x1.fffffep127f;
             }
-            c.args[MASK].tensor.dtype = way == 0 ? TN_BOOL : TN_F32;
+            c.all[MASK].tensor.dtype = way == 0 ? TN_BOOL : TN_F32;
         } else if (way == 3) {
             c.attr.flags = TN_ATTENTION_CAUSAL; /* every key lies after every query */
             c.attr.first_query = 0;
@@ -505,8 +691,7 @@ TN_TEST(k_attention, rows_without_keys)
         }
         if (way == 2)
             c.attr.scale = 1.0f, c.attr.softcap = 0.0f;
-        tn_k_why why;
-        TN_REQUIRE(tn_k_op_attention.params(&c.op, &c.p, &why), "%s", why.text);
+        prepare(&c);
         tn_k_caps caps = {.isa = tn_t_isa(), .workers = 1, .l1d_bytes = 32768};
         for (uint32_t i = 0; i <= tn_k_op_attention.variant_count; i++) {
             const tn_k_variant *v =
@@ -514,7 +699,7 @@ TN_TEST(k_attention, rows_without_keys)
             if ((v->isa & caps.isa) != v->isa)
                 continue;
             run_row(&c, v, &caps);
-            const tn_tensor *t = &c.args[OUT].tensor;
+            const tn_tensor *t = &c.all[OUT].tensor;
             uint32_t wrong = 0;
             for (int64_t e = 0, n = elements(t); e < n; e++)
                 wrong += bits_of(floats(&c, OUT)[place(t, e)]) != 0;
@@ -542,8 +727,7 @@ TN_TEST(k_attention, bound_sees_defects)
         add(&c, &state, K, TN_ARG_K, 3, dim);
         add(&c, &state, V, TN_ARG_V, 3, dim);
         add(&c, &state, OUT, TN_ARG_OUT, 3, dim);
-        tn_k_why why;
-        TN_REQUIRE(tn_k_op_attention.params(&c.op, &c.p, &why), "%s", why.text);
+        prepare(&c);
         tn_k_attention_params right = c.p;
         path x = path_of(v, &c.p);
         if (defect == 0)
@@ -552,7 +736,7 @@ TN_TEST(k_attention, bound_sees_defects)
             c.p.c *= 1.001f;
         float *key = floats(&c, K);
         float kept[40 * 32 * 6];
-        int64_t span = place(&c.args[K].tensor, 40 * 32 - 1) + 1;
+        int64_t span = place(&c.all[K].tensor, 40 * 32 - 1) + 1;
         TN_REQUIRE(span <= (int64_t)(sizeof kept / sizeof kept[0]), "room");
         memcpy(kept, key, (size_t)span * sizeof *kept);
         for (int64_t i = 0; defect == 2 && i < span; i++) {
@@ -562,12 +746,13 @@ TN_TEST(k_attention, bound_sees_defects)
         run_row(&c, v, &caps);
         memcpy(key, kept, (size_t)span * sizeof *kept);
         c.p = right;
-        double score[40], size[40], w[40], eta[40], y[32], most;
+        double score[40], size[40], w[41], eta[41], y[32], most;
         int64_t outside = 0;
         for (int64_t i = 0; i < 40; i++) {
-            tn_k_attention_ref(&c.p, &c.attr, floats(&c, Q), key, floats(&c, V), NULL, 0, 0, i,
-                               score, size, y);
-            weights_of(&c, &x, score, size, 0, w, eta, &most);
+            tn_k_attention_truth truth = truth_of(&c, 0, 0);
+            tn_k_attention_ref(&c.p, &c.attr, floats(&c, Q), key, floats(&c, V), NULL, &truth, 0, 0,
+                               i, score, size, y);
+            weights_of(&c, &x, score, size, &truth, i, 0, w, eta, &most);
             for (int64_t e = 0; e < 32; e++) {
                 double got =
                     (double)floats(&c, OUT)[i * c.p.stride[OUT][2] + e * c.p.stride[OUT][3]];

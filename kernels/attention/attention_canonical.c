@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* attention in the normative order, written out: one query row at a time, one block at a time. */
-#include <kernels/attention/attention.h>
-#include <kernels/common/canon.h>
+#include <kernels/attention/attention_sequence.h>
 
 enum { BLOCK = 128 };
 
@@ -16,8 +15,8 @@ static void plan(const void *params, const tn_k_caps *caps, tn_k_launch *out)
     const tn_k_attention_params *p = params;
     int64_t rows = p->dv == 0 ? 0 : p->batch * p->heads * p->queries;
     tn_k_launch_items(out, caps, rows, (uint64_t)(p->keys + 1) * (uint64_t)(p->d + p->dv) * 16u);
-    /* o of the row and of the block */
-    out->worker_bytes = ((uint64_t)p->dv * 8u + 63u) & ~(uint64_t)63u;
+    /* o of the row and of the block, the query, a key */
+    out->worker_bytes = ((uint64_t)(p->dv + p->d) * 8u + 63u) & ~(uint64_t)63u;
     out->estimate_ns *= 8;
 }
 
@@ -28,36 +27,61 @@ static float pow2_of(float e)
     return tn_c_float((uint32_t)((int32_t)(e > 127.0f ? 127.0f : e) + 127) << 23);
 }
 
+/* One query row: where its operands begin, and what it works in. */
+typedef struct query {
+    const tn_k_attention_sequence *seq;
+    const unsigned char *k, *v, *mask;
+    int64_t i;
+    float *q, *key, *o, *ob; /* q as f32, dense; room for one key; the sums */
+} query;
+
 /* The score of one key in base 2; -Inf when it takes no part. */
-static float score(const tn_k_attention_params *p, const float *q, const float *k, const void *mask,
-                   int64_t j)
+static float score(const tn_k_attention_params *p, const query *x, int64_t j)
 {
     const int64_t *ks = p->stride[TN_K_ATT_K];
     int64_t at = j * p->stride[TN_K_ATT_MASK][3];
-    if (p->mask == TN_K_ATT_BOOL_MASK && ((const uint8_t *)mask)[at] == 0)
+    if (p->mask == TN_K_ATT_BOOL_MASK && x->mask[at] == 0)
         return -__builtin_inff();
-    float z = tn_c_dot(q, p->stride[TN_K_ATT_Q][3], k + j * ks[2], ks[3], p->d);
+    for (int64_t e = 0; e < p->d; ++e)
+        x->key[e] = tn_k_attention_load(p->type[TN_K_ATT_K], x->k, j * ks[2] + e * ks[3]);
+    float z = tn_c_dot(x->q, 1, x->key, 1, p->d);
     float t = p->inner != 0.0f ? c_tanh(z * p->inner) * p->c : z * p->c;
     if (p->mask == TN_K_ATT_ADD_MASK)
-        t = __builtin_fmaf(((const float *)mask)[at], 0x1.715476p+0f, t);
+        t = __builtin_fmaf(((const float *)(const void *)x->mask)[at], 0x1.715476p+0f, t);
+    if (p->slot[TN_K_ATT_SLOPES] != 0) {
+        float away = (float)(p->first_key + j - x->seq->position - x->i);
+        t = __builtin_fmaf(x->seq->slope * away, 0x1.715476p+0f, t);
+    }
     return t;
 }
 
-static void row(const tn_k_attention_params *p, const float *q, const float *k, const float *v,
-                const void *mask, int64_t i, float *y, float *o)
+static float to_type(uint32_t type, float x)
 {
-    const int64_t *vs = p->stride[TN_K_ATT_V], ys = p->stride[TN_K_ATT_OUT][3];
+    uint16_t h;
+    if (type == TN_F32)
+        return x;
+    tn_k_attention_store(type, &h, 0, x);
+    return tn_k_attention_load(type, &h, 0);
+}
+
+/* Returns l, writes m and o; *any: whether there is a block or a sink. */
+static float row(const tn_k_attention_params *p, const query *x, float *out_m, bool *out_any,
+                 bool *out_bad)
+{
+    const int64_t *vs = p->stride[TN_K_ATT_V];
     const float none = -__builtin_inff();
-    float m = 0.0f, l = 0.0f, *ob = o + p->dv;
-    bool any = false, bad = false;
+    bool any = x->seq->sink, bad = x->seq->bad;
+    float m = x->seq->sink_m, l = x->seq->sink_l, *o = x->o, *ob = x->ob;
     int64_t low, high;
-    tn_k_attention_limits(p, i, &low, &high);
+    for (int64_t e = 0; e < p->dv; ++e)
+        o[e] = 0.0f;
+    tn_k_attention_limits(p, x->seq, x->i, &low, &high);
     int64_t border = (p->first_key + low) / BLOCK * BLOCK - p->first_key;
     for (; border < high; border += BLOCK) {
         float t[BLOCK], pr[BLOCK], top = none;
         for (int64_t j = 0; j < BLOCK; ++j) {
             bool inside = border + j >= low && border + j < high;
-            t[j] = inside ? score(p, q, k, mask, border + j) : none;
+            t[j] = inside ? score(p, x, border + j) : none;
             float n = __builtin_rintf(t[j]);
             top = t[j] == none           ? top
                   : top != top || n != n ? tn_c_float(0x7fc00000u)
@@ -72,11 +96,16 @@ static void row(const tn_k_attention_params *p, const float *q, const float *k, 
             pr[j] = t[j] == none || bad ? 0.0f : c_p2(t[j] - n) * pow2_of(n - top);
         }
         float lb = tn_c_reduce(pr, 1, BLOCK);
+        for (int64_t j = 0; j < BLOCK; ++j)
+            pr[j] = to_type(p->type[TN_K_ATT_V], pr[j]);
         for (int64_t e = 0; e < p->dv; ++e) {
             float s = 0.0f;
             for (int64_t j = 0; j < BLOCK; ++j)
                 if (t[j] != none)
-                    s = __builtin_fmaf(pr[j], v[(border + j) * vs[2] + e * vs[3]], s);
+                    s = __builtin_fmaf(pr[j],
+                                       tn_k_attention_load(p->type[TN_K_ATT_V], x->v,
+                                                           (border + j) * vs[2] + e * vs[3]),
+                                       s);
             ob[e] = 0.0f + s;
         }
         float f = !any ? 0.0f : top > m ? pow2_of(m - top) : pow2_of(top - m);
@@ -92,9 +121,10 @@ static void row(const tn_k_attention_params *p, const float *q, const float *k, 
         }
         any = true;
     }
-    float r = c_recip(l);
-    for (int64_t e = 0; e < p->dv; ++e)
-        y[e * ys] = bad ? tn_c_float(0x7fc00000u) : any ? o[e] * r : 0.0f;
+    *out_m = m;
+    *out_any = any;
+    *out_bad = bad;
+    return l;
 }
 
 static void run(const tn_k_launch *launch, const void *params, void *const *operand, void *shared,
@@ -102,20 +132,38 @@ static void run(const tn_k_launch *launch, const void *params, void *const *oper
 {
     (void)shared, (void)phase;
     const tn_k_attention_params *p = params;
+    const int64_t(*s)[4] = p->stride;
     int64_t rows = p->batch * p->heads * p->queries, group = p->heads / p->kv_heads;
     int64_t end = tn_k_task_first(rows, launch->tasks[0], last);
+    float *scratch = worker_scratch;
     for (int64_t r = tn_k_task_first(rows, launch->tasks[0], first); r < end; ++r) {
         int64_t i = r % p->queries, h = r / p->queries % p->heads, b = r / p->queries / p->heads;
-        const unsigned char *mask = p->mask != TN_K_ATT_NO_MASK ? operand[TN_K_ATT_MASK] : NULL;
-        const int64_t(*s)[4] = p->stride;
+        tn_k_attention_sequence seq = tn_k_attention_sequence_of(p, operand, b, h);
+        const unsigned char *mask = tn_k_attention_operand(p, operand, TN_K_ATT_MASK);
         if (mask != NULL)
             mask += (b * s[TN_K_ATT_MASK][0] + h * s[TN_K_ATT_MASK][1] + i * s[TN_K_ATT_MASK][2]) *
                     (p->mask == TN_K_ATT_ADD_MASK ? 4 : 1);
-        row(p, (const float *)operand[TN_K_ATT_Q] + b * s[0][0] + h * s[0][1] + i * s[0][2],
-            (const float *)operand[TN_K_ATT_K] + b * s[1][0] + h / group * s[1][1],
-            (const float *)operand[TN_K_ATT_V] + b * s[2][0] + h / group * s[2][1], mask, i,
-            (float *)operand[TN_K_ATT_OUT] + b * s[3][0] + h * s[3][1] + i * s[3][2],
-            worker_scratch);
+        query x = {.seq = &seq,
+                   .k = tn_k_attention_from(p, operand, TN_K_ATT_K, b, h / group, 0),
+                   .v = tn_k_attention_from(p, operand, TN_K_ATT_V, b, h / group, 0),
+                   .mask = mask,
+                   .i = i,
+                   .o = scratch,
+                   .ob = scratch + p->dv,
+                   .q = scratch + 2 * p->dv,
+                   .key = scratch + 2 * p->dv + p->d};
+        const unsigned char *q = tn_k_attention_from(p, operand, TN_K_ATT_Q, b, h, i);
+        unsigned char *y = tn_k_attention_from(p, operand, TN_K_ATT_OUT, b, h, i);
+        for (int64_t e = 0; e < p->d; ++e)
+            x.q[e] = tn_k_attention_load(p->type[TN_K_ATT_Q], q, e * s[TN_K_ATT_Q][3]);
+        bool any, bad;
+        float m, l = row(p, &x, &m, &any, &bad), f = c_recip(l);
+        for (int64_t e = 0; e < p->dv; ++e)
+            tn_k_attention_store(p->type[TN_K_ATT_OUT], y, e * s[TN_K_ATT_OUT][3],
+                                 bad   ? tn_c_float(0x7fc00000u)
+                                 : any ? x.o[e] * f
+                                       : 0.0f);
+        tn_k_attention_tell(p, operand, b, h, i, bad, any ? m : 0.0f, any ? l : 0.0f);
     }
 }
 

@@ -10,26 +10,37 @@ static void strides(const tn_tensor *t, const int64_t extent[4], int64_t out[4])
         out[d] = tn_k_broadcast_stride(t, 4, d, extent[d]);
 }
 
+static bool computes(uint32_t dtype)
+{
+    return dtype == TN_F32 || dtype == TN_BF16 || dtype == TN_F16;
+}
+
 static bool params(const tn_op *op, void *out_params, tn_k_why *why)
 {
-    static const uint32_t roles[] = {TN_ARG_Q, TN_ARG_K, TN_ARG_V, TN_ARG_OUT, TN_ARG_MASK};
+    static const uint32_t roles[] = {TN_ARG_Q,      TN_ARG_K,       TN_ARG_V,
+                                     TN_ARG_OUT,    TN_ARG_MASK,    TN_ARG_SINKS,
+                                     TN_ARG_SLOPES, TN_ARG_LENGTHS, TN_ARG_STATS};
     tn_k_attention_params *p = out_params;
     const tn_attention *attr = op->attr;
     const tn_arg *arg[TN_K_ATT_OPERANDS];
     memset(p, 0, sizeof *p);
+    uint32_t given = 0;
     for (uint32_t i = 0; i < TN_K_ATT_OPERANDS; ++i) {
         arg[i] = tn_k_find(op, roles[i]);
-        if (arg[i] == NULL && i != TN_K_ATT_MASK)
-            return tn_k_refuse(why, "attention.operand", "args", "takes Q, K, V, OUT and MASK");
-        if (arg[i] != NULL)
-            tn_k_add_operand(&p->operands, arg[i]);
-        if (arg[i] != NULL && i != TN_K_ATT_MASK && arg[i]->tensor.dtype != TN_F32)
-            return tn_k_refuse(why, "attention.dtype", "q", "computes f32 only");
+        if (arg[i] == NULL && i < TN_K_ATT_MASK)
+            return tn_k_refuse(why, "attention.operand", "args", "takes Q, K, V and OUT");
+        if (arg[i] == NULL)
+            continue;
+        tn_k_add_operand(&p->operands, arg[i]);
+        p->slot[i] = (uint8_t)++given;
+        p->type[i] = arg[i]->tensor.dtype;
+        if ((i < TN_K_ATT_MASK || i == TN_K_ATT_SINKS) && !computes(p->type[i]))
+            return tn_k_refuse(why, "attention.dtype", i == TN_K_ATT_SINKS ? "sinks" : "q",
+                               "computes f32, bf16 and f16");
     }
     const tn_arg *mask = arg[TN_K_ATT_MASK];
-    if (op->arg_count != 4u + (mask != NULL))
-        return tn_k_refuse(why, "attention.operand", "args",
-                           "has no kernel for sinks, statistics, slopes, lengths or pages");
+    if (op->arg_count != given)
+        return tn_k_refuse(why, "attention.operand", "args", "has no kernel for pages");
     if (op->post_count != 0)
         return tn_k_refuse(why, "attention.posts", "posts", "takes no posts");
     if (attr->pass != TN_PASS_FORWARD)
@@ -61,11 +72,16 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     if (mask != NULL)
         strides(&mask->tensor, (int64_t[]){p->batch, p->heads, p->queries, p->keys},
                 p->stride[TN_K_ATT_MASK]);
+    if (arg[TN_K_ATT_STATS] != NULL)
+        strides(&arg[TN_K_ATT_STATS]->tensor, (int64_t[]){p->batch, p->heads, p->queries, 2},
+                p->stride[TN_K_ATT_STATS]);
+    for (uint32_t i = TN_K_ATT_SINKS; i <= TN_K_ATT_LENGTHS; ++i)
+        if (arg[i] != NULL)
+            p->stride[i][i == TN_K_ATT_LENGTHS ? 0 : 1] = arg[i]->tensor.stride[0];
     p->first_key = attr->first_key;
     p->position = attr->first_query;
     p->left = p->right = INT64_MAX;
-    if ((attr->flags & TN_ATTENTION_CAUSAL_FROM_END) != 0)
-        p->position = attr->first_key + p->keys - p->queries;
+    p->from_end = (attr->flags & TN_ATTENTION_CAUSAL_FROM_END) != 0;
     if ((attr->flags & TN_ATTENTION_WINDOW) != 0) {
         p->left = attr->window_left < 0 ? INT64_MAX : attr->window_left;
         p->right = attr->window_right < 0 ? INT64_MAX : attr->window_right;
@@ -83,8 +99,10 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
 
 void tn_k_attention_arithmetic(const void *params, tn_arithmetic *out)
 {
-    (void)params;
+    const tn_k_attention_params *p = params;
     out->exp_ulp = TN_C_EXP2_ULP;
+    if (p->type[TN_K_ATT_V] != TN_F32) /* weights are rounded to it before they meet the values */
+        out->inner = (uint16_t)p->type[TN_K_ATT_V];
 }
 
 #define TN_ROW(name) extern const tn_k_variant name;

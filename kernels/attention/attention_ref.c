@@ -5,12 +5,14 @@
 #include <math.h>
 
 /* Whether key j may be seen by query i, from the call and not from the limits that kernels use. */
-static bool takes_part(const tn_k_attention_params *p, const tn_attention *attr, int64_t i,
-                       int64_t j)
+static bool takes_part(const tn_k_attention_params *p, const tn_attention *attr, int64_t keys,
+                       int64_t i, int64_t j)
 {
     int64_t key = attr->first_key + j, query = attr->first_query + i;
+    if (j >= keys)
+        return false;
     if ((attr->flags & TN_ATTENTION_CAUSAL_FROM_END) != 0)
-        query = attr->first_key + i + p->keys - p->queries;
+        query = attr->first_key + i + keys - p->queries;
     if ((attr->flags & (TN_ATTENTION_CAUSAL | TN_ATTENTION_CAUSAL_FROM_END)) != 0 && key > query)
         return false;
     if ((attr->flags & TN_ATTENTION_WINDOW) == 0)
@@ -20,13 +22,16 @@ static bool takes_part(const tn_k_attention_params *p, const tn_attention *attr,
 }
 
 void tn_k_attention_ref(const tn_k_attention_params *p, const tn_attention *attr, const float *q,
-                        const float *k, const float *v, const void *mask, int64_t batch,
-                        int64_t head, int64_t row, double *out_score, double *out_magnitude,
-                        double *out)
+                        const float *k, const float *v, const void *mask,
+                        const tn_k_attention_truth *truth, int64_t batch, int64_t head, int64_t row,
+                        double *out_score, double *out_magnitude, double *out)
 {
     const int64_t(*s)[4] = p->stride, kv = head / (p->heads / p->kv_heads);
     double scale = attr->scale == 0.0f ? 1.0 / sqrt((double)p->d) : (double)attr->scale;
-    double cap = (double)attr->softcap, top = -INFINITY, sum = 0.0;
+    double cap = (double)attr->softcap, top = truth->has_sink ? truth->sink : -INFINITY, sum = 0.0;
+    int64_t query_at = (attr->flags & TN_ATTENTION_CAUSAL_FROM_END) != 0
+                           ? attr->first_key + truth->keys - p->queries + row
+                           : attr->first_query + row;
     const float *query =
         q + batch * s[TN_K_ATT_Q][0] + head * s[TN_K_ATT_Q][1] + row * s[TN_K_ATT_Q][2];
     for (int64_t j = 0; j < p->keys; ++j) {
@@ -34,7 +39,7 @@ void tn_k_attention_ref(const tn_k_attention_params *p, const tn_attention *attr
                      row * s[TN_K_ATT_MASK][2] + j * s[TN_K_ATT_MASK][3];
         out_score[j] = -INFINITY;
         out_magnitude[j] = 0.0;
-        if (!takes_part(p, attr, row, j) ||
+        if (!takes_part(p, attr, truth->keys, row, j) ||
             (p->mask == TN_K_ATT_BOOL_MASK && ((const uint8_t *)mask)[at] == 0))
             continue;
         const float *key =
@@ -51,10 +56,13 @@ void tn_k_attention_ref(const tn_k_attention_params *p, const tn_attention *attr
             z = cap * tanh(z / cap);
         if (p->mask == TN_K_ATT_ADD_MASK)
             z += (double)((const float *)mask)[at];
+        z += truth->slope * (double)(attr->first_key + j - query_at);
         out_score[j] = z;
         out_magnitude[j] = size;
         top = z > top || z != z ? z : top;
     }
+    if (truth->has_sink)
+        sum += exp(truth->sink - top);
     for (int64_t j = 0; j < p->keys; ++j)
         if (out_score[j] != -INFINITY)
             sum += exp(out_score[j] - top);

@@ -145,13 +145,19 @@ def matmul(a, b, transpose_a=False, transpose_b=False, bias=None, act=None, resi
                 pack=lib.TN_ARG_B if constant_b else None)
 
 
-def attention(q, k, v, mask=None, causal=False, scale=0.0, out=None, numerics=None):
+def attention(q, k, v, mask=None, causal=False, scale=0.0, out=None, numerics=None, sinks=None, slopes=None, lengths=None,
+              softcap=0.0, window=None):
     """softmax(scale q k') v over [batch, heads, tokens, d]; a boolean mask is true where a key takes
-    part, an f32 one is added; scale 0 is 1/sqrt(d). out: a tensor to write, with strides of its own."""
+    part, an f32 one is added; scale 0 is 1/sqrt(d). causal: True, or "end" for queries that stand at the
+    last keys; window: (left, right), -1 for no limit; sinks and slopes (ALiBi) by head, lengths (s32) by
+    batch. out: a tensor to write, with strides of its own."""
     args = [(lib.TN_ARG_Q, q), (lib.TN_ARG_K, k), (lib.TN_ARG_V, v)]
-    if mask is not None:
-        args.append((lib.TN_ARG_MASK, mask))
-    fields = {"flags": lib.TN_ATTENTION_CAUSAL if causal else 0, "scale": scale}
+    args += [(role, t) for role, t in ((lib.TN_ARG_MASK, mask), (lib.TN_ARG_SINKS, sinks), (lib.TN_ARG_LENGTHS, lengths),
+                                       (lib.TN_ARG_SLOPES, slopes)) if t is not None]
+    flags = {False: 0, True: lib.TN_ATTENTION_CAUSAL, "end": lib.TN_ATTENTION_CAUSAL_FROM_END}[causal]
+    fields = {"flags": flags, "scale": scale, "softcap": softcap}
+    if window is not None:
+        fields.update(flags=flags | lib.TN_ATTENTION_WINDOW, window_left=window[0], window_right=window[1])
     return _run(lib.TN_OP_ATTENTION, ("tn_attention", fields), args, (), numerics, out)
 
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tenon bench attention: one shape bBhHqQkKdD[:f32[:causal]] in CANONICAL and FAST. */
+/* tenon bench attention: one shape bBhHqQkKdD[:f32|bf16|f16[:causal]] in CANONICAL and FAST. */
 #include "tool.h"
 
 #include <stdio.h>
@@ -26,10 +26,30 @@ static void run(void *self)
         j->failed = true;
 }
 
-static tn_tensor heads(int64_t b, int64_t h, int64_t s, int64_t d)
+/* Behind the sizes: a dtype, and after it perhaps `causal`. */
+static bool read_words(const char *text, tn_dtype *dtype, bool *causal)
 {
-    tn_tensor t = {
-        .dtype = TN_F32, .rank = 4, .dim = {b, h, s, d}, .stride = {h * s * d, s * d, d, 1}};
+    static const tn_dtype known[] = {TN_F32, TN_BF16, TN_F16};
+    *dtype = TN_F32;
+    *causal = false;
+    for (int i = 0; i < 3 && text[0] == ':'; ++i) {
+        size_t n = strlen(tn_dtype_name(known[i]));
+        if (strncmp(text + 1, tn_dtype_name(known[i]), n) == 0) {
+            *dtype = known[i];
+            text += n + 1;
+            *causal = strcmp(text, ":causal") == 0;
+            break;
+        }
+    }
+    return text[0] == '\0' || *causal;
+}
+
+static tn_tensor heads(tn_dtype dtype, int64_t b, int64_t h, int64_t s, int64_t d)
+{
+    tn_tensor t = {.dtype = (uint16_t)dtype,
+                   .rank = 4,
+                   .dim = {b, h, s, d},
+                   .stride = {h * s * d, s * d, d, 1}};
     return t;
 }
 
@@ -38,30 +58,33 @@ int tool_bench_attention(tn_device *device, const char *shape, uint32_t threads,
 {
     long long b, h, q, k, d;
     int used = 0, rc = 1;
+    tn_dtype dtype;
+    bool causal;
     if (sscanf(shape, "b%lldh%lldq%lldk%lldd%lld%n", &b, &h, &q, &k, &d, &used) != 5 || b < 1 ||
         h < 1 || q < 1 || k < 1 || d < 1 || b * h > 4096 || q > 65536 || k > 65536 || d > 512 ||
-        (shape[used] != '\0' && strncmp(shape + used, ":f32", 4) != 0)) {
-        fprintf(stderr, "tenon bench: shape '%s' is not bBhHqQkKdD[:f32[:causal]]\n", shape);
+        !read_words(shape + used, &dtype, &causal)) {
+        fprintf(stderr, "tenon bench: shape '%s' is not bBhHqQkKdD[:f32|bf16|f16[:causal]]\n",
+                shape);
         return 2;
     }
-    bool causal = strstr(shape + used, ":causal") != NULL;
+    uint64_t size = tn_dtype_bits(dtype) / 8u;
     uint64_t bytes[4], total = 0;
     job j[2];
     memset(j, 0, sizeof j);
-    bytes[0] = bytes[3] = (uint64_t)(b * h * q * d) * 4u;
-    bytes[1] = bytes[2] = (uint64_t)(b * h * k * d) * 4u;
+    bytes[0] = bytes[3] = (uint64_t)(b * h * q * d) * size;
+    bytes[1] = bytes[2] = (uint64_t)(b * h * k * d) * size;
     for (int i = 0; i < 4; ++i) {
         j[0].offset[i] = j[1].offset[i] = total;
         total += (bytes[i] + 4095u) & ~(uint64_t)4095u;
     }
     tn_attention attr = {.head = TN_INIT(tn_attention), .flags = causal ? TN_ATTENTION_CAUSAL : 0u};
-    tn_arg args[4] = {{TN_ARG_Q, 0, heads(b, h, q, d)},
-                      {TN_ARG_K, 0, heads(b, h, k, d)},
-                      {TN_ARG_V, 0, heads(b, h, k, d)},
-                      {TN_ARG_OUT, 0, heads(b, h, q, d)}};
+    tn_arg args[4] = {{TN_ARG_Q, 0, heads(dtype, b, h, q, d)},
+                      {TN_ARG_K, 0, heads(dtype, b, h, k, d)},
+                      {TN_ARG_V, 0, heads(dtype, b, h, k, d)},
+                      {TN_ARG_OUT, 0, heads(dtype, b, h, q, d)}};
     tn_buffer *buffer = NULL;
     tn_queue *queue = NULL;
-    float *host = malloc(total);
+    void *host = malloc(total);
     tool_contestant c[2];
     memset(c, 0, sizeof c);
     tn_buffer_desc bd = {.head = TN_INIT(tn_buffer_desc), .bytes = total};
@@ -69,9 +92,13 @@ int tool_bench_attention(tn_device *device, const char *shape, uint32_t threads,
     if (host == NULL)
         goto done;
     uint32_t state = 1;
-    for (uint64_t i = 0; i < total / 4u; ++i) {
+    for (uint64_t i = 0; i < total / size; ++i) {
         state = state * 1664525u + 1013904223u;
-        host[i] = (float)(state >> 8) * 0x1p-23f - 1.0f;
+        if (dtype == TN_F32)
+            ((float *)host)[i] = (float)(state >> 8) * 0x1p-23f - 1.0f;
+        else /* any number of 1 to 2 and its sign, whatever the exponent's width */
+            ((uint16_t *)host)[i] =
+                (uint16_t)((dtype == TN_BF16 ? 0x3f80u : 0x3c00u) | (state >> 16 & 0x807fu));
     }
     if (tn_buffer_create(device, &bd, &buffer) != TN_OK ||
         tn_queue_create(device, &qd, &queue) != TN_OK ||
@@ -113,7 +140,7 @@ int tool_bench_attention(tn_device *device, const char *shape, uint32_t threads,
             flops / s.median * 1e-7 / peak);
         cJSON *row = cJSON_CreateObject();
         cJSON_AddStringToObject(row, "op", "attention");
-        cJSON_AddStringToObject(row, "dtype", "f32");
+        cJSON_AddStringToObject(row, "dtype", tn_dtype_name(dtype));
         cJSON_AddStringToObject(row, "shape", shape);
         cJSON_AddNumberToObject(row, "threads", threads);
         cJSON_AddStringToObject(row, "class", c[v].cls);

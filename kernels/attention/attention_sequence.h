@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What rows of attention share beside their order: operands of several dtypes, sinks, lengths. */
+#ifndef TN_KERNELS_ATTENTION_SEQUENCE_H
+#define TN_KERNELS_ATTENTION_SEQUENCE_H
+
+#include <kernels/attention/attention.h>
+#include <kernels/common/canon.h>
+#include <kernels/common/dtype_convert.h>
+
+/* The pointer of an operand, or NULL where it was not given. */
+static inline void *tn_k_attention_operand(const tn_k_attention_params *p, void *const *operand,
+                                           int which)
+{
+    return p->slot[which] != 0 ? operand[p->slot[which] - 1] : NULL;
+}
+
+static inline int64_t tn_k_attention_size(uint32_t type)
+{
+    return type == TN_F32 ? 4 : 2;
+}
+
+/* The operand from an element of its four dims on. */
+static inline unsigned char *tn_k_attention_from(const tn_k_attention_params *p,
+                                                 void *const *operand, int which, int64_t batch,
+                                                 int64_t head, int64_t row)
+{
+    const int64_t *s = p->stride[which];
+    unsigned char *base = tn_k_attention_operand(p, operand, which);
+    return base + (batch * s[0] + head * s[1] + row * s[2]) * tn_k_attention_size(p->type[which]);
+}
+
+static inline float tn_k_attention_load(uint32_t type, const void *from, int64_t at)
+{
+    if (type == TN_F32)
+        return ((const float *)from)[at];
+    uint16_t h = ((const uint16_t *)from)[at];
+    return (float)(type == TN_BF16 ? tn_c_bf16_widen(h) : tn_c_f16_widen(h));
+}
+
+static inline void tn_k_attention_store(uint32_t type, void *to, int64_t at, float x)
+{
+    uint32_t u = tn_c_bits(x);
+    if (type == TN_F32)
+        ((float *)to)[at] = x;
+    else if (type == TN_BF16 && x == x) /* the upper half, to nearest even */
+        ((uint16_t *)to)[at] = (uint16_t)((u + 0x7fffu + (u >> 16 & 1u)) >> 16);
+    else
+        ((uint16_t *)to)[at] = (uint16_t)(type == TN_BF16 ? tn_c_narrow((double)x, 7, 8)
+                                                          : tn_c_narrow((double)x, 10, 5));
+}
+
+static inline tn_k_attention_sequence tn_k_attention_sequence_of(const tn_k_attention_params *p,
+                                                                 void *const *operand,
+                                                                 int64_t batch, int64_t head)
+{
+    tn_k_attention_sequence q = {.keys = p->keys};
+    const int32_t *lengths = tn_k_attention_operand(p, operand, TN_K_ATT_LENGTHS);
+    const float *slopes = tn_k_attention_operand(p, operand, TN_K_ATT_SLOPES);
+    const void *sinks = tn_k_attention_operand(p, operand, TN_K_ATT_SINKS);
+    if (lengths != NULL) {
+        int64_t n = lengths[batch * p->stride[TN_K_ATT_LENGTHS][0]];
+        q.keys = n < 0 ? 0 : n < p->keys ? n : p->keys;
+    }
+    q.position = p->from_end ? p->first_key + q.keys - p->queries : p->position;
+    if (slopes != NULL)
+        q.slope = slopes[head * p->stride[TN_K_ATT_SLOPES][1]];
+    if (sinks != NULL) {
+        float t = tn_k_attention_load(p->type[TN_K_ATT_SINKS], sinks,
+                                      head * p->stride[TN_K_ATT_SINKS][1]) *
+                  0x1.715476p+0f;
+        q.sink = t != -__builtin_inff();
+        q.bad = q.sink && t - t != 0.0f;
+        q.sink_m = q.sink ? __builtin_rintf(t) : 0.0f;
+        q.sink_l = q.sink ? c_p2(t - q.sink_m) : 0.0f;
+    }
+    return q;
+}
+
+/* (m, l) of a row; 0 and 0 of one without keys and sink, whose log is then -Inf. */
+static inline void tn_k_attention_tell(const tn_k_attention_params *p, void *const *operand,
+                                       int64_t batch, int64_t head, int64_t row, bool bad, float m,
+                                       float l)
+{
+    const int64_t *s = p->stride[TN_K_ATT_STATS];
+    float *to = tn_k_attention_operand(p, operand, TN_K_ATT_STATS);
+    if (to == NULL)
+        return;
+    to += batch * s[0] + head * s[1] + row * s[2];
+    to[0] = bad ? tn_c_float(0x7fc00000u) : m + 0.0f; /* -0 is +0 */
+    to[s[3]] = bad ? tn_c_float(0x7fc00000u) : l;
+}
+
+#endif
