@@ -125,11 +125,11 @@ static void retype(problem *c, uint64_t *state, int operand)
     t->dtype = types[tn_test_random(state) % 3];
     for (int64_t i = 0, n = elements(t); operand != OUT && i < n; i++) {
         float *x = &floats(c, operand)[place(t, i)], kept = *x;
-        uint16_t h;
+        uint16_t h[2];
         if (t->dtype == TN_F32)
             continue;
-        tn_k_attention_store(t->dtype, &h, 0, kept);
-        *x = tn_k_attention_load(t->dtype, &h, 0);
+        tn_k_attention_store(t->dtype, h, 0, kept);
+        *x = tn_k_attention_load(t->dtype, h, 0);
     }
 }
 
