@@ -41,6 +41,15 @@ uint64_t tn__op_flops(const tn__op_view *v)
         uint64_t extra = v->op.post_count + (tn__op_tensor(v, TN_ARG_C) != NULL ? 2u : 0u);
         return add(mul(mul(2, n), k), mul(n, extra));
     }
+    case TN_OP_CONV: { /* taps that fall into the padding are counted, too */
+        const tn_tensor *b = tn__op_tensor(v, TN_ARG_B);
+        bool turned = (v->attr.conv.flags & TN_CONV_TRANSPOSED) != 0;
+        uint64_t taps = elems(b, false), n = elems(out, false);
+        uint64_t per = taps == 0 ? 0 : taps / (uint64_t)b->dim[0];
+        if (turned)
+            return add(mul(mul(2, elems(a, false)), per), mul(n, v->op.post_count));
+        return add(mul(mul(2, n), per), mul(n, v->op.post_count));
+    }
     case TN_OP_ATTENTION: {
         /* two products and a softmax of about five operations a score */
         const tn_tensor *q = tn__op_tensor(v, TN_ARG_Q), *k = tn__op_tensor(v, TN_ARG_K);

@@ -18,6 +18,14 @@ static const tn__op_row rows[] = {
      .outputs = {TN_ARG_OUT},
      .posts = true,
      .check = tn__op_matmul},
+    {.kind = TN_OP_CONV,
+     .name = "conv",
+     .attr_type = TN_TYPE_tn_conv,
+     .attr_bytes = sizeof(tn_conv),
+     .required = {TN_ARG_A, TN_ARG_B},
+     .outputs = {TN_ARG_OUT},
+     .posts = true,
+     .check = tn__op_conv},
     {.kind = TN_OP_ATTENTION,
      .name = "attention",
      .attr_type = TN_TYPE_tn_attention,
@@ -130,76 +138,12 @@ static const tn__op_row rows[] = {
      .check = tn__op_dequantize},
 };
 const char tn__op_built[] =
-    "matmul, attention, softmax, norm, eltwise, reduce, gather, copy, rope, "
-    "concat, pad, topk, scan, quantize, dequantize";
-
-static const char *const kind_names[] = {
-    "?",          "matmul", "conv", "attention", "softmax", "norm",   "eltwise",
-    "reduce",     "pool",   "rope", "gather",    "copy",    "concat", "quantize",
-    "dequantize", "resize", "pad",  "topk",      "scan",
-};
-static const char *const role_names[] = {
-    "?",     "a",    "b",          "c",          "out",        "bias",   "mask",   "q",
-    "k",     "v",    "sinks",      "lengths",    "pages",      "groups", "gamma",  "beta",
-    "index", "grad", "out_grad_a", "out_grad_b", "out_grad_v", "stats",  "slopes", "freq",
-};
-enum { ROLE_NAMES = sizeof role_names / sizeof role_names[0] };
-
-/* Names that may stand in tn_error.argument: they have to outlive the call. */
-static const char *const post_names[TN__OP_ARGS] = {
-    "post0",  "post1",  "post2",  "post3",  "post4",  "post5",  "post6",  "post7",
-    "post8",  "post9",  "post10", "post11", "post12", "post13", "post14", "post15",
-    "post16", "post17", "post18", "post19", "post20", "post21", "post22", "post23",
-};
-
-static const char *const input_names[TN__OP_ARGS] = {
-    "input0",  "input1",  "input2",  "input3",  "input4",  "input5",  "input6",  "input7",
-    "input8",  "input9",  "input10", "input11", "input12", "input13", "input14", "input15",
-    "input16", "input17", "input18", "input19", "input20", "input21", "input22", "input23",
-};
-
-const char *tn__role_static(uint32_t role)
-{
-    if (role > 0 && role < ROLE_NAMES)
-        return role_names[role];
-    if (role >= TN_ARG_POST0 && role < TN_ARG_POST0 + TN__OP_ARGS)
-        return post_names[role - TN_ARG_POST0];
-    if (role >= TN_ARG_INPUT0 && role < TN_ARG_INPUT0 + TN__OP_ARGS)
-        return input_names[role - TN_ARG_INPUT0];
-    switch (role) {
-    case TN_ARG_SCALE_OF + TN_ARG_A:
-        return "scale_of_a";
-    case TN_ARG_SCALE_OF + TN_ARG_OUT:
-        return "scale_of_out";
-    case TN_ARG_ZERO_OF + TN_ARG_A:
-        return "zero_of_a";
-    case TN_ARG_ZERO_OF + TN_ARG_OUT:
-        return "zero_of_out";
-    default:
-        break;
-    }
-    return "args";
-}
-
-const char *tn__op_name(tn_op_kind kind)
-{
-    uint32_t k = (uint32_t)kind;
-    return k < sizeof kind_names / sizeof kind_names[0] ? kind_names[k] : "?";
-}
-
-bool tn__role_name(uint32_t role, char *text, size_t bytes)
-{
-    const char *name = tn__role_static(role);
-    size_t n = strlen(name);
-    if (strcmp(name, "args") == 0 || n + 1 > bytes)
-        return false;
-    memcpy(text, name, n + 1);
-    return true;
-}
+    "matmul, conv, attention, softmax, norm, eltwise, reduce, gather, copy, "
+    "rope, concat, pad, topk, scan, quantize, dequantize";
 
 bool tn__op_in_place(tn_op_kind kind, uint32_t role)
 {
-    return kind != TN_OP_MATMUL || role == TN_ARG_C ||
+    return (kind != TN_OP_MATMUL && kind != TN_OP_CONV) || role == TN_ARG_C ||
            (role >= TN_ARG_POST0 && role < TN_ARG_SCALE_OF);
 }
 
@@ -485,10 +429,11 @@ static tn_status check_tensor(const tn__op_view *v, const tn_arg *arg)
         return tn__fail(TN_STATUS_INVALID, "op.arg_flags", name,
                         "%s has unknown flags 0x%x; TN_ARG_PACKED, CONSTANT and MAY_ALIAS exist",
                         name, arg->flags & ~known);
-    if ((arg->flags & TN_ARG_PACKED) != 0 && (v->op.kind != TN_OP_MATMUL || arg->role != TN_ARG_B))
+    bool packs = v->op.kind == TN_OP_MATMUL || v->op.kind == TN_OP_CONV;
+    if ((arg->flags & TN_ARG_PACKED) != 0 && (!packs || arg->role != TN_ARG_B))
         return tn__fail(TN_STATUS_INVALID, "op.packed", name,
-                        "%s of %s cannot be PACKED (flags 0x%x); only b of matmul can", name,
-                        v->row->name, arg->flags);
+                        "%s of %s cannot be PACKED (flags 0x%x); only b of matmul and conv can",
+                        name, v->row->name, arg->flags);
     if ((arg->flags & TN_ARG_MAY_ALIAS) != 0 && !output)
         return tn__fail(TN_STATUS_INVALID, "op.may_alias", name,
                         "%s is an input with MAY_ALIAS (flags 0x%x); put it on an output", name,
@@ -570,7 +515,8 @@ static tn_status check_posts(const tn__op_view *v, const tn_tensor *out)
 {
     if (v->op.post_count > 0 && !v->row->posts)
         return tn__fail(TN_STATUS_UNSUPPORTED, "op.posts", "posts",
-                        "posts: %s takes none yet and %u are given; matmul does, else use eltwise",
+                        "posts: %s takes none yet and %u are given; matmul and conv do, else use "
+                        "eltwise",
                         v->row->name, v->op.post_count);
     for (uint32_t i = 0; i < v->op.post_count; ++i) {
         const tn_post *p = &v->op.posts[i];

@@ -15,6 +15,7 @@ enum {
 typedef union tn__attr {
     tn_head head;
     tn_matmul matmul;
+    tn_conv conv;
     tn_attention attention;
     tn_softmax softmax;
     tn_norm norm;
@@ -82,6 +83,9 @@ uint32_t tn__eltwise_arity(uint32_t kind); /* 0: no such kind */
 bool tn__eltwise_compares(uint32_t kind);
 
 tn_status tn__op_matmul(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_conv(const tn__op_view *v, uint32_t role, tn_tensor *out);
+/* One spatial dim of a conv's output; false: the window does not fit, or numbers overflow. */
+bool tn__conv_out_dim(const tn_conv *t, uint32_t d, int64_t in, int64_t kernel, int64_t *out);
 tn_status tn__op_attention(const tn__op_view *v, uint32_t role, tn_tensor *out);
 tn_status tn__op_softmax(const tn__op_view *v, uint32_t role, tn_tensor *out);
 tn_status tn__op_norm(const tn__op_view *v, uint32_t role, tn_tensor *out);

@@ -9,17 +9,20 @@
 /* clang-format off: the lines of this table stay as they are
  *
  *   text     = op [" " word] " " dims ":" dtypes [":" key {"+" key}]
- *   op       = matmul attention softmax norm eltwise reduce gather copy rope concat pad topk scan
- *              quantize dequantize
+ *   op       = matmul conv attention softmax norm eltwise reduce gather copy rope concat pad topk
+ *              scan quantize dequantize
  *   word     = norm: layer rms group; eltwise: neg ... where; reduce: sum mean max min sumsq
  *   dims     = matmul: [batch "x" ...] M "x" N "x" K; attention: b1h12g4q1024k1024d64e64 (no b: no
  *              batch dim; g, the heads of k and v, is h unless given; e, the d of v, is d);
+ *              conv: n1c64h56w56k64r3s3 (d, t: depth; w, s alone: 1-D), then g groups, p padding,
+ *              u stride, l dilation, the same along every dim;
  *              others: 4x1x33, the dims of a (eltwise: of out; concat: of input0), "-" for rank 0
- *   dtypes   = one name for all, or one each: matmul a,b,out; attention q,k,v,out; eltwise
+ *   dtypes   = one name for all, or one each: matmul, conv a,b,out; attention q,k,v,out; eltwise
  *              a[,b[,c]],out; concat input0,out; others a,out. One name: comparisons give bool,
  *              where reads bool
  *   key      = nn nt tn tt  alpha=F beta=F                matmul; the letters: a, b transposed
  *              bias add mul relu gelu gelu_tanh silu scale=F/F clamp=F/F    posts, in order
+ *              nhwc transposed stride=2x1 dilation=.. lo=.. hi=.. out_pad=..  conv (posts too)
  *              causal causal_end window=LxR scale=F softcap=F first=QxK     attention
  *              axis=N log                                 softmax (log), gather, concat
  *              axes=N groups=N eps=F                      norm
@@ -118,7 +121,7 @@ uint32_t tn__headline_roles(const tn__headline *h, uint32_t roles[5])
         roles[n++] = TN_ARG_INPUT0;
     } else {
         uint32_t inputs = 1;
-        if (h->kind == TN_OP_MATMUL)
+        if (h->kind == TN_OP_MATMUL || h->kind == TN_OP_CONV)
             inputs = 2;
         else if (h->kind == TN_OP_ELTWISE)
             inputs = tn__eltwise_arity(h->sub);
@@ -344,6 +347,8 @@ bool tn__headline_tensor(const tn__headline *h, const tn__op_view *v, uint32_t r
     bool ok;
     if (h->kind == TN_OP_MATMUL)
         ok = matmul_tensor(h, v, role, out);
+    else if (h->kind == TN_OP_CONV)
+        ok = tn__conv_tensor(h, v, role, out);
     else if (h->kind == TN_OP_ATTENTION)
         ok = attention_tensor(h, role, out);
     else
@@ -433,6 +438,8 @@ static void headline_of(const tn__op_view *v, tn__headline *h)
         h->rank = out->rank + 1u;
         memcpy(h->dim, out->dim, out->rank * sizeof h->dim[0]);
         h->dim[out->rank] = a->dim[a->rank - (ta ? 2 : 1)];
+    } else if (h->kind == TN_OP_CONV) {
+        tn__conv_headline(v, h);
     } else if (h->kind == TN_OP_ATTENTION) {
         const tn_tensor *q = tn__op_tensor(v, TN_ARG_Q), *k = tn__op_tensor(v, TN_ARG_K);
         int r = q->rank;
@@ -464,7 +471,11 @@ static void put_headline(sink *s, tn__headline *h, const tn__op_view *v)
         put(s, sub);
     }
     put(s, " ");
-    if (h->kind == TN_OP_ATTENTION) {
+    if (h->kind == TN_OP_CONV) {
+        char letters[256];
+        tn__conv_put_letters(v, h, letters, sizeof letters);
+        put(s, letters);
+    } else if (h->kind == TN_OP_ATTENTION) {
         for (int i = 0; i < TN__LETTERS; ++i) {
             char letter[2] = {tn__letters[i], '\0'};
             if ((i == 0 && !h->batch) || (i == 2 && h->dim[2] == h->dim[1]) ||
@@ -541,6 +552,13 @@ static void put_attr(sink *s, const tn__op_view *v)
             key_float(s, "alpha=", t->alpha);
         if ((t->flags & TN_MATMUL_BETA) != 0)
             key_float(s, "beta=", t->beta);
+        break;
+    }
+    case TN_OP_CONV: {
+        char keys[256];
+        tn__conv_put_keys(v, keys, sizeof keys);
+        if (keys[0] != '\0')
+            key(s, keys + 1);
         break;
     }
     case TN_OP_ATTENTION: {

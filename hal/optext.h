@@ -19,6 +19,16 @@ typedef struct tn__headline {
     uint16_t dtype[5];
 } tn__headline;
 
+/* Conv: dims of the headline up to s, then what goes to the attribute. rank: spatial dims. */
+enum { TN__CONV_LETTERS = 13 };
+extern const char tn__conv_letters[TN__CONV_LETTERS + 1]; /* batch, channels, depth, height, width,
+    filters, kernel depth, height and width, groups, padding, stride (u) and dilation (l) */
+bool tn__conv_letter_set(tn_conv *t, uint32_t letter, int64_t value, uint32_t dims);
+bool tn__conv_tensor(const tn__headline *h, const tn__op_view *v, uint32_t role, tn_tensor *t);
+void tn__conv_headline(const tn__op_view *v, tn__headline *h);
+void tn__conv_put_letters(const tn__op_view *v, const tn__headline *h, char *text, size_t bytes);
+void tn__conv_put_keys(const tn__op_view *v, char *text, size_t bytes); /* "+key+key=.." or "" */
+
 /* The roles that the dtype list names, in its order; returns how many. */
 uint32_t tn__headline_roles(const tn__headline *h, uint32_t roles[5]);
 /* Fills the dtype list from one name. */

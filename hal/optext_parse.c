@@ -177,6 +177,39 @@ static tn_status read_letters(reader *r)
     return TN_OK;
 }
 
+static tn_status read_conv_letters(reader *r)
+{
+    enum { H = 1u << 3, D = 1u << 2, T = 1u << 6, R = 1u << 7, NEEDED = 0x132 }; /* c w k s */
+    tn__headline *h = &r->head;
+    int64_t value[TN__CONV_LETTERS] = {1};
+    uint32_t seen = 0;
+    const char *start = r->at;
+    while (*r->at >= 'a' && *r->at <= 'z') {
+        const char *letter = strchr(tn__conv_letters, *r->at);
+        if (letter == NULL || (seen >> (letter - tn__conv_letters) & 1u) != 0)
+            return bad(r, "optext.letter", "one each of n c d h w k t r s g p u l is expected");
+        ++r->at;
+        tn_status st = read_int(r, &value[letter - tn__conv_letters]);
+        if (st != TN_OK)
+            return st;
+        seen |= 1u << (letter - tn__conv_letters);
+    }
+    h->rank = (seen & D) != 0 ? 3 : (seen & H) != 0 ? 2 : 1;
+    r->v.attr.conv.dims = h->rank;
+    bool fits = (seen & NEEDED) == NEEDED && ((seen & R) != 0) == (h->rank > 1) &&
+                ((seen & T) != 0) == (h->rank > 2) && (h->rank < 3 || (seen & H) != 0);
+    for (uint32_t i = 0; i < TN__CONV_LETTERS; ++i)
+        if ((seen >> i & 1u) != 0)
+            fits = fits && tn__conv_letter_set(&r->v.attr.conv, i, value[i], h->rank);
+    if (!fits) {
+        r->at = start;
+        return bad(r, "optext.letter",
+                   "c w k s are expected, with h r or d h t r; 31 bits for gpul");
+    }
+    memcpy(h->dim, value, sizeof h->dim);
+    return TN_OK;
+}
+
 static tn_status read_headline(reader *r)
 {
     tn__headline *h = &r->head;
@@ -205,6 +238,8 @@ static tn_status read_headline(reader *r)
     }
     if (h->kind == TN_OP_ATTENTION)
         return read_letters(r);
+    if (h->kind == TN_OP_CONV)
+        return read_conv_letters(r);
     bool matmul = h->kind == TN_OP_MATMUL;
     st = read_dims(r, h->dim, matmul ? TN_MAX_RANK + 1 : TN_MAX_RANK, &h->rank);
     if (st == TN_OK && matmul && h->rank < 3)
@@ -291,7 +326,7 @@ static tn_status read_pair(reader *r, int64_t *a, int64_t *b)
 }
 
 /* What to do with a word of an op; NULL name ends a list. */
-enum { FLAG, FLOAT, INT, INT32, INT64, PAIR, LIST, AXES };
+enum { FLAG, FLOAT, INT, INT32, INT64, PAIR, LIST, SPACE, AXES };
 typedef struct word_row {
     const char *name;
     uint32_t what, flag; /* flag: bits to set in the op's flags */
@@ -315,6 +350,11 @@ static const word_row attention_rows[] = {
     {"scale", FLOAT, 0, AT(attention.scale)},
     {"softcap", FLOAT, 0, AT(attention.softcap)},
     {0}};
+static const word_row conv_rows[] = {
+    {"nhwc", FLAG, TN_CONV_CHANNELS_LAST, 0}, {"transposed", FLAG, TN_CONV_TRANSPOSED, 0},
+    {"stride", SPACE, 0, AT(conv.stride)},    {"dilation", SPACE, 0, AT(conv.dilation)},
+    {"lo", SPACE, 0, AT(conv.pad_lo)},        {"hi", SPACE, 0, AT(conv.pad_hi)},
+    {"out_pad", SPACE, 0, AT(conv.out_pad)},  {0}};
 static const word_row softmax_rows[] = {
     {"axis", INT, 0, AT(softmax.axis)}, {"log", FLAG, 1, 0}, {0}};
 static const word_row gather_rows[] = {{"axis", INT, 0, AT(axis.axis)}, {0}};
@@ -352,6 +392,9 @@ static const word_row *rows_of(reader *r, uint32_t **out_flags)
     case TN_OP_MATMUL:
         *out_flags = &t->matmul.flags;
         return matmul_rows;
+    case TN_OP_CONV:
+        *out_flags = &t->conv.flags;
+        return conv_rows;
     case TN_OP_ATTENTION:
         *out_flags = &t->attention.flags;
         return attention_rows;
@@ -420,6 +463,18 @@ static tn_status read_value(reader *r, const word_row *row)
         if (st == TN_OK)
             memcpy(to, list, sizeof list);
         return st;
+    case SPACE: {
+        int32_t space[3] = {0};
+        st = read_dims(r, list, 3, &count);
+        for (uint32_t d = 0; st == TN_OK && d < count; ++d) {
+            space[d] = (int32_t)list[d];
+            if (list[d] != space[d])
+                st = bad(r, "optext.range", "numbers of 32 bits are expected");
+        }
+        if (st == TN_OK)
+            memcpy(to, space, sizeof space);
+        return st;
+    }
     case PAIR:
         st = read_pair(r, &pair[0], &pair[1]);
         if (st == TN_OK)

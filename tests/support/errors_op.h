@@ -13,6 +13,7 @@ typedef struct sample {
     union {
         tn_head head;
         tn_matmul matmul;
+        tn_conv conv;
         tn_attention attention;
         tn_softmax softmax;
         tn_norm norm;
@@ -63,6 +64,16 @@ static inline void matmul(sample *s)
     add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
     add(s, TN_ARG_B, TN_F32, DIMS(4, 5));
     add(s, TN_ARG_OUT, TN_F32, DIMS(3, 5));
+}
+
+static inline void conv(sample *s)
+{
+    start(s, TN_OP_CONV, TN_TYPE_tn_conv, sizeof(tn_conv));
+    s->attr.conv.dims = 2;
+    s->attr.conv.groups = 2;
+    add(s, TN_ARG_A, TN_F32, DIMS(1, 4, 5, 6));
+    add(s, TN_ARG_B, TN_F32, DIMS(6, 2, 3, 3));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(1, 6, 3, 4));
 }
 
 static inline void attention(sample *s)

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Convolution on AVX2, packed filters, in the CANONICAL order. */
+#include <kernels/common/simd_avx2.h>
+
+#define CONV_ROWS         6
+#define CONV_CANONICAL    1
+#define CONV_VARIANT      tn_k_conv_avx2_6x16_canonical
+#define CONV_NAME         "conv_avx2_6x16_canonical"
+#define CONV_ISA          TN_K_ISA_AVX2
+#define CONV_FLOPS_PER_NS 100.0
+#include <kernels/conv/conv_core.inc>

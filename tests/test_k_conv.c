@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every conv row: the plain one against float64 within its bound, the others against the plain one
+ * bit for bit (CANONICAL) or within the bound; random shapes, layouts, splits, and packed filters.
+ */
+#include "support/k_rows.h"
+#include <kernels/conv/conv.h>
+#include <math.h>
+
+extern const tn_k_op tn_k_op_conv;
+
+enum { OPERANDS = 6, PLACES = 3 };
+
+typedef struct call {
+    tn_conv attr;
+    tn_arg args[OPERANDS];
+    tn_post posts[PLACES];
+    tn_op op;
+    unsigned char *block[OPERANDS];
+} call;
+
+static int64_t below(uint64_t *state, int64_t n)
+{
+    return (int64_t)(tn_test_random(state) % (uint64_t)n);
+}
+
+static int64_t elements(const tn_tensor *t)
+{
+    int64_t n = 1;
+    for (uint32_t d = 0; d < t->rank; d++)
+        n *= t->dim[d];
+    return n;
+}
+
+static int64_t place(const tn_tensor *t, int64_t i)
+{
+    int64_t at = 0;
+    for (uint32_t d = t->rank; d-- > 0; i /= t->dim[d])
+        at += i % t->dim[d] * t->stride[d];
+    return at;
+}
+
+static void fill(uint64_t *state, const tn_tensor *t, unsigned char *block, uint32_t rare)
+{
+    memset(block, 0xff, TN_T_BYTES); /* NaN wherever no element lies */
+    bool integer = t->dtype == TN_S8 || t->dtype == TN_U8;
+    for (int64_t i = 0, n = elements(t); i < n; i++)
+        tn_c_store(t->dtype, block + TN_T_MIDDLE, place(t, i),
+                   integer
+                       ? (tn_c_value){true, below(state, 256) - (t->dtype == TN_S8 ? 128 : 0), 0}
+                       : (tn_c_value){false, 0, (double)tn_t_float(state, rare)},
+                   false);
+}
+
+static tn_tensor *add(call *c, uint64_t *state, uint32_t role, uint32_t dtype, uint32_t rank,
+                      const int64_t *dim, bool shuffle)
+{
+    tn_arg *arg = &c->args[c->op.arg_count++];
+    *arg = (tn_arg){.role = role, .tensor = {.dtype = (uint16_t)dtype, .rank = (uint16_t)rank}};
+    memcpy(arg->tensor.dim, dim, rank * sizeof *dim);
+    tn_t_strides(state, &arg->tensor, shuffle);
+    return &arg->tensor;
+}
+
+/* Output extent by counting: the positions whose window lies inside, or all that inputs reach. */
+static int64_t extent(const tn_conv *t, int d, int64_t in, int64_t kernel)
+{
+    int64_t span = (kernel - 1) * t->dilation[d] + 1, count = 0;
+    if (t->flags & TN_CONV_TRANSPOSED)
+        return (in - 1) * t->stride[d] + span - t->pad_lo[d] - t->pad_hi[d] + t->out_pad[d];
+    for (int64_t o = 0; o + span <= in + t->pad_lo[d] + t->pad_hi[d]; o += t->stride[d])
+        count++;
+    return count;
+}
+
+/* A random conv; `big`: channels of several chunks and panels. False: its window fits nowhere. */
+static bool make(call *c, uint64_t *state, uint32_t rare, bool big)
+{
+    static const uint32_t types[][3] = {{TN_F32, TN_F32, TN_F32}, {TN_F32, TN_F32, TN_F32},
+                                        {TN_F32, TN_F32, TN_F32}, {TN_BF16, TN_BF16, TN_BF16},
+                                        {TN_F16, TN_F16, TN_F32}, {TN_BF16, TN_F32, TN_F16},
+                                        {TN_U8, TN_S8, TN_S32}};
+    const uint32_t *type = types[below(state, 7)];
+    uint32_t dims = 1 + (uint32_t)below(state, 3), rank = dims + 2;
+    memset(c, 0, sizeof *c);
+    tn_conv *t = &c->attr;
+    t->head = (tn_head)TN_INIT(tn_conv);
+    t->dims = dims;
+    t->groups = below(state, 3) ? 1 : 1 + (uint32_t)below(state, 4);
+    t->flags = (uint32_t)below(state, 2) * TN_CONV_CHANNELS_LAST +
+               (below(state, 4) == 0) * (uint32_t)TN_CONV_TRANSPOSED;
+    bool last = t->flags & TN_CONV_CHANNELS_LAST, turned = t->flags & TN_CONV_TRANSPOSED;
+    int64_t cg = 1 + below(state, big ? 150 : 9), kg = 1 + below(state, big ? 40 : 9);
+    int64_t a[5], b[5], out[5];
+    if (below(state, 5) == 0)
+        t->groups = 1 + (uint32_t)below(state, 9), cg = kg = 1;
+    uint32_t channel = last ? dims + 1 : 1, space = last ? 1 : 2;
+    a[0] = out[0] = 1 + below(state, 2);
+    a[channel] = cg * t->groups;
+    out[channel] = kg * t->groups;
+    b[0] = turned ? cg * t->groups : kg * t->groups;
+    b[channel] = turned ? kg : cg;
+    for (uint32_t d = 0; d < dims; d++) {
+        t->stride[d] = 1 + (int32_t)below(state, 3);
+        t->dilation[d] = 1 + (int32_t)below(state, 2);
+        t->pad_lo[d] = (int32_t)below(state, 3);
+        t->pad_hi[d] = (int32_t)below(state, 3);
+        a[space + d] = 1 + below(state, dims == 3 ? 5 : dims == 2 ? 12 : 60);
+        b[space + d] = 1 + below(state, dims == 3 ? 3 : 5);
+        if (turned && (t->stride[d] > 1 || t->dilation[d] > 1))
+            t->out_pad[d] = (int32_t)below(state, 2);
+        out[space + d] = extent(t, (int)d, a[space + d], b[space + d]);
+        if (out[space + d] < 1)
+            return false;
+    }
+    c->op = (tn_op){
+        .head = TN_INIT(tn_op), .kind = TN_OP_CONV, .attr = t, .args = c->args, .posts = c->posts};
+    /* The output is the last operand of tn_t_rows. */
+    add(c, state, TN_ARG_A, type[0], rank, a, below(state, 2));
+    add(c, state, TN_ARG_B, type[1], rank, b, below(state, 2));
+    uint32_t posts = type[2] == TN_S32 ? 0 : (uint32_t)below(state, 4);
+    for (uint32_t i = 0; i < posts; i++) {
+        tn_post *q = &c->posts[i];
+        q->kind = i == 0 ? TN_POST_BIAS : i == 1 ? TN_POST_ADD : TN_POST_RELU;
+        if (i == 2)
+            continue;
+        int64_t like[5];
+        for (uint32_t d = 0; d < rank; d++)
+            like[d] = (i == 0 ? d == channel : below(state, 4) != 0) ? out[d] : 1;
+        q->role = TN_ARG_POST0 + i;
+        add(c, state, q->role, TN_F32, rank, like, below(state, 2));
+    }
+    c->op.post_count = posts;
+    add(c, state, TN_ARG_OUT, type[2], rank, out, below(state, 2));
+    for (uint32_t i = 0; i < c->op.arg_count; i++) {
+        const tn_tensor *x = &c->args[i].tensor;
+        int64_t end = 1;
+        for (uint32_t d = 0; d < rank; d++)
+            end += (x->dim[d] - 1) * x->stride[d];
+        if (end * 8 > TN_T_BYTES - TN_T_MIDDLE)
+            return false;
+    }
+    for (uint32_t i = 0; i < c->op.arg_count; i++) {
+        c->block[i] = tn_t_block();
+        fill(state, &c->args[i].tensor, c->block[i], rare);
+    }
+    return true;
+}
+
+static void drop(call *c)
+{
+    for (uint32_t i = 0; i < c->op.arg_count; i++)
+        free(c->block[i]);
+}
+
+static void bind(const call *c, const tn_k_operands *o, void **operand)
+{
+    for (uint32_t i = 0; i < o->count; i++)
+        for (uint32_t j = 0; j < c->op.arg_count; j++)
+            if (c->args[j].role == o->item[i].role)
+                operand[i] = c->block[j] + TN_T_MIDDLE;
+}
+
+/* One rounding to a type of p bits whose least subnormal is `least`. */
+static double rounding(double y, double error, int p, double least)
+{
+    return error + ldexp(fabs(y) + error, -p) + least / 2;
+}
+
+/* Largest |out - truth| over its bound. Per output the sum of K products in f32, in any order, is
+ * off by at most K u / (1 - K u) of sum |a b| and half a least subnormal an operation (Higham 3.1:
+ * K - 1 sums of fused products and one for each chunk, fewer than K + K / 128 + 1 roundings). */
+static double worst(const call *c, const tn_k_conv *p)
+{
+    const tn_tensor *out = &c->args[c->op.arg_count - 1].tensor;
+    int64_t count = elements(out), channels = p->groups * p->kg, k = tn_k_conv_taps(p) * p->cg;
+    double *dot = malloc((size_t)count * 2 * sizeof *dot), *magnitude = dot + count, most = 0;
+    double n = (double)(k + k / 128 + 2), u = 0x1p-24, gamma = n * u / (1 - n * u);
+    void *operand[TN_K_OPERANDS] = {0};
+    bind(c, &p->operands, operand);
+    tn_k_conv_ref(p, operand[0], operand[1], dot, magnitude);
+    int64_t space = count / p->n / channels;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t o[3] = {i / p->size[2] / p->size[1] % p->size[0], i / p->size[2] % p->size[1],
+                        i % p->size[2]};
+        int64_t batch = i / space / channels, f = i / space % channels;
+        double y = dot[i], error = p->out_dtype == TN_S32 ? 0 : gamma * magnitude[i] + n * 0x1p-150;
+        for (uint32_t q = 0; q < p->post_count; q++) {
+            if (p->post[q].operand < 0) {
+                y = y > 0 ? y : 0;
+                continue;
+            }
+            y += (double)((const float *)operand[p->post[q].operand])[tn_k_conv_at(&p->post[q].view,
+                                                                                   batch, f, o)];
+            error = rounding(y, error, 24, 0x1p-149);
+        }
+        if (p->out_dtype == TN_BF16)
+            error = rounding(y, error, 8, 0x1p-133);
+        if (p->out_dtype == TN_F16)
+            error = rounding(y, error, 11, 0x1p-24);
+        tn_c_value v =
+            tn_c_load(p->out_dtype, operand[p->out], tn_k_conv_at(&p->out_view, batch, f, o));
+        double off = fabs((v.integer ? (double)v.i : v.f) - y);
+        if (off > error)
+            most = fmax(most, error > 0 ? off / error : INFINITY);
+        if (isnan(off) || (p->out_dtype == TN_F16 && fabs(y) > 65000))
+            most = isnan(off) ? INFINITY : most;
+    }
+    free(dot);
+    return most;
+}
+
+/* Rows against each other by bits; with ordinary inputs every row against float64, too. */
+static uint32_t check(call *c, uint64_t *state, bool finite)
+{
+    TN_ALIGNED(64) unsigned char params[TN_K_PARAMS_BYTES], packed[TN_K_PARAMS_BYTES];
+    const tn_k_conv *p = (const tn_k_conv *)(const void *)params;
+    tn_k_why why = {"none", "none", "none"};
+    uint32_t out = c->op.arg_count - 1, runs = 0;
+    TN_REQUIRE(tn_k_op_conv.params(&c->op, params, &why), "%s %s", why.reason, why.text);
+    c->args[1].flags = TN_ARG_PACKED;
+    TN_REQUIRE(tn_k_op_conv.params(&c->op, packed, &why));
+    c->args[1].flags = 0;
+    unsigned char *first = tn_t_block();
+    for (uint32_t i = 0; i < tn_k_op_conv.variant_count; i++) {
+        const tn_k_variant *v = tn_k_op_conv.variants[i];
+        for (int mode = 0; mode < 4; mode++) {
+            tn_k_caps caps = {tn_t_isa(), 1 + 2 * (mode & 1), 32 << 10, 64 << 10, 8 << 20, 64};
+            const void *given = mode < 2 ? params : packed;
+            void *operand[TN_K_OPERANDS] = {0};
+            unsigned char *b = NULL;
+            if ((v->isa & caps.isa) != v->isa || !v->accepts(given, &caps, &why))
+                continue;
+            bind(c, &p->operands, operand);
+            if (mode >= 2) {
+                tn_k_launch launch;
+                v->plan(given, &caps, &launch);
+                b = tn_t_workspace(launch.pack_bytes);
+                for (uint32_t t = launch.pack_tasks; t-- > 0;)
+                    v->pack(&launch, given, &c->args[1].tensor, operand[1], b, t, t + 1);
+                operand[1] = b;
+                memset(c->block[out], 0xa5, TN_T_BYTES);
+                tn_t_run(v, given, &caps, operand, below(state, 2));
+                TN_EXPECT(tn_t_workspace_free(b, launch.pack_bytes), "%s packs outside", v->name);
+            } else {
+                memset(c->block[out], 0xa5, TN_T_BYTES);
+                tn_t_run(v, given, &caps, operand, mode & 1);
+            }
+            if (runs++ == 0)
+                memcpy(first, c->block[out], TN_T_BYTES);
+            bool floats = c->args[out].tensor.dtype == TN_F32;
+            if (v->cls != TN_CLASS_BOUNDED)
+                TN_EXPECT(tn_t_same(c->block[out], first, floats), "%s mode %d: other bits",
+                          v->name, mode);
+            if (finite) {
+                double most = worst(c, p);
+                TN_EXPECT(most <= 1, "%s mode %d is %.3g of its bound", v->name, mode, most);
+            }
+        }
+    }
+    free(first);
+    return runs;
+}
+
+static void sweep(const char *what, uint32_t rare, bool big, int rounds)
+{
+    uint64_t state = tn_test_seed();
+    uint32_t runs = 0;
+    for (int i = 0; i < rounds;) {
+        uint64_t at = state;
+        call c;
+        if (!make(&c, &state, rare, big))
+            continue;
+        uint32_t before = runs;
+        runs += check(&c, &state, rare == 0);
+        TN_EXPECT(runs > before, "no row took state %llu", (unsigned long long)at);
+        drop(&c);
+        i++;
+    }
+    TN_EXPECT(runs > (uint32_t)rounds, "%s: %u runs", what, runs);
+}
+
+TN_TEST(k_conv, bounds_and_bits)
+{
+    sweep("small", 0, false, 250);
+    sweep("big", 0, true, 40);
+}
+
+TN_TEST(k_conv, specials_keep_their_bits)
+{
+    sweep("specials", 40, false, 200);
+    sweep("rare specials", 2000, true, 30);
+}
