@@ -92,7 +92,7 @@ void tn__conv_put_letters(const tn__op_view *v, const tn__headline *h, char *tex
     for (uint32_t i = N; i <= S; ++i)
         if ((i < D || i > W || i >= D + 3 - dims) && (i < T || i >= T + 3 - dims))
             at = put(text, bytes, at, tn__conv_letters[i], h->dim[i]);
-    if (t->groups > 1)
+    if (t->groups != 0)
         at = put(text, bytes, at, 'g', t->groups);
     bool pads = alike(t->pad_lo, dims) && memcmp(t->pad_lo, t->pad_hi, sizeof t->pad_lo) == 0;
     if (pads && t->pad_lo[0] != 0)

@@ -11,6 +11,7 @@ typedef struct sample {
     union {
         tn_head head;
         tn_matmul matmul;
+        tn_conv conv;
         tn_attention attention;
         tn_softmax softmax;
         tn_norm norm;
@@ -55,6 +56,15 @@ static void matmul(sample *s)
     add(s, TN_ARG_A, TN_F32, DIMS(8, 8));
     add(s, TN_ARG_B, TN_F32, DIMS(8, 8));
     add(s, TN_ARG_OUT, TN_F32, DIMS(8, 8));
+}
+
+static void conv(sample *s)
+{
+    start(s, TN_OP_CONV);
+    s->attr.conv.dims = 1;
+    add(s, TN_ARG_A, TN_F32, DIMS(1, 2, 5));
+    add(s, TN_ARG_B, TN_F32, DIMS(4, 2, 3));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(1, 4, 3));
 }
 
 static void attention(sample *s)
@@ -239,6 +249,10 @@ TN_TEST(errors_kernels, params)
     REFUSED(matmul, posts(&s, 13, TN_POST_RELU), "matmul.posts", "posts");
     REFUSED(matmul, posts(&s, 1, 99), "matmul.post", "posts");
     REFUSED(matmul, posts(&s, 1, TN_POST_BIAS), "matmul.post_operand", "posts");
+    REFUSED(conv, s.op.arg_count = 2, "conv.operand", "args");
+    REFUSED(conv, s.args[0].tensor.dtype = TN_F64, "conv.types", "a");
+    REFUSED(conv, posts(&s, 9, TN_POST_RELU), "conv.posts", "posts");
+    REFUSED(conv, posts(&s, 1, TN_POST_BIAS), "conv.post_operand", "posts");
     REFUSED(attention, s.op.arg_count = 3, "attention.operand", "args");
     REFUSED(attention, add(&s, TN_ARG_PAGES, TN_S32, DIMS(4)), "attention.operand", "args");
     REFUSED(attention, s.args[0].tensor.dtype = TN_F64, "attention.dtype", "q");
@@ -323,6 +337,8 @@ TN_TEST(errors_kernels, rows)
     ROW(scan, (void)0, "scan_f32_columns", "scan.stride", "a");
     ROW(pad, s.args[0].tensor.stride[1] = 2, "pad_rows", "pad.stride", "a");
     ROW(matmul, s.args[1].flags = TN_ARG_PACKED, "matmul_canonical", "matmul.packed", "b");
+    ROW(conv, s.args[1].flags = TN_ARG_PACKED, "conv_canonical", "conv.packed", "b");
+    ROW(conv, (void)0, "conv_s32_exact", "conv.kind", "a");
     ROW(eltwise, s.args[0].tensor.dtype = s.args[1].tensor.dtype = s.args[2].tensor.dtype = TN_S32,
         "eltwise_f32_canonical", "eltwise.dtype", "a");
     ROW(eltwise, (void)0, "eltwise_s32_canonical", "eltwise.dtype", "a");

@@ -15,7 +15,7 @@ static void common_rules(void)
     BAD(matmul, s.attr.head.next = unknown, TN_STATUS_INCOMPATIBLE, "struct.next", "attr", "0x");
     WRONG(matmul, s.op.kind = (tn_op_kind)0, "op.kind", "kind", "kind 0");
     WRONG(matmul, s.op.kind = (tn_op_kind)19, "op.kind", "kind", "kind 19");
-    LACKS(matmul, s.op.kind = TN_OP_CONV, "op.kind", "kind", "conv");
+    LACKS(matmul, s.op.kind = TN_OP_POOL, "op.kind", "kind", "pool");
     LACKS(matmul, s.op.kind = (tn_op_kind)(TN_OP_VENDOR + 3), "op.kind", "kind", "65539");
     WRONG(matmul, s.op.args = NULL, "op.arg_count", "args", "NULL");
     WRONG(matmul, s.op.arg_count = 0, "op.arg_count", "args", "0 operands");
@@ -315,6 +315,39 @@ TN_TEST(errors_op, posts)
     each_device(post_rules);
 }
 
+static void conv_rules(void)
+{
+    WRONG(conv, s.op.attr = NULL, "op.attr", "attr", "NULL");
+    WRONG(conv, s.attr.conv.dims = 0, "conv.dims", "attr.dims", "0");
+    WRONG(conv, s.attr.conv.dims = 4, "conv.dims", "attr.dims", "4");
+    LACKS(conv, s.attr.conv.pass = TN_PASS_BACKWARD_DATA, "conv.pass", "attr.pass", "1");
+    WRONG(conv, s.attr.conv.flags = 4, "conv.flags", "attr.flags", "0x4");
+    WRONG(conv, s.attr.conv.stride[1] = -1, "conv.stride", "attr.stride", "-1");
+    WRONG(conv, s.attr.conv.stride[2] = 2, "conv.stride", "attr.stride", "attr.stride[2] is 2");
+    WRONG(conv, s.attr.conv.dilation[0] = -3, "conv.dilation", "attr.dilation", "-3");
+    WRONG(conv, s.attr.conv.pad_lo[0] = -1, "conv.pad", "attr.pad_lo", "-1");
+    WRONG(conv, s.attr.conv.pad_hi[2] = 1, "conv.pad", "attr.pad_hi", "1");
+    WRONG(conv, s.attr.conv.out_pad[0] = 1, "conv.out_pad", "attr.out_pad", "1");
+    WRONG(conv, s.attr.conv.dims = 1, "conv.rank", "a", "rank 4");
+    WRONG(conv, s.args[1].tensor.rank = 3, "conv.rank", "b", "rank 3");
+    WRONG(conv, s.args[0].tensor.dtype = TN_BOOL, "conv.dtype", "a", "bool");
+    WRONG(conv, s.args[1].tensor.dtype = TN_S8, "conv.dtype", "b", "s8");
+    WRONG(conv, s.args[2].tensor.dtype = TN_S32, "conv.dtype", "out", "s32");
+    WRONG(conv, s.attr.conv.groups = 3, "conv.groups", "attr.groups", "3");
+    WRONG(conv, s.attr.conv.groups = 1, "conv.channels", "b", "2 channels");
+    WRONG(conv, s.attr.conv.flags = TN_CONV_TRANSPOSED, "conv.channels", "b", "6 filters");
+    WRONG(conv, s.attr.conv.dilation[0] = 3, "conv.window", "b", "kernel of 3");
+    WRONG(conv, s.attr.conv.dilation[1] = INT32_MAX, "conv.window", "b", "spatial dim 1");
+    WRONG(conv, s.args[1].tensor.dim[2] = 0, "conv.window", "b", "kernel of 0");
+    WRONG(conv, s.attr.conv.pad_lo[1] = 2, "op.out_shape", "out", "[1,6,3,6]");
+    WRONG(conv, s.args[0].flags = TN_ARG_PACKED, "op.packed", "a", "a of conv");
+}
+
+TN_TEST(errors_op, of_conv)
+{
+    each_device(conv_rules);
+}
+
 TN_TEST(errors_op, of_matmul)
 {
     each_device(matmul_rules);
@@ -414,6 +447,10 @@ TN_TEST(errors_op, reading)
         {"matmul 2x3x4:f32:packed+layout=xyz", "optext.layout", "\"xyz\""},
         {"matmul 2x3x4:f32:nt ", "optext.end", "character 20 "},
         {"attention h1q2k3", "optext.letter", "character 17 "},
+        {"conv n1c2h3w3k4s3", "optext.letter", "character 6 "},
+        {"conv n1c2h3w3k4r3x3", "optext.letter", "\"x3\""},
+        {"conv c2w9k4s3p-1", "optext.letter", "character 6 "},
+        {"conv c2w9k4s3:f32:stride=4294967297", "optext.range", "32 bits"},
         {"attention h1h2q2k3d4", "optext.letter", "\"h2q2k3d4\""},
         {"attention h1q2k3d4:f32:window=3", "optext.pair", "character 32 "},
         {"softmax 2x3:f32:axis=9", "optext.range", "-8 to 8"},
@@ -438,8 +475,8 @@ TN_TEST(errors_op, reading)
         TN_EXPECT(op == NULL);
         tn_op_free(bed.rt, op);
     }
-    TN_ERROR(tn_op_parse(bed.rt, "conv n1c2", &op), TN_STATUS_UNSUPPORTED, "op.kind", "text",
-             "conv");
+    TN_ERROR(tn_op_parse(bed.rt, "pool 1x2", &op), TN_STATUS_UNSUPPORTED, "op.kind", "text",
+             "pool");
     TN_INVALID(tn_op_parse(NULL, "matmul 2x3x4", &op), "runtime.null", "runtime", "NULL");
     TN_INVALID(tn_op_parse(bed.rt, NULL, &op), "argument.null", "text", "NULL");
     TN_INVALID(tn_op_parse(bed.rt, "matmul 2x3x4", NULL), "argument.null", "out_op", "NULL");

@@ -63,6 +63,11 @@ TN_TEST(optext, known_texts)
         "post1=5+c",
         "matmul 2x3x5x7:f32:b=7x5",
         "matmul 8x8x8:u8,s8,s32:exact+packed+layout=1234567890",
+        "conv n1c64h56w56k64r3s3p1:f32",
+        "conv n2c6w50k8s5g2u2l3:bf16,f32,f16:nhwc+canonical",
+        "conv n1c4d5h6w7k8t1r2s3:u8,s8,s32",
+        "conv n1c8h6w7k4r3s3u2:f32:transposed+lo=1x0x0+hi=0x1x0+out_pad=1x0x0+bias+relu",
+        "conv n1c3h9w8k4r2s3:f32:nhwc+stride=2x1x0+dilation=1x2x0+bias+add+packed",
         "attention b1h12q1024k1024d64:f32:causal",
         "attention h12g4q10k20d64e32:f32:window=128x-1+scale=0.125+mask=20/f32+stats",
         "attention b2h4q8k8d16:f32:canonical+v=1+mask",
@@ -145,7 +150,7 @@ TN_TEST(optext, refusals_name_the_position)
         tn_op_free(rt, op);
     }
     tn_op *op = NULL;
-    TN_EXPECT(tn_op_parse(rt, "conv n1c2", &op) == TN_STATUS_UNSUPPORTED);
+    TN_EXPECT(tn_op_parse(rt, "pool 1x2", &op) == TN_STATUS_UNSUPPORTED);
     tn_runtime_release(rt);
 }
 

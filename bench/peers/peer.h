@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-enum { TN_PEER_ABI = 1 };
+enum { TN_PEER_ABI = 2 };
 
 /* C[M,N] = A[M,K] B[K,N], row-major, f32. */
 typedef struct tn_peer_matmul {
@@ -14,6 +14,16 @@ typedef struct tn_peer_matmul {
     const float *a, *b;
     float *c;
 } tn_peer_matmul;
+
+/* 2-D f32 convolution with packed or own-layout filters; last: channels last in a, b (filters,
+ * kernel, channels) and c, otherwise first. */
+typedef struct tn_peer_conv {
+    int64_t n, channels, h, w, filters, kh, kw, groups, stride[2], dilation[2], lo[2], hi[2], oh,
+        ow;
+    int last;
+    const float *a, *b;
+    float *c;
+} tn_peer_conv;
 
 typedef struct tn_peer {
     uint32_t abi, packed; /* packed: prepare() also puts B in the library's own layout */
@@ -24,6 +34,7 @@ typedef struct tn_peer {
     void *(*prepare)(const tn_peer_matmul *problem);
     void (*run)(void *prepared);
     void (*finish)(void *prepared);
+    void *(*prepare_conv)(const tn_peer_conv *problem); /* NULL: no conv; filters are repacked */
 } tn_peer;
 
 /* The one symbol of a module: the index-th entry of this library, NULL past the last. */

@@ -128,9 +128,63 @@ static void run(void *state)
         dnnl_stream_wait(p->stream);
 }
 
+/* Data in the layout given, filters in the one that the library asks for. */
+static void *prepare_conv(const tn_peer_conv *q)
+{
+    prepared *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return NULL;
+    int64_t fg = q->filters / q->groups, cg = q->channels / q->groups;
+    dnnl_dims_t ad = {q->n, q->channels, q->h, q->w}, cd = {q->n, q->filters, q->oh, q->ow};
+    dnnl_dims_t bd = {q->groups, fg, cg, q->kh, q->kw};
+    dnnl_dims_t strides = {q->stride[0], q->stride[1]}, lo = {q->lo[0], q->lo[1]};
+    dnnl_dims_t apart = {q->dilation[0] - 1, q->dilation[1] - 1}, hi = {q->hi[0], q->hi[1]};
+    dnnl_memory_desc_t am = NULL, bm = NULL, bq = NULL, cm = NULL;
+    dnnl_format_tag_t tag = q->last ? dnnl_nhwc : dnnl_nchw;
+    union {
+        const float *in;
+        float *out;
+    } a = {q->a}, b = {q->b};
+    int grouped = q->groups > 1, rank = grouped ? 5 : 4;
+    const int64_t *bdims = grouped ? bd : bd + 1;
+    dnnl_format_tag_t btag =
+        grouped ? (q->last ? dnnl_gohwi : dnnl_goihw) : (q->last ? dnnl_ohwi : dnnl_oihw);
+    int ok = dnnl_engine_create(&p->engine, dnnl_cpu, 0) == dnnl_success &&
+             dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags) == dnnl_success &&
+             dnnl_memory_desc_create_with_tag(&am, 4, ad, dnnl_f32, tag) == dnnl_success &&
+             dnnl_memory_desc_create_with_tag(&bm, rank, bdims, dnnl_f32, btag) == dnnl_success &&
+             dnnl_memory_desc_create_with_tag(&bq, rank, bdims, dnnl_f32, dnnl_format_tag_any) ==
+                 dnnl_success &&
+             dnnl_memory_desc_create_with_tag(&cm, 4, cd, dnnl_f32, tag) == dnnl_success &&
+             dnnl_convolution_forward_primitive_desc_create(
+                 &p->desc, p->engine, dnnl_forward_inference, dnnl_convolution_direct, am, bq, NULL,
+                 cm, strides, apart, lo, hi, NULL) == dnnl_success &&
+             dnnl_primitive_create(&p->matmul, p->desc) == dnnl_success &&
+             dnnl_memory_create(&p->a, am, p->engine, a.out) == dnnl_success &&
+             dnnl_memory_create(&p->b, bm, p->engine, b.out) == dnnl_success &&
+             dnnl_memory_create(&p->c, cm, p->engine, q->c) == dnnl_success;
+    p->b_packed = p->b;
+    if (ok) {
+        const_dnnl_memory_desc_t want =
+            dnnl_primitive_desc_query_md(p->desc, dnnl_query_weights_md, 0);
+        ok = dnnl_memory_create(&p->b_packed, want, p->engine, DNNL_MEMORY_ALLOCATE) ==
+                 dnnl_success &&
+             reorder(p, p->b, p->b_packed, bm, want) == dnnl_success;
+    }
+    dnnl_memory_desc_destroy(am);
+    dnnl_memory_desc_destroy(bm);
+    dnnl_memory_desc_destroy(bq);
+    dnnl_memory_desc_destroy(cm);
+    if (!ok) {
+        finish(p);
+        return NULL;
+    }
+    return p;
+}
+
 static const tn_peer entries[] = {
-    {TN_PEER_ABI, 0, "onednn", version, threads, prepare, run, finish},
-    {TN_PEER_ABI, 1, "onednn", version, threads, prepare_packed, run, finish},
+    {TN_PEER_ABI, 0, "onednn", version, threads, prepare, run, finish, NULL},
+    {TN_PEER_ABI, 1, "onednn", version, threads, prepare_packed, run, finish, prepare_conv},
 };
 
 const tn_peer *tn_peer_get(uint32_t index)

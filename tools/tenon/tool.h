@@ -49,7 +49,9 @@ bool tool_interleave(tool_contestant *c, uint32_t count, uint32_t rounds);
 /* Median over the rounds of (a's time / b's time), pair by pair. */
 double tool_pair_ratio(const tool_contestant *a, const tool_contestant *b);
 
-/* ---- bench_overhead.c, bench_attention.c ---- */
+/* ---- bench_overhead.c, bench_attention.c, bench_conv.c ---- */
+int tool_bench_conv(tn_runtime *rt, tn_device *device, const char *shape, const char *vs,
+                    uint32_t threads, uint32_t rounds, double peak, cJSON *rows);
 int tool_bench_overhead(tn_device *device);
 int tool_bench_attention(tn_device *device, const char *shape, uint32_t threads, uint32_t rounds,
                          double peak, cJSON *rows);

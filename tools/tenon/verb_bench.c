@@ -374,7 +374,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (o->op == NULL)
-            argp_error(state, "name an op: matmul, attention or overhead");
+            argp_error(state, "name an op: matmul, conv, attention or overhead");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -395,6 +395,7 @@ int tool_bench(int argc, char **argv)
                                      "OP [SHAPE...]",
                                      "Times an op beside the peer libraries that are found.\v"
                                      "  tenon bench matmul 512x512x512:f32 31x513x257\n"
+                                     "  tenon bench conv n1c64h56w56k64r3s3p1:f32:nhwc\n"
                                      "  tenon bench attention b1h12q1024k1024d64:f32:causal\n"
                                      "  tenon bench overhead",
                                      NULL,
@@ -418,10 +419,13 @@ int tool_bench(int argc, char **argv)
     cJSON *root = cJSON_CreateObject(), *rows = NULL;
     if (strcmp(o.op, "overhead") == 0) {
         rc = tool_bench_overhead(device);
-    } else if (strcmp(o.op, "matmul") == 0 || strcmp(o.op, "attention") == 0) {
+    } else if (strcmp(o.op, "matmul") == 0 || strcmp(o.op, "attention") == 0 ||
+               strcmp(o.op, "conv") == 0) {
         static const char *const cubes[] = {"256x256x256", "512x512x512", "1024x1024x1024"};
         static const char *const heads[] = {"b1h12q1024k1024d64", "b1h12q1024k1024d64:f32:causal"};
-        bool matmul = o.op[0] == 'm';
+        static const char *const layers[] = {"n1c64h56w56k64r3s3p1:f32:nhwc",
+                                             "n1c256h14w14k256r3s3p1:f32:nhwc"};
+        bool matmul = o.op[0] == 'm', conv = o.op[0] == 'c';
         double peak = tool_peak_gflops(o.threads), read = tool_read_gbs(o.threads);
         printf("peak %.1f GFLOP/s f32 fma, read %.1f GB/s (measured now)\n", peak, read);
         cJSON_AddNumberToObject(root, "canonical_version", 1);
@@ -430,13 +434,19 @@ int tool_bench(int argc, char **argv)
         rows = cJSON_AddArrayToObject(root, "rows");
         uint32_t n = o.shapes != 0 ? o.shapes : matmul ? 3 : 2;
         for (uint32_t i = 0; i < n; ++i) {
-            const char *shape = o.shapes != 0 ? o.shape[i] : matmul ? cubes[i] : heads[i];
-            int one = matmul ? bench_shape(&o, rt, device, shape, peak, rows)
-                             : tool_bench_attention(device, shape, o.threads, o.rounds, peak, rows);
+            const char *shape = o.shapes != 0 ? o.shape[i]
+                                : matmul      ? cubes[i]
+                                : conv        ? layers[i]
+                                              : heads[i];
+            int one =
+                matmul ? bench_shape(&o, rt, device, shape, peak, rows)
+                : conv ? tool_bench_conv(rt, device, shape, o.vs, o.threads, o.rounds, peak, rows)
+                       : tool_bench_attention(device, shape, o.threads, o.rounds, peak, rows);
             rc = one > rc ? one : rc;
         }
     } else {
-        fprintf(stderr, "tenon bench: no bench of '%s'; there are matmul, attention, overhead\n",
+        fprintf(stderr,
+                "tenon bench: no bench of '%s'; there are matmul, conv, attention, overhead\n",
                 o.op);
         rc = 2;
     }
