@@ -352,6 +352,12 @@ TN_TEST(errors_kernels, rows)
 #if defined(__x86_64__)
     ROW(matmul, (s.args[1].tensor.stride[0] = 1, s.args[1].tensor.stride[1] = 8),
         "matmul_f32_avx2_direct_6x16", "matmul.layout", "b");
+    ROW(conv, s.args[1].tensor.dtype = TN_F16, "conv_depthwise_f32_avx2", "conv.f32", "a");
+    ROW(conv, (void)0, "conv_depthwise_f32_avx2", "conv.depthwise", "b");
+    ROW(conv,
+        (s.attr.conv.groups = 2, s.args[1].tensor.dim[0] = s.args[2].tensor.dim[1] = 2,
+         s.args[0].tensor.stride[2] = 7),
+        "conv_depthwise_f32_avx2", "conv.layout", "a");
     ROW(matmul, (void)0, "matmul_f32_avx2_gemv", "matmul.rows", "a");
     ROW(attention,
         (s.args[0].tensor.dim[3] = s.args[1].tensor.dim[3] = s.args[2].tensor.dim[3] =

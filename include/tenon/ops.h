@@ -137,7 +137,13 @@ typedef struct tn_conv {
     tn_head head;
     uint32_t dims, groups, pass, flags;
     int32_t stride[3], dilation[3], pad_lo[3], pad_hi[3], out_pad[3];
-} tn_conv; /* stride, dilation, groups: 0 is 1 */
+} tn_conv;
+/* A [n, channels, space..], B [filters, channels / groups, kernel..], OUT [n, filters, space..], with 1
+ * to 3 dims of space; CHANNELS_LAST: [n, space.., channels], [filters, kernel.., channels / groups].
+ * TRANSPOSED is the backward data pass of such a conv: B [channels of A, filters / groups, kernel..].
+ * stride, dilation, groups: 0 is 1; padding is of the forward conv, by zeros that take no part; out_pad
+ * (transposed) makes OUT longer. Posts broadcast to OUT. Floats in f32, s8 and u8 with an s32 OUT
+ * EXACT; quantize then requantises. NUMERICS.md section 5 */
 enum {
     TN_ATTENTION_CAUSAL = 1,
     TN_ATTENTION_CAUSAL_FROM_END = 2,

@@ -145,6 +145,37 @@ def matmul(a, b, transpose_a=False, transpose_b=False, bias=None, act=None, resi
                 pack=lib.TN_ARG_B if constant_b else None)
 
 
+def conv(a, b, bias=None, act=None, residual=None, stride=1, dilation=1, pad=0, pad_hi=None, groups=1,
+         channels_last=False, transposed=False, out_pad=0, constant_b=False, numerics=None):
+    """act(a * b + bias) + residual in 1 to 3 dims. a [n, channels, space..], b [filters, channels / groups,
+    kernel..], or with channels_last [n, space.., channels] and [filters, kernel.., channels / groups];
+    transposed: b's first dim is a's channels. stride, dilation, pad (before; pad_hi after, if not the same)
+    and out_pad are one number or one a dim. bias [filters]. constant_b: b may be packed once."""
+    dims = a.ndim - 2
+
+    def each(x):
+        return (x,) * dims if isinstance(x, int) else tuple(x)
+
+    flags = channels_last * lib.TN_CONV_CHANNELS_LAST | transposed * lib.TN_CONV_TRANSPOSED
+    fields = {"dims": dims, "groups": groups, "flags": flags, "stride": each(stride), "dilation": each(dilation),
+              "pad_lo": each(pad), "pad_hi": each(pad if pad_hi is None else pad_hi), "out_pad": each(out_pad)}
+    args, posts = [(lib.TN_ARG_A, a), (lib.TN_ARG_B, b)], []
+    if bias is not None:
+        view = bias if channels_last else bias.reshape((bias.shape[0],) + (1,) * dims)
+        args.append((lib.TN_ARG_POST0, view))
+        posts.append((lib.TN_POST_BIAS, lib.TN_ARG_POST0, 0.0, 0.0))
+    if act is not None:
+        if act not in _POSTS:
+            raise Error("invalid", "conv.act", "act", f"no activation {act!r}: {', '.join(_POSTS)}")
+        posts.append((_POSTS[act], 0, 0.0, 0.0))
+    if residual is not None:
+        role = lib.TN_ARG_POST0 + len(posts)
+        args.append((role, residual))
+        posts.append((lib.TN_POST_ADD, role, 0.0, 0.0))
+    return _run(lib.TN_OP_CONV, ("tn_conv", fields), args, tuple(posts), numerics,
+                pack=lib.TN_ARG_B if constant_b else None)
+
+
 def attention(q, k, v, mask=None, causal=False, scale=0.0, out=None, numerics=None, sinks=None, slopes=None, lengths=None,
               softcap=0.0, window=None):
     """softmax(scale q k') v over [batch, heads, tokens, d]; a boolean mask is true where a key takes
