@@ -10,7 +10,7 @@ Importing it opens no device and loads no driver; numpy is imported when an arra
 """
 from ._library import Error
 from .device import Device, Runtime
-from .ops import (argmax, argmin, attention, cast, concat, copy, cumsum, dequantize, eltwise, gather, groupnorm,
+from .ops import (argmax, argmin, attention, cast, concat, conv, copy, cumsum, dequantize, eltwise, gather, groupnorm,
                   layernorm, matmul, pad, quantize, reduce, rmsnorm, rope, softmax, topk, where)
 from .tensor import Tensor, from_dlpack
 
@@ -23,6 +23,6 @@ def version():
     return f"{v >> 16}.{v >> 8 & 255}.{v & 255}"
 
 
-__all__ = ["Device", "Error", "Runtime", "Tensor", "argmax", "argmin", "attention", "cast", "concat", "copy",
-           "cumsum", "dequantize", "eltwise", "from_dlpack", "gather", "groupnorm", "layernorm", "matmul", "pad",
+__all__ = ["Device", "Error", "Runtime", "Tensor", "argmax", "argmin", "attention", "cast", "concat", "conv",
+           "copy", "cumsum", "dequantize", "eltwise", "from_dlpack", "gather", "groupnorm", "layernorm", "matmul", "pad",
            "quantize", "reduce", "rmsnorm", "rope", "softmax", "topk", "version", "where"]
