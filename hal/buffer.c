@@ -18,7 +18,10 @@ static void account(tn_device *d, uint64_t bytes, bool add)
     d->used_bytes = add ? d->used_bytes + bytes : d->used_bytes - bytes;
     if (d->used_bytes > d->peak_bytes)
         d->peak_bytes = d->used_bytes;
+    uint64_t used = d->used_bytes, now = tn__trace_begin(d->runtime);
     pthread_mutex_unlock(&d->lock);
+    if (now != 0)
+        tn__trace_memory(d, used, now);
 }
 
 /* A range that no other live buffer has: the device's own where it offers one that is free (memory

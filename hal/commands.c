@@ -160,6 +160,7 @@ static tn_status replay(tn_queue *q, tn_commands *c, const tn_sync *sync)
             break;
         item->work = from->work;
         item->host = from->host;
+        item->shown = from->plan;
         for (uint32_t i = 0; i < from->keep_count; ++i)
             tn__item_keep(item, from->keep[i]);
         item->commands = tn_commands_retain(c);

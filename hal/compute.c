@@ -25,6 +25,8 @@ tn_status tn_compute(tn_queue *q, const tn_op *op)
         return tn__fail(TN_STATUS_INVALID, "compute.record", "queue",
                         "the queue is a recorder, and tn_compute waits, which cannot be recorded; "
                         "use tn_queue_run");
+    tn_runtime *rt = tn__queue_device(q)->runtime;
+    uint64_t began = tn__trace_begin(rt);
     tn_status st = tn__op_open(op, &v);
     if (st == TN_OK)
         st = tn_plan_create(tn__queue_device(q), op, &desc, &plan);
@@ -34,13 +36,15 @@ tn_status tn_compute(tn_queue *q, const tn_op *op)
         bind[i] = (tn_bind){.role = v.op.args[i].role,
                             .buffer = v.op.args[i].tensor.buffer,
                             .offset_bytes = v.op.args[i].tensor.offset_bytes};
-    st = tn_fence_create(tn__queue_device(q)->runtime, 0, &fence);
+    st = tn_fence_create(rt, 0, &fence);
     tn_point done = {fence, 1};
     tn_sync sync = {.signal = &done, .signal_count = 1};
     if (st == TN_OK)
         st = tn_queue_run(q, plan, bind, v.op.arg_count, NULL, &sync);
     if (st == TN_OK)
         st = tn_fence_wait(&done, 1, 0, UINT64_MAX);
+    if (began != 0)
+        (void)tn__trace_host(rt, "api", "compute", st, began, plan, op);
     if (st != TN_OK)
         tn__error_save(&first, NULL);
     tn_fence_release(fence);

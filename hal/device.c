@@ -46,6 +46,8 @@ void tn__device_lose(tn_device *d, tn_status status, const char *reason)
         self = d->on_lost_self;
     }
     (void)pthread_mutex_unlock(&d->lock);
+    if (first && tn__tracing(d->runtime))
+        tn__trace_lost(d);
     (void)tn__fail_again(&before.error);
     if (first)
         tn__log(d->runtime, 1, "%s", d->error.text);
@@ -257,22 +259,6 @@ tn_status tn_device_child(const tn_device *d, uint32_t index, tn_device **out)
     tn__error_clear();
     st = d->ops->child(d->object, index, out);
     return st ? tn__backend_failed(st, d->uri, "child") : TN_OK;
-}
-
-void tn__device_memory_add(tn_device *d, uint64_t bytes)
-{
-    (void)pthread_mutex_lock(&d->lock);
-    d->used_bytes += bytes;
-    if (d->used_bytes > d->peak_bytes)
-        d->peak_bytes = d->used_bytes;
-    (void)pthread_mutex_unlock(&d->lock);
-}
-
-void tn__device_memory_sub(tn_device *d, uint64_t bytes)
-{
-    (void)pthread_mutex_lock(&d->lock);
-    d->used_bytes -= bytes;
-    (void)pthread_mutex_unlock(&d->lock);
 }
 
 tn_status tn_device_memory(const tn_device *device, uint32_t index, tn_memory_info *out)

@@ -1,29 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Traces, plugins, fault injection, the bus of a chip. */
+/* Plugins, fault injection, the bus of a chip. */
 /* path: [api] > placement > queue > backend > kernel > device */
 #include <hal/plugin.h>
-
-tn_status tn_runtime_trace(tn_runtime *rt, void (*fn)(void *self, const tn_event *), void *self)
-{
-    if (!tn__runtime_usable(rt))
-        return TN_STATUS_INVALID;
-    (void)pthread_mutex_lock(&rt->lock);
-    rt->trace = fn;
-    rt->trace_self = self;
-    atomic_store_explicit(&rt->tracing, fn != NULL, memory_order_relaxed);
-    (void)pthread_mutex_unlock(&rt->lock);
-    return TN_OK;
-}
-
-void tn__trace(tn_runtime *rt, const tn_event *event)
-{
-    (void)pthread_mutex_lock(&rt->lock);
-    void (*fn)(void *, const tn_event *) = rt->trace;
-    void *self = rt->trace_self;
-    (void)pthread_mutex_unlock(&rt->lock);
-    if (fn)
-        fn(self, event);
-}
 
 tn_status tn_runtime_plugins(tn_runtime *rt,
                              void (*fn)(void *self, const char *path, tn_status,

@@ -42,4 +42,11 @@ typedef struct tn__dl_managed {
     tn__dl_tensor tensor;
 } tn__dl_managed;
 
+/* DLManagedTensor, from before DLPack 1.0: no version and no flags. */
+typedef struct tn__dl_legacy {
+    tn__dl_tensor tensor;
+    void *manager_ctx;
+    void (*deleter)(struct tn__dl_legacy *self);
+} tn__dl_legacy;
+
 #endif

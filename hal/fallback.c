@@ -29,6 +29,8 @@ tn_status tn__fallback_create(tn_plan *plan, const tn_plan_desc *desc)
         return tn__fail_again(&refused.error);
     if (st == TN_OK)
         tn__choices_visit(&plan->inner->choices, tn__choices_add, &plan->choices);
+    if (st == TN_OK && tn__tracing(plan->device->runtime))
+        tn__trace_fallback(plan, refused.error.reason);
     return st;
 }
 

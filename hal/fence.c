@@ -20,6 +20,7 @@ struct tn_fence {
         tn_times times;
     } times[TIMES_KEPT];
     uint32_t times_next, times_count;
+    _Atomic uint64_t trace_id;
 };
 
 /* A query takes no lock, times do: the lock is not part of what const promises. */
@@ -244,6 +245,11 @@ tn_status tn_fence_query(const tn_fence *f, uint64_t *out_value)
     return failed ? tn__fail_again(&f->error.error) : TN_OK;
 }
 
+uint64_t tn__fence_trace_id(tn_fence *f)
+{
+    return tn__trace_id(f->runtime, &f->trace_id);
+}
+
 tn_status tn_fence_signal(tn_fence *f, uint64_t value)
 {
     if (f == NULL)
@@ -257,6 +263,12 @@ tn_status tn_fence_signal(tn_fence *f, uint64_t value)
                         "value is %llu, but the fence is at %llu; a fence only grows",
                         (unsigned long long)value, (unsigned long long)now);
     tn_fence_retain(f);
+    uint64_t began = tn__trace_begin(f->runtime);
+    if (began != 0) { /* before those who wait go on */
+        tn_point point = {f, value};
+        uint64_t item = tn__trace_host(f->runtime, "api", "signal", TN_OK, began, NULL, NULL);
+        tn__trace_host_point(f->runtime, TN_EVENT_SIGNAL, item, began, &point);
+    }
     tn__fence_complete(f, value, NULL, NULL);
     tn_fence_release(f);
     return TN_OK;
@@ -495,6 +507,17 @@ static tn_status wait_slow(tn_runtime *rt, const tn_point *points, uint32_t coun
     return settled_now ? status : wait_late(timeout_ns);
 }
 
+/* At its end, with the points that were reached then. */
+static void trace_wait(tn_runtime *rt, const tn_point *points, uint32_t count, tn_status status,
+                       uint64_t began)
+{
+    uint64_t item = tn__trace_host(rt, "api", "wait", status, began, NULL, NULL);
+    uint64_t now = tn__now_ns();
+    for (uint32_t i = 0; i < count; ++i)
+        if (tn__fence_reached(points[i].fence, points[i].value))
+            tn__trace_host_point(rt, TN_EVENT_WAIT, item, now, &points[i]);
+}
+
 tn_status tn_fence_wait(const tn_point *points, uint32_t count, uint32_t any, uint64_t timeout_ns)
 {
     if (count == 0)
@@ -515,10 +538,18 @@ tn_status tn_fence_wait(const tn_point *points, uint32_t count, uint32_t any, ui
     if (!tn__runtime_usable(rt))
         return TN_STATUS_INVALID;
     tn_status status;
-    if (judge(points, count, any != 0, &status))
+    uint64_t began = tn__trace_begin(rt);
+    if (judge(points, count, any != 0, &status)) {
+        if (began != 0)
+            trace_wait(rt, points, count, status, began);
         return status;
-    if (timeout_ns != 0)
-        return wait_slow(rt, points, count, any != 0, timeout_ns);
+    }
+    if (timeout_ns != 0) {
+        status = wait_slow(rt, points, count, any != 0, timeout_ns);
+        if (began != 0)
+            trace_wait(rt, points, count, status, began);
+        return status;
+    }
     if ((rt->flags & TN_RUNTIME_NO_THREADS) != 0 && tn__progress_turn(rt) &&
         judge(points, count, any != 0, &status))
         return status;

@@ -131,7 +131,7 @@ struct tn_runtime {
     tn__env env;
     char *plugin_path, *cache_dir;
     const volatile uint32_t *alive; /* a page that fork() wipes in the child, or NULL */
-    pthread_mutex_t lock;           /* guards: progress, discovered list, trace, fallback */
+    pthread_mutex_t lock;           /* guards: progress, discovered list, trace*, fallback */
     _Atomic(tn__pool *) pool;
     tn__progress *progress;
     tn_host host;          /* handed to every backend of this runtime */
@@ -146,6 +146,10 @@ struct tn_runtime {
     atomic_uint queue_count; /* queues made so far */
     void (*trace)(void *self, const tn_event *);
     void *trace_self;
+    uint64_t trace_turn;            /* counts the changes of trace */
+    struct tn__trace_call *tracers; /* calls of trace that are going on */
+    pthread_cond_t trace_quiet;     /* one of them ended */
+    _Atomic uint64_t trace_ids;
 };
 bool tn__runtime_usable(const tn_runtime *rt); /* false in a forked child; the error is recorded */
 /* Whether this is a child that was forked after the runtime was made: its copies of locks and
@@ -160,7 +164,22 @@ static inline bool tn__tracing(const tn_runtime *rt)
 {
     return atomic_load_explicit(&rt->tracing, memory_order_relaxed);
 }
-void tn__trace(tn_runtime *rt, const tn_event *event); /* no lock may be held */
+/* trace.c; all but the first two only while tracing, with no lock held. */
+uint64_t tn__trace_id(tn_runtime *rt, _Atomic uint64_t *id); /* number of a fence or a queue */
+static inline uint64_t tn__trace_begin(const tn_runtime *rt) /* 0: nobody listens */
+{
+    return tn__tracing(rt) ? tn__now_ns() : 0;
+}
+/* A slice of this thread, from tn__trace_begin() on; keeps this thread's last error. Returns its
+ * number, which the points that it waited for or signalled are told with. */
+uint64_t tn__trace_host(tn_runtime *rt, const char *crossing, const char *name, tn_status status,
+                        uint64_t start_ns, const tn_plan *plan, const tn_op *op);
+void tn__trace_host_point(tn_runtime *rt, tn_event_kind kind, uint64_t item, uint64_t at_ns,
+                          const tn_point *point);
+void tn__trace_memory(tn_device *d, uint64_t used_bytes, uint64_t at_ns);
+void tn__trace_hit(const tn_plan *plan);                          /* found again */
+void tn__trace_fallback(const tn_plan *plan, const char *reason); /* that has its inner plan */
+void tn__trace_lost(tn_device *d);                                /* that has its error */
 /* The runtime's executor: the host's, or ours, whose pool (pool.c) is made at first need. */
 tn_status tn__runtime_executor(tn_runtime *rt, tn_executor *out);
 uint32_t tn__cpus_usable(void); /* affinity and cgroup quota, >= 1 (topology_linux.c) */
@@ -223,9 +242,6 @@ static inline bool tn__device_lost(const tn_device *d)
     return atomic_load_explicit(&d->lost, memory_order_acquire) != TN_OK;
 }
 void tn__inject_free(tn_device *d);
-/* Counts a buffer's bytes for tn_device_memory(). */
-void tn__device_memory_add(tn_device *d, uint64_t bytes);
-void tn__device_memory_sub(tn_device *d, uint64_t bytes);
 tn_status tn__device_usable(tn_device *d,
                             const char *argument); /* NULL, forked or lost: the error */
 /* Calls a function of a backend's table only if the table is long enough to have it. */
@@ -269,6 +285,7 @@ typedef void (*tn__fence_fn)(void *self, tn_status status, const tn_error *error
 tn_status tn__fence_when(tn_fence *f, uint64_t value, tn__fence_fn fn, void *self);
 void tn__fence_complete(tn_fence *f, uint64_t value, const tn_error *error, const tn_times *times);
 tn_runtime *tn__fence_runtime(const tn_fence *f);
+uint64_t tn__fence_trace_id(tn_fence *f);
 bool tn__fence_reached(tn_fence *f, uint64_t value); /* false also when failed */
 
 /* ---- queue (queue.c) ---- */

@@ -259,13 +259,22 @@ tn_status tn_plan_create(tn_device *device, const tn_op *op, const tn_plan_desc 
     resolve(&v);
     bool cached = device->plans != NULL && tn__plan_key_make(&v, &whole, &key);
     /* A hit needs no check: an op that is equal in all that is checked passed it before. */
-    if (cached && (*out = tn__plan_cache_find(device->plans, &key)) != NULL)
+    if (cached && (*out = tn__plan_cache_find(device->plans, &key)) != NULL) {
+        if (tn__tracing(device->runtime))
+            tn__trace_hit(*out);
         return TN_OK;
+    }
     st = tn__op_check_view(&v);
     if (st != TN_OK)
         return st;
     tn_plan *p = NULL;
+    uint64_t began = tn__trace_begin(device->runtime);
     st = build(device, &v, &whole, &p);
+    if (began != 0) {
+        tn_op shown = v.op;
+        shown.attr = v.row->attr_bytes > 0 ? &v.attr : NULL;
+        (void)tn__trace_host(device->runtime, "placement", "plan", st, began, p, &shown);
+    }
     if (st != TN_OK) {
         tn__error_device(device->uri);
         return st;
@@ -355,7 +364,7 @@ tn_status tn_plan_explain(const tn_plan *plan, tn_choice_fn fn, void *self)
         if (plan->choices.first == NULL) {
             tn_choice only = {.device = plan->info.device,
                               .kernel = plan->info.kernel,
-                              .reason = "chosen",
+                              .reason = "kernel.chosen",
                               .text = "the one kernel of this device",
                               .accepted = 1,
                               .estimate_ns = plan->info.estimate_ns};

@@ -64,9 +64,9 @@ static void drop_uses(tn__item *item)
 
 static void drop_fences(tn__item *item)
 {
-    for (uint32_t i = 0; i < item->wait_count; ++i)
+    for (uint32_t i = 0; i < item->wait_count + item->met_count; ++i)
         tn_fence_release(item->waits[i].fence);
-    item->wait_count = 0;
+    item->wait_count = item->met_count = 0;
     for (uint32_t i = 0; i < item->signal_count; ++i)
         tn_fence_release(item->signals[i].fence);
     item->signal_count = 0;
@@ -171,6 +171,7 @@ tn_status tn__item_begin(tn_queue *q, tn_work_kind kind, const tn_sync *sync, ui
     item->retry = false;
     item->fault = (tn__fault){0};
     item->due_ns = 0;
+    item->shown = NULL;
     memset(&item->work, 0, sizeof item->work);
     item->work.head = (tn_head)TN_INIT(tn_work);
     item->work.kind = kind;
@@ -238,7 +239,8 @@ tn_status tn__item_submit(tn__item *item, const tn_sync *sync)
         tn_fence_retain(item->signals[i].fence);
     }
     item->signal_count = signals;
-    item->submitted_ns = signals != 0 || tn__tracing(q->runtime) ? tn__now_ns() : 0;
+    item->traced = tn__tracing(q->runtime);
+    item->submitted_ns = signals != 0 || item->traced ? tn__now_ns() : 0;
     uint32_t waits = 0;
     for (uint32_t i = 0; sync != NULL && i < sync->wait_count; ++i) {
         tn_point point = sync->wait[i];
@@ -250,8 +252,20 @@ tn_status tn__item_submit(tn__item *item, const tn_sync *sync)
                                                 .fence = tn_fence_retain(point.fence)};
     }
     item->wait_count = waits;
+    for (uint32_t i = 0; item->traced && sync != NULL && i < sync->wait_count; ++i) {
+        tn_point point = sync->wait[i];
+        uint32_t at = 0;
+        while (at < waits &&
+               (item->waits[at].fence != point.fence || item->waits[at].value != point.value))
+            ++at;
+        if (at == waits)
+            item->waits[waits + item->met_count++] =
+                (tn__fence_node){.value = point.value, .fence = tn_fence_retain(point.fence)};
+    }
+    bool traced = item->traced;
+    uint64_t at_ns = item->submitted_ns;
     pthread_mutex_lock(&q->lock);
-    item->id = ++q->next_id;
+    uint64_t id = item->id = ++q->next_id;
     item->waits_left = waits + (waits != 0);
     *q->waiting_end = item;
     q->waiting_end = &item->next;
@@ -268,28 +282,17 @@ tn_status tn__item_submit(tn__item *item, const tn_sync *sync)
         --item->waits_left;
     }
     tn__queue_dispatch(q, true);
+    if (traced) /* the item may be gone */
+        tn__trace_submit(q, id, at_ns);
     return TN_OK;
 }
 
 /* ---- completion ---- */
-static const char *work_name(tn_work_kind kind)
+const char *tn__work_name(tn_work_kind kind)
 {
     static const char *const names[] = {"group", "run",  "pack", "copy",    "fill",
                                         "write", "read", "call", "commands"};
     return (uint32_t)kind < sizeof names / sizeof names[0] ? names[kind] : "work";
-}
-
-static void emit(tn_queue *q, const tn__item *item, const tn_times *times)
-{
-    if (!tn__tracing(q->runtime))
-        return;
-    tn_event event = {.track = q->device->uri,
-                      .name = work_name(item->work.kind),
-                      .args = "",
-                      .start_ns = times->start_ns,
-                      .end_ns = times->end_ns,
-                      .flow = item->id};
-    tn__trace(q->runtime, &event);
 }
 
 /* The error of an item that failed: this thread's last one if it is of that status. */
@@ -301,7 +304,7 @@ static void save_error(tn_queue *q, tn__error_copy *to, tn_status status, tn_wor
         tn__fail(
             status, "queue.item", NULL,
             "a %s failed on %s and the device gave no reason; its backend should call tn_host.fail",
-            work_name(kind), q->device->uri);
+            tn__work_name(kind), q->device->uri);
         tn_error_last(&error);
     }
     if (error.device == NULL || error.device[0] == '\0')
@@ -343,7 +346,8 @@ static void finish(tn_queue *q, tn__item *item, tn_status status, const tn_times
             if (t.start_ns == 0)
                 t.start_ns = t.submitted_ns;
         }
-        emit(q, item, &t);
+        if (item->traced && tn__tracing(q->runtime))
+            tn__trace_item(q, item, error, &t);
         drop_uses(item);
         for (uint32_t i = 0; i < item->signal_count; ++i)
             tn__fence_complete(item->signals[i].fence, item->signals[i].value, error, &t);
@@ -490,7 +494,8 @@ void tn__queue_dispatch(tn_queue *q, bool submitter)
             bool others = q->inflight > 1;
             bool here = submitter && (q->flags & TN_QUEUE_INLINE) != 0 && !others;
             item->work.item = item->id;
-            item->work.flags = here ? TN_WORK_MAY_RUN_HERE : 0u;
+            item->work.flags =
+                (here ? TN_WORK_MAY_RUN_HERE : 0u) | (item->traced ? TN_WORK_TIMED : 0u);
             pthread_mutex_unlock(&q->lock);
             hand_over(q, item, others);
             handed = true;
@@ -577,6 +582,7 @@ tn_status tn_queue_wait_idle(tn_queue *q, uint64_t timeout_ns)
                         "the queue is a recorder, which does nothing that could be waited for; "
                         "wait for the queue that its commands are submitted to");
     struct timespec deadline = {0};
+    uint64_t began = tn__trace_begin(q->runtime);
     bool limited = tn__deadline(timeout_ns, &deadline), late = false;
     bool turning = (q->runtime->flags & TN_RUNTIME_NO_THREADS) != 0;
     uint64_t slice = timeout_ns < POLL_SLICE_NS ? timeout_ns : POLL_SLICE_NS;
@@ -609,6 +615,12 @@ tn_status tn_queue_wait_idle(tn_queue *q, uint64_t timeout_ns)
     pthread_mutex_unlock(&q->lock);
     if (idle)
         tn__progress_settle(q);
+    if (began != 0)
+        (void)tn__trace_host(q->runtime, "api", "wait_idle",
+                             !idle    ? TN_STATUS_TIMEOUT
+                             : failed ? q->error.error.status
+                                      : TN_OK,
+                             began, NULL, NULL);
     if (failed && idle)
         return tn__fail_again(&q->error.error);
     if (!idle)
@@ -671,7 +683,7 @@ tn_status tn__queue_run_plan(tn_queue *q, tn_plan *plan, void *plan_object, cons
         item->work.workspace = workspace->object;
         item->work.workspace_offset = workspace->offset;
     }
-    item->plan = tn_plan_retain(plan);
+    item->shown = item->plan = tn_plan_retain(plan);
     item->work.plan = plan_object;
     item->work.slots = item->slots;
     item->work.slot_count = slot_count;
@@ -701,7 +713,7 @@ tn_status tn__queue_pack_plan(tn_queue *q, tn_plan *plan, void *plan_object, tn_
     item->tensor = *from;
     tn__item_keep(item, to);
     tn__item_keep(item, from->buffer);
-    item->plan = tn_plan_retain(plan);
+    item->shown = item->plan = tn_plan_retain(plan);
     item->work.plan = plan_object;
     item->work.slots = item->slots;
     item->work.slot_count = 1;

@@ -36,18 +36,21 @@ struct tn__item {
     tn_work work; /* kind 0: nothing to do, an empty group */
     tn_tensor tensor;
     bool host;                  /* done by the progress thread, alone on its queue */
+    bool traced;                /* somebody listened at submit */
     bool retry;                 /* the backend had no memory for it behind those in flight */
     tn__fault fault;            /* injected */
     uint64_t due_ns;            /* of a delayed item whose turn has come */
     uint32_t waits_left;        /* guarded by queue.lock */
     const tn_error *wait_error; /* of a retained fence, or queue.submit_error */
     uint32_t wait_count, wait_capacity, signal_count, signal_capacity;
+    uint32_t met_count; /* behind the waits: those met at submit, which the trace tells of */
     uint32_t slot_capacity, keep_count, keep_capacity;
     tn__fence_node *waits;
     tn_point *signals;
     tn_slot *slots;
     tn_buffer **keep; /* COPY: [0] to, [1] from */
     tn_plan *plan;
+    const tn_plan *shown; /* what the trace tells of: plan, or that of a replayed item */
     tn_commands *commands;
     tn__fence_node inline_waits[TN__INLINE_WAITS];
     tn_point inline_signals[TN__INLINE_SIGNALS];
@@ -79,7 +82,8 @@ struct tn_queue {
     uint32_t sleepers; /* on `changed` */
     bool dispatching;  /* a thread is inside a backend entry of this queue, or about to be */
     bool failed;       /* error is set and never changes again */
-    uint64_t next_id;
+    uint64_t next_id, traced_ns; /* traced: the end of the last slice */
+    _Atomic uint64_t trace_id;
     tn__item *waiting, **waiting_end; /* not yet handed over, in order */
     tn__item *flying, **flying_end;   /* handed over, in order */
     tn__item *spare;
@@ -137,6 +141,13 @@ tn_status tn__transfer_emulate(tn_queue *q, tn__item *item);
 /* One blocking transfer over an internal queue. */
 tn_status tn__transfer_now(tn_queue *internal, tn_buffer *buffer, uint64_t offset, void *host,
                            uint64_t bytes, bool write);
+/* trace.c: the slice of an item that was submitted while tracing, and the points it waited for and
+ * signals; with no lock held. */
+void tn__trace_item(tn_queue *q, const tn__item *item, const tn_error *error,
+                    const tn_times *times); /* error NULL: it ended well */
+/* The mark of an item that was just submitted and may be gone. */
+void tn__trace_submit(tn_queue *q, uint64_t item, uint64_t at_ns);
+const char *tn__work_name(tn_work_kind kind); /* "copy" */
 /* commands.c: destroys one whose last reference is gone; called with the queue entered. */
 void tn__commands_destroy(tn_commands *c);
 

@@ -155,6 +155,7 @@ static void destroy(tn_runtime *rt)
     free_text(rt, rt->cache_dir);
     tn__env_free(rt, &rt->env);
     tn__fork_page_destroy(rt->alive);
+    (void)pthread_cond_destroy(&rt->trace_quiet);
     (void)pthread_mutex_destroy(&rt->lock);
     tn_allocator a = rt->allocator;
     a.free(a.self, rt, sizeof(*rt));
@@ -222,6 +223,7 @@ tn_status tn_runtime_create(const tn_runtime_desc *desc, tn_runtime **out)
     atomic_init(&rt->tracing, false);
     atomic_init(&rt->queue_count, 0u);
     (void)pthread_mutex_init(&rt->lock, NULL);
+    (void)pthread_cond_init(&rt->trace_quiet, NULL);
     rt->alive = tn__fork_page_create();
     st = apply_settings(rt, &d);
     if (!st)

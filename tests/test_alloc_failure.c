@@ -345,14 +345,46 @@ static tn_status dlpack(bed *b)
     return deleted == 1 ? st : TN_STATUS_INTERNAL;
 }
 
+static void forget_legacy(tn__dl_legacy *m)
+{
+    (void)m;
+    ++deleted;
+}
+
+static tn_status dlpack_legacy(bed *b)
+{
+    static float data[12];
+    int64_t shape[2] = {3, 4};
+    tn__dl_legacy m = {.deleter = forget_legacy,
+                       .tensor = {.data = data,
+                                  .device = {TN__DL_CPU, 0},
+                                  .ndim = 2,
+                                  .dtype = {TN__DL_FLOAT, 32, 1},
+                                  .shape = shape}};
+    tn_tensor t;
+    void *out = NULL;
+    deleted = 0;
+    tn_status st = tn_tensor_from_dlpack_legacy(b->d, &m, &t);
+    if (st != TN_OK)
+        return deleted == 0 ? st : TN_STATUS_INTERNAL;
+    st = tn_tensor_to_dlpack_legacy(&t, &out);
+    tn_buffer_release(t.buffer);
+    if (st == TN_OK) {
+        tn__dl_legacy *o = out;
+        o->deleter(o);
+    }
+    return deleted == 1 ? st : TN_STATUS_INTERNAL;
+}
+
 static const scenario foreign_scenarios[] = {
     {"buffer_import", BED_QUEUE, 0, 4, one_buffer, buffer_import},
     {"dlpack", BED_QUEUE, 0, 3, one_buffer, dlpack},
+    {"dlpack_legacy", BED_QUEUE, 0, 3, one_buffer, dlpack_legacy},
 };
 
 TN_TEST(alloc_failure, foreign_memory)
 {
-    uint64_t sum = bed_sweep_all(foreign_scenarios, 2, "cpu");
+    uint64_t sum = bed_sweep_all(foreign_scenarios, 3, "cpu");
     fprintf(stderr, "%llu allocation points of foreign memory\n", (unsigned long long)sum);
 }
 

@@ -110,6 +110,8 @@ static void rows(void *self)
     FORKED(tn_buffer_get_info(b->b, &buffer_info));
     FORKED(tn_tensor_from_dlpack(b->d, managed, &t));
     FORKED(tn_tensor_to_dlpack(&t, &p));
+    FORKED(tn_tensor_from_dlpack_legacy(b->d, managed, &t));
+    FORKED(tn_tensor_to_dlpack_legacy(&t, &p));
     FORKED(tn_queue_create(b->d, NULL, &q));
     FORKED(tn_queue_wait_idle(b->q, UINT64_MAX));
     FORKED(tn_queue_write(b->q, b->b, 0, host, 4, NULL));

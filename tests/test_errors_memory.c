@@ -251,6 +251,15 @@ TN_TEST(errors_memory, from_dlpack)
         TN_ERROR(tn_tensor_from_dlpack(bed.d, &m, &t), status, reason, "managed_versioned",        \
                  given);                                                                           \
     } while (0)
+        TN_INVALID(tn_tensor_from_dlpack_legacy(NULL, &m, &t), "device.null", "device", "NULL");
+        TN_INVALID(tn_tensor_from_dlpack_legacy(bed.d, NULL, &t), "argument.null", "managed",
+                   "NULL");
+        TN_INVALID(tn_tensor_from_dlpack_legacy(bed.d, &m, NULL), "argument.null", "out_tensor",
+                   "NULL");
+        tn__dl_legacy old = {.tensor = m.tensor};
+        old.tensor.dtype.bits = 12;
+        TN_ERROR(tn_tensor_from_dlpack_legacy(bed.d, &old, &t), TN_STATUS_UNSUPPORTED,
+                 "dlpack.dtype", "managed", "12");
         BAD(m.version.major = 2, TN_STATUS_INCOMPATIBLE, "dlpack.version", "2.0");
         BAD(m.tensor.device.type = 2, TN_STATUS_UNSUPPORTED, "dlpack.device", "2");
         BAD(m.flags = TN__DL_FLAG_READ_ONLY, TN_STATUS_UNSUPPORTED, "dlpack.read_only", "0x1");
@@ -286,6 +295,8 @@ TN_TEST(errors_memory, to_dlpack)
         TN_REQUIRE(tn_device_get_info(bed.d, &info) == TN_OK);
         TN_INVALID(tn_tensor_to_dlpack(NULL, &managed), "argument.null", "tensor", "NULL");
         TN_INVALID(tn_tensor_to_dlpack(&t, NULL), "argument.null", "out_managed_versioned", "NULL");
+        TN_INVALID(tn_tensor_to_dlpack_legacy(NULL, &managed), "argument.null", "tensor", "NULL");
+        TN_INVALID(tn_tensor_to_dlpack_legacy(&t, NULL), "argument.null", "out_managed", "NULL");
 #define BAD(change, status, reason, given)                                                         \
     do {                                                                                           \
         t = good;                                                                                  \

@@ -287,6 +287,12 @@ static void ignore_plugin(void *self, const char *path, tn_status status, const 
     (void)self, (void)path, (void)status, (void)reason;
 }
 
+static void trace_inside(void *self, const tn_event *e)
+{
+    (void)e;
+    TN_INVALID(tn_runtime_trace(self, ignore_event, NULL), "trace.inside", "fn", "inside");
+}
+
 TN_TEST(errors_runtime, diagnostics)
 {
     for (const char *const *uri = tn_test_devices(); *uri != NULL; ++uri) {
@@ -294,6 +300,12 @@ TN_TEST(errors_runtime, diagnostics)
         tn_bus bus;
         tn_chip chip = {.head = TN_INIT(tn_chip)};
         TN_INVALID(tn_runtime_trace(NULL, ignore_event, NULL), "runtime.null", "runtime", "NULL");
+        TN_EXPECT(tn_runtime_trace(bed.rt, trace_inside, bed.rt) == TN_OK);
+        tn_buffer *told = NULL;
+        tn_buffer_desc told_desc = {.head = TN_INIT(tn_buffer_desc), .bytes = 64};
+        TN_EXPECT(tn_buffer_create(bed.d, &told_desc, &told) == TN_OK);
+        TN_EXPECT(tn_runtime_trace(bed.rt, NULL, NULL) == TN_OK);
+        tn_buffer_release(told);
         TN_INVALID(tn_runtime_plugins(NULL, ignore_plugin, NULL), "runtime.null", "runtime",
                    "NULL");
         TN_INVALID(tn_runtime_plugins(bed.rt, NULL, NULL), "plugin.null", "fn", "NULL");

@@ -11,18 +11,22 @@
 /* ---- executors ---- */
 enum { HELPERS = 3, WORKERS = HELPERS + 1 };
 typedef enum manner {
-    POOL,      /* helpers and the caller take what comes next */
-    REVERSED,  /* from the last task to the first */
-    LATE,      /* as POOL, each task after a while */
-    ELSEWHERE, /* all on one other thread */
-    NOT_HERE,  /* helpers only */
-    SKIPS,     /* every second task is left out */
-    NEVER,     /* none is called */
-    WILD,      /* worker numbers of its own invention */
+    POOL,       /* helpers and the caller take what comes next */
+    REVERSED,   /* from the last task to the first */
+    LATE,       /* as POOL, each task after a while */
+    ELSEWHERE,  /* all on one other thread */
+    NOT_HERE,   /* helpers only */
+    SKIPS,      /* every second task is left out */
+    NEVER,      /* none is called */
+    WILD,       /* worker numbers of its own invention */
+    SHUFFLED,   /* in an order of its own */
+    ONE_BY_ONE, /* never two at a time, of all jobs */
+    DEFERRED,   /* on other threads, which start late, while the caller sleeps */
     MANNERS
 } manner;
-static const char *const manner_names[] = {"pool",     "reversed", "late",  "elsewhere",
-                                           "not here", "skips",    "never", "wild"};
+static const char *const manner_names[] = {"pool",     "reversed",   "late",    "elsewhere",
+                                           "not here", "skips",      "never",   "wild",
+                                           "shuffled", "one by one", "deferred"};
 
 typedef struct job {
     void (*task)(void *arg, uint32_t index, uint32_t worker);
@@ -43,8 +47,18 @@ static void nap(uint64_t ns)
     (void)nanosleep(&t, NULL);
 }
 
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER; /* guards: nothing, it keeps apart */
+
 static void one(job *j, uint32_t index, uint32_t worker)
 {
+    if (j->how == ONE_BY_ONE) {
+        pthread_mutex_lock(&turn);
+        j->task(j->arg, index, worker);
+        pthread_mutex_unlock(&turn);
+        return;
+    }
+    if (j->how == SHUFFLED && j->tasks % 7 != 0)
+        index = (index * 7 + 3) % j->tasks; /* a permutation: 7 does not divide the tasks */
     if (j->how == LATE)
         nap(index % 3 * 100000);
     if (j->how == SKIPS && index % 2 != 0)
@@ -68,6 +82,8 @@ typedef struct helper {
 static void *help(void *arg)
 {
     helper *h = arg;
+    if (h->j->how == DEFERRED)
+        nap(200000);
     take(h->j, h->worker);
     return NULL;
 }
@@ -88,7 +104,7 @@ static void parallel(void *self, uint32_t tasks, void (*task)(void *, uint32_t, 
         if (pthread_create(&helpers[i].thread, NULL, help, &helpers[i]) != 0)
             break;
     }
-    if ((h->how != ELSEWHERE && h->how != NOT_HERE) || started == 0)
+    if ((h->how != ELSEWHERE && h->how != NOT_HERE && h->how != DEFERRED) || started == 0)
         take(&j, 0);
     for (uint32_t i = 0; i < started; ++i)
         (void)pthread_join(helpers[i].thread, NULL);
@@ -213,6 +229,45 @@ TN_TEST(executor, same_bits)
 {
     for (const char *const *uri = tn_test_devices(); *uri != NULL; ++uri)
         compare(*uri);
+}
+
+/* One executor for several runtimes, which call it at the same time from their own threads. */
+typedef struct guest {
+    const char *uri;
+    host *h;
+    bits got;
+    int64_t live;
+} guest;
+
+static void *visit(void *arg)
+{
+    guest *g = arg;
+    g->live = chain(g->uri, "canonical", g->h, 1, &g->got);
+    return NULL;
+}
+
+TN_TEST(executor, shared_by_runtimes)
+{
+    enum { GUESTS = 3 };
+    static const manner manners[] = {POOL, ELSEWHERE, ONE_BY_ONE};
+    static guest g[GUESTS];
+    static bits want;
+    pthread_t thread[GUESTS];
+    (void)chain("cpu", "canonical", NULL, WORKERS, &want);
+    for (size_t m = 0; m < sizeof manners / sizeof manners[0]; ++m) {
+        host h = {.how = manners[m]};
+        for (int i = 0; i < GUESTS; ++i) {
+            g[i].uri = i % 2 == 0 ? "cpu" : "cpu?private=1";
+            g[i].h = &h;
+            TN_REQUIRE(pthread_create(&thread[i], NULL, visit, &g[i]) == 0);
+        }
+        for (int i = 0; i < GUESTS; ++i) {
+            pthread_join(thread[i], NULL);
+            TN_EXPECT(g[i].live == 0 && memcmp(&g[i].got, &want, sizeof want) == 0,
+                      "%s executor, %s: other bits or %lld bytes left", manner_names[manners[m]],
+                      g[i].uri, (long long)g[i].live);
+        }
+    }
 }
 
 /* Fewer threads than the executor has: its worker numbers go past the plan's workspace. */

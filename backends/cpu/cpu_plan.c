@@ -14,71 +14,103 @@ static const tn_k_op *find_op(tn_op_kind kind)
 }
 
 static void tell(tn_choice_fn fn, void *self, const tn_k_variant *v, const tn_k_why *why,
-                 uint64_t estimate)
+                 bool accepted, uint64_t estimate)
 {
-    if (fn == NULL)
-        return;
     tn_choice c = {.device = "cpu",
                    .kernel = v->name,
-                   .reason = why != NULL ? why->reason : "",
-                   .text = why != NULL ? why->text : "",
-                   .accepted = why == NULL,
+                   .reason = why->reason,
+                   .text = why->text,
+                   .accepted = accepted,
                    .estimate_ns = estimate};
     fn(self, &c);
 }
 
-/* Walks the rows and leaves the best in `p`; `why` is the refusal of the last row that could have
- * served the class. */
-static bool choose(cpu_plan *p, const tn_op *op, const char *kernel, uint64_t limit,
-                   tn_choice_fn fn, void *self, tn_k_why *why)
+/* Whether a row takes the op, and how it would run it; else why not. */
+static bool consider(const cpu_plan *p, const tn_op *op, const tn_k_variant *v, const char *kernel,
+                     uint64_t limit, tn_k_launch *launch, tn_k_why *no)
 {
     const tn_k_caps *caps = &p->device->caps;
+    *no = (tn_k_why){"kernel.refused", "args", "does not take such an op"};
+    memset(launch, 0, sizeof *launch);
+    if (kernel != NULL && strcmp(kernel, v->name) != 0) {
+        *no = (tn_k_why){"kernel.not_asked", "desc.kernel",
+                         "this op has no kernel of that name, tn_device_explain lists them"};
+        return false;
+    }
+    if ((v->isa & ~caps->isa) != 0) {
+        *no = (tn_k_why){"kernel.isa", NULL,
+                         "the cpu, or the limit on its tier (max=, TENON_CPU_MAX), lacks the "
+                         "instructions"};
+        return false;
+    }
+    if (!tn_k_serves(v->cls, op->numerics.cls)) {
+        *no = (tn_k_why){"kernel.class", "numerics.cls",
+                         "the kernel promises less than the class asked for"};
+        return false;
+    }
+    if (v->accepts != NULL && !v->accepts(p->params, caps, no))
+        return false;
+    v->plan(p->params, caps, launch);
+    launch->workers = caps->workers;
+    uint64_t bytes = launch->shared_bytes + launch->worker_bytes * launch->workers;
+    if (limit != 0 && bytes > limit) {
+        *no = (tn_k_why){"kernel.workspace", "desc.workspace_limit_bytes",
+                         "the workspace is above the limit of the plan"};
+        return false;
+    }
+    return true;
+}
+
+/* Walks the rows and leaves the best in `p`; `why` is the refusal of the last row that could have
+ * served the class. */
+static bool choose(cpu_plan *p, const tn_op *op, const char *kernel, uint64_t limit, tn_k_why *why)
+{
     for (uint32_t i = 0; i < p->op->variant_count; ++i) {
         const tn_k_variant *v = p->op->variants[i];
-        tn_k_why no = {"kernel.refused", "args", "does not take such an op"};
+        tn_k_why no;
         tn_k_launch launch;
-        memset(&launch, 0, sizeof launch);
-        bool ok = false;
-        bool asked = kernel != NULL && strcmp(kernel, v->name) == 0;
-        if (kernel != NULL && !asked)
-            no = (tn_k_why){"kernel.not_asked", "desc.kernel",
-                            "this op has no kernel of that name, tn_device_explain lists them"};
-        else if ((v->isa & ~caps->isa) != 0)
-            no = (tn_k_why){"kernel.isa", NULL,
-                            "the cpu, or the limit on its tier (max=, TENON_CPU_MAX), lacks the "
-                            "instructions"};
-        else if (!tn_k_serves(v->cls, op->numerics.cls))
-            no = (tn_k_why){"kernel.class", "numerics.cls",
-                            "the kernel promises less than the class asked for"};
-        else
-            ok = v->accepts == NULL || v->accepts(p->params, caps, &no);
-        if (ok) {
-            v->plan(p->params, caps, &launch);
-            launch.workers = caps->workers;
-            uint64_t bytes = launch.shared_bytes + launch.worker_bytes * launch.workers;
-            if (limit != 0 && bytes > limit) {
-                ok = false;
-                no = (tn_k_why){"kernel.workspace", "desc.workspace_limit_bytes",
-                                "the workspace is above the limit of the plan"};
-            }
-        }
-        if (!ok) {
-            tell(fn, self, v, &no, 0);
+        if (!consider(p, op, v, kernel, limit, &launch, &no)) {
             /* The reason to tell is that of a kernel that could have been it: the one that was
              * asked for, or one that this cpu can run. */
-            bool near = kernel != NULL ? asked : (v->isa & ~caps->isa) == 0;
+            bool near = kernel != NULL ? strcmp(kernel, v->name) == 0
+                                       : (v->isa & ~p->device->caps.isa) == 0;
             if (why->reason == NULL || near)
                 *why = no;
-            continue;
-        }
-        tell(fn, self, v, NULL, launch.estimate_ns);
-        if (p->variant == NULL || launch.estimate_ns == 0 || p->launch.estimate_ns == 0 ||
-            launch.estimate_ns <= p->launch.estimate_ns) {
+        } else if (p->variant == NULL || launch.estimate_ns == 0 || p->launch.estimate_ns == 0 ||
+                   launch.estimate_ns <= p->launch.estimate_ns) {
             p->variant = v;
             p->launch = launch;
         }
     }
     return p->variant != NULL;
+}
+
+/* Every row with its reason, once it is known which one it became: the rows are few and pure, so
+ * asking them again is cheaper than a list of answers would be to keep. */
+static void tell_all(const cpu_plan *p, const tn_op *op, const char *kernel, uint64_t limit,
+                     tn_choice_fn fn, void *self)
+{
+    for (uint32_t i = 0; fn != NULL && i < p->op->variant_count; ++i) {
+        const tn_k_variant *v = p->op->variants[i];
+        tn_k_why why;
+        tn_k_launch launch;
+        bool ok = consider(p, op, v, kernel, limit, &launch, &why);
+        if (ok && v == p->variant)
+            why = (tn_k_why){"kernel.chosen", NULL,
+                             "the best of those that take the op in this class"};
+        else if (ok)
+            why = (tn_k_why){"kernel.not_best", NULL,
+                             "takes the op, but the model says that the chosen one is as fast or "
+                             "faster"};
+        tell(fn, self, v, &why, ok, ok ? launch.estimate_ns : 0);
+    }
+}
+
+/* What the op asks for that no row has: the same reason for each of them. */
+static void tell_none(const cpu_plan *p, const tn_k_why *why, tn_choice_fn fn, void *self)
+{
+    for (uint32_t i = 0; fn != NULL && i < p->op->variant_count; ++i)
+        tell(fn, self, p->op->variants[i], why, false, 0);
 }
 
 /* The kernel's own words, and what it was asked for. */
@@ -119,19 +151,27 @@ static tn_status prepare(cpu_device *d, const tn_op *op, const tn_plan_desc *des
             d->host, TN_STATUS_UNSUPPORTED, "cpu.no_kernels", "kind",
             "kind %d is an op that the cpu device has no kernel for; use another device",
             (int)op->kind);
-    if (op->numerics.accumulate != 0 && op->numerics.accumulate != usual_accumulate(op))
+    if (op->numerics.accumulate != 0 && op->numerics.accumulate != usual_accumulate(op)) {
+        why = (tn_k_why){"kernel.accumulate", "numerics.accumulate",
+                         "the kernels accumulate these dtypes in another one; 0 asks for it"};
+        tell_none(p, &why, fn, self);
         return CPU_FAIL_ARGUMENT(
             d->host, TN_STATUS_UNSUPPORTED, "kernel.accumulate", "numerics.accumulate",
             "numerics.accumulate is %s; the kernels of %s on cpu accumulate in "
             "%s here, which 0 asks for",
             tn_dtype_name((tn_dtype)op->numerics.accumulate), p->op->name,
             tn_dtype_name((tn_dtype)usual_accumulate(op)));
-    if (!p->op->params(op, p->params, &why))
+    }
+    if (!p->op->params(op, p->params, &why)) {
+        tell_none(p, &why, fn, self);
         return refuse(d, op, p->op->name, &why);
-    if (!choose(p, op, desc != NULL ? desc->kernel : NULL,
-                desc != NULL ? desc->workspace_limit_bytes : 0, fn, self, &why))
-        return refuse(d, op, desc != NULL && desc->kernel != NULL ? desc->kernel : p->op->name,
-                      &why);
+    }
+    const char *kernel = desc != NULL ? desc->kernel : NULL;
+    uint64_t limit = desc != NULL ? desc->workspace_limit_bytes : 0;
+    bool found = choose(p, op, kernel, limit, &why);
+    tell_all(p, op, kernel, limit, fn, self);
+    if (!found)
+        return refuse(d, op, kernel != NULL ? kernel : p->op->name, &why);
     if (p->numerics.accumulate == 0)
         p->numerics.accumulate = TN_F32;
     p->numerics.canonical_version = 1;

@@ -195,6 +195,26 @@ static void execute(cpu_queue *q, const tn_work *w)
     }
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The work, with its times where somebody looks at them; NULL otherwise. */
+static const tn_times *execute_timed(cpu_queue *q, const tn_work *w, tn_times *times)
+{
+    if ((w->flags & TN_WORK_TIMED) == 0) {
+        execute(q, w);
+        return NULL;
+    }
+    *times = (tn_times){.start_ns = now_ns()};
+    execute(q, w);
+    times->end_ns = now_ns();
+    return times;
+}
+
 static void sleep_ns(uint64_t ns)
 {
     struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
@@ -211,9 +231,9 @@ static uint64_t delay(cpu_queue *q)
     return (q->random & 7u) == 0 ? q->random % 200000u : q->random % 4000u;
 }
 
-static void complete(cpu_queue *q, uint64_t item)
+static void complete(cpu_queue *q, uint64_t item, const tn_times *times)
 {
-    q->device->host->complete(q->token, item, TN_OK, NULL);
+    q->device->host->complete(q->token, item, TN_OK, times);
     pthread_mutex_lock(&q->lock);
     ++q->done;
     pthread_cond_broadcast(&q->item_done);
@@ -238,14 +258,15 @@ static void *serve(void *arg)
         item.work.tensor = &item.tensor;
         if (q->device->hidden)
             sleep_ns(delay(q));
-        execute(q, &item.work);
+        tn_times times;
+        const tn_times *timed = execute_timed(q, &item.work, &times);
         if (q->device->hidden)
             sleep_ns(delay(q));
         /* Idle before the completion is told, so that whoever is told may go on inline. */
         pthread_mutex_lock(&q->lock);
         q->running = q->count != 0;
         pthread_mutex_unlock(&q->lock);
-        complete(q, item.work.item);
+        complete(q, item.work.item, timed);
         pthread_mutex_lock(&q->lock);
     }
     pthread_mutex_unlock(&q->lock);
@@ -310,8 +331,9 @@ static tn_status queue_submit(void *queue, const tn_work *w)
                         "threads or wait for the queue",
                         behind);
     if (here) {
-        execute(q, w);
-        host->complete(q->token, w->item, TN_OK, NULL);
+        tn_times times;
+        const tn_times *timed = execute_timed(q, w, &times);
+        host->complete(q->token, w->item, TN_OK, timed);
     }
     return TN_OK;
 }

@@ -43,7 +43,10 @@ typedef enum tn_work_kind {
 } tn_work_kind;
 /* The calling thread is the submitter's own and the queue was made TN_QUEUE_INLINE: the item may be
  * executed before submit returns. Without it submit hands over and returns. */
-enum { TN_WORK_MAY_RUN_HERE = 1 };
+enum {
+    TN_WORK_MAY_RUN_HERE = 1,
+    TN_WORK_TIMED = 2 /* somebody looks at the times: complete with them, if that is cheap */
+};
 typedef struct tn_slot {
     uint32_t role, flags;
     void *buffer;
@@ -57,7 +60,7 @@ typedef struct tn_work { /* one item of a queue; waits are met, or listed as nat
                             backend's own fences */
     tn_head head;
     tn_work_kind kind;
-    uint32_t slot_count, flags; /* TN_WORK_MAY_RUN_HERE */
+    uint32_t slot_count, flags; /* TN_WORK_MAY_RUN_HERE, TN_WORK_TIMED */
     uint64_t item;
     void *plan;
     const tn_slot *slots;

@@ -9,14 +9,47 @@
 extern "C" {
 #endif
 
-typedef struct tn_event {
-    const char *track, *name, *args;
-    uint64_t start_ns, end_ns, flow;
+typedef enum tn_event_kind {
+    TN_EVENT_SLICE = 1, /* something that took from start_ns to end_ns; slices of a queue never
+                           overlap, those of a host thread are apart or one inside the other */
+    TN_EVENT_SIGNAL,    /* the slice of the same track and item brought fence `flow` to `value` */
+    TN_EVENT_WAIT,      /* that slice went on because fence `flow` had reached `value` */
+    TN_EVENT_COUNTER,   /* what is counted on `track` is `value` from start_ns on */
+    TN_EVENT_MARK       /* something that took no time, at start_ns:
+                           submit    a host thread gave item `value` to the queue of track_id `flow`
+                           plan_hit  a host thread found a plan that was made before
+                           fallback  device `track` refused op for `reason`; `device` runs it
+                           lost      device `track` was lost for `reason` */
+} tn_event_kind;
+typedef struct tn_event { /* no string is NULL; what does not apply is "" or 0 */
+    tn_event_kind kind;
+    tn_status status; /* SLICE: how it ended; MARK: what the reason is of */
+    int32_t cls;      /* tn_class of a plan, -1 where there is none */
+    /* Which crossing of api > placement > queue > backend > kernel > device the time was spent at:
+     * api (a host thread in a call), placement (making a plan), queue (work that the core did in
+     * the device's stead), kernel (running or packing for a plan), device (other work). */
+    const char *crossing;
+    const char *track;  /* URI of the queue's or counter's device; "host" for a host thread */
+    const char *name;   /* SLICE: op, kind of work or call; COUNTER: what is counted; MARK: what */
+    const char *device; /* URI of the queue's or the plan's device */
+    const char *op;     /* text form, of a plan */
+    const char *kernel; /* variant, of a plan */
+    const char *reason; /* id, where status is not TN_OK */
+    uint64_t track_id;  /* tells apart tracks of the same name */
+    uint64_t item;      /* number of the work in its queue; of a host's slice: its own */
+    uint64_t flow, value;
+    uint64_t submitted_ns, start_ns, end_ns; /* monotonic, as tn_times; submitted: 0 on the host */
+    uint64_t bytes, flops;                   /* moved, or by the cost of the op */
 } tn_event;
 
-/** Hand every event to fn; NULL stops.
- *  memory    the event is borrowed during the call
- *  threads   thread-safe; fn is called without a lock, on any thread
+/** Hand what happens from now on to fn as events; NULL stops. Work that was submitted while nobody
+ *  listened is not told. The events of one item come before its fences are signalled, but for the
+ *  mark of its submit, which comes before the call that submits returns.
+ *  memory    the event is borrowed during the call; once this returns, the former fn is not called
+ *            any more
+ *  returns   INVALID from inside of fn
+ *  threads   thread-safe; fn is called without a lock, on any thread and on several at a time; it
+ *            must not wait for work
  *  since     0.1 */
 TN_API TN_NODISCARD tn_status tn_runtime_trace(tn_runtime *runtime,
                                                void (*fn)(void *self, const tn_event *event),

@@ -28,7 +28,8 @@ typedef struct tn_tensor { /* frozen; zero dims allowed; 160 bytes */
 } tn_tensor; /* buffer may be NULL where only the shape is asked (plans) */
 
 /** Take over a DLManagedTensorVersioned without a copy.
- *  memory    consumes it on success; out_tensor->buffer is a new reference
+ *  memory    consumes it on success: its deleter is called once, when the buffer is gone and its
+ * last work is done; on failure it stays the caller's. out_tensor->buffer is a new reference
  *  returns   UNSUPPORTED for memory that the device cannot import or a dtype Tenon lacks, INVALID,
  *            INCOMPATIBLE for another DLPack major version
  *  threads   thread-safe
@@ -45,6 +46,24 @@ TN_API TN_NODISCARD tn_status tn_tensor_from_dlpack(tn_device *device, void *man
  *  since     0.1 */
 TN_API TN_NODISCARD tn_status tn_tensor_to_dlpack(const tn_tensor *tensor,
                                                   void **out_managed_versioned);
+
+/** As tn_tensor_from_dlpack, for the DLManagedTensor of before DLPack 1.0.
+ *  memory    as tn_tensor_from_dlpack; it cannot say that it is read-only: the caller has to know
+ *  returns   UNSUPPORTED, INVALID
+ *  threads   thread-safe
+ *  source    DLPack 0.8
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_tensor_from_dlpack_legacy(tn_device *device, void *managed,
+                                                           tn_tensor *out_tensor);
+
+/** As tn_tensor_to_dlpack, as a DLManagedTensor of before DLPack 1.0.
+ *  memory    retains the buffer until the consumer calls the managed tensor's deleter
+ *  returns   UNSUPPORTED where the host cannot read the memory, INVALID
+ *  threads   thread-safe
+ *  source    DLPack 0.8
+ *  since     0.1 */
+TN_API TN_NODISCARD tn_status tn_tensor_to_dlpack_legacy(const tn_tensor *tensor,
+                                                         void **out_managed);
 
 #ifdef __cplusplus
 }

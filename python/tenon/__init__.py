@@ -12,6 +12,7 @@ from ._library import Error
 from .device import Device, Runtime
 from .ops import (argmax, argmin, attention, cast, concat, conv, copy, cumsum, dequantize, eltwise, gather, groupnorm,
                   layernorm, matmul, pad, quantize, reduce, rmsnorm, rope, softmax, topk, where)
+from ._trace import trace
 from .tensor import Tensor, from_dlpack
 
 

@@ -10,7 +10,7 @@ _is_valid = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p)(("
 _get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)(("PyCapsule_GetPointer", _api))
 _set_name = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_SetName", _api))
 
-_NAME, _USED = b"dltensor_versioned", b"used_dltensor_versioned"
+_VERSIONED, _LEGACY = b"dltensor_versioned", b"dltensor"
 
 
 class _Versioned(ctypes.Structure):
@@ -20,23 +20,37 @@ class _Versioned(ctypes.Structure):
                 ("deleter", ctypes.CFUNCTYPE(None, ctypes.c_void_p))]
 
 
+class _Legacy(ctypes.Structure):
+    """DLManagedTensor, from before DLPack 1.0: a DLTensor of 48 bytes, then these."""
+
+    _fields_ = [("tensor", ctypes.c_uint64 * 6), ("context", ctypes.c_void_p),
+                ("deleter", ctypes.CFUNCTYPE(None, ctypes.c_void_p))]
+
+
+def drop(pointer, versioned):
+    """Gives a managed tensor back to its producer."""
+    deleter = (_Versioned if versioned else _Legacy).from_address(pointer).deleter
+    if deleter:
+        deleter(pointer)
+
+
 @ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
 def _destroy(capsule_pointer):
-    if _is_valid(capsule_pointer, _NAME):  # nobody took it
-        pointer = _get(capsule_pointer, _NAME)
-        deleter = _Versioned.from_address(pointer).deleter
-        if deleter:
-            deleter(pointer)
+    for name in (_VERSIONED, _LEGACY):
+        if _is_valid(capsule_pointer, name):  # nobody took it
+            drop(_get(capsule_pointer, name), name is _VERSIONED)
 
 
-def capsule(pointer):
-    return _api.PyCapsule_New(pointer, _NAME, ctypes.cast(_destroy, ctypes.c_void_p))
+def capsule(pointer, versioned=True):
+    return _api.PyCapsule_New(pointer, _VERSIONED if versioned else _LEGACY, ctypes.cast(_destroy, ctypes.c_void_p))
 
 
 def take(obj):
-    """The managed tensor of a versioned capsule, which is then used up; None for an older capsule."""
-    if not _is_valid(id(obj), _NAME):
-        return None
-    pointer = _get(id(obj), _NAME)
-    _set_name(obj, _USED)
-    return pointer
+    """The managed tensor of a capsule, which is then used up, and whether it is versioned; (None, False) if it is
+    no capsule of DLPack or was used up before. Whoever takes it hands it on or calls drop()."""
+    for name, used in ((_VERSIONED, b"used_dltensor_versioned"), (_LEGACY, b"used_dltensor")):
+        if _is_valid(id(obj), name):
+            pointer = _get(id(obj), name)
+            _set_name(obj, used)
+            return pointer, name is _VERSIONED
+    return None, False

@@ -174,8 +174,7 @@ class Tensor:
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
         from . import _dlpack
 
-        if not max_version or max_version[0] < 1:
-            raise BufferError("only DLPack 1.0 and newer: ask with max_version=(1, 0)")
+        versioned = bool(max_version) and max_version[0] >= 1
         if dl_device is not None and tuple(dl_device) != (_DL_CPU, 0):
             raise BufferError("only host memory can be lent")
         self.device.wait()
@@ -184,8 +183,9 @@ class Tensor:
             source = Tensor.from_numpy(self.device, self.numpy(copy=True), copy=True)
             self.device.wait()
         out = ffi.new("void **")
-        check(lib.tn_tensor_to_dlpack(source.fill_view(ffi.new("tn_tensor *")), out))
-        return _dlpack.capsule(int(ffi.cast("uintptr_t", out[0])))
+        lend = lib.tn_tensor_to_dlpack if versioned else lib.tn_tensor_to_dlpack_legacy
+        check(lend(source.fill_view(ffi.new("tn_tensor *")), out))
+        return _dlpack.capsule(int(ffi.cast("uintptr_t", out[0])), versioned)
 
 
 def from_dlpack(obj, device):
@@ -194,17 +194,19 @@ def from_dlpack(obj, device):
 
     try:
         managed = obj.__dlpack__(max_version=(1, 0))
-    except TypeError:
-        managed = None
-    pointer = managed is not None and _dlpack.take(managed)
+    except TypeError:  # from before DLPack 1.0
+        managed = obj.__dlpack__()
+    pointer, versioned = _dlpack.take(managed)
     if pointer:
         t = ffi.new("tn_tensor *")
-        status = lib.tn_tensor_from_dlpack(device.handle, ffi.cast("void *", pointer), t)
+        take_over = lib.tn_tensor_from_dlpack if versioned else lib.tn_tensor_from_dlpack_legacy
+        status = take_over(device.handle, ffi.cast("void *", pointer), t)
         if not status:
             rank = t.rank
             return Tensor(device, ffi.gc(t.buffer, lib.tn_buffer_release), NAMES[t.dtype], list(t.dim)[:rank],
                           list(t.stride)[:rank], t.offset_bytes)
         error = _library.last_error()
+        _dlpack.drop(pointer, versioned)
         if error.status.lower() != "unsupported":
             raise error
     import numpy as np

@@ -15,6 +15,7 @@ static const struct {
     {"info", "devices, classes per dtype, links, topology (--json)", tool_info},
     {"explain", "which kernel an op gets, and why the others were refused", tool_explain},
     {"bench", "time an op beside the peer libraries that are found", tool_bench},
+    {"trace", "run ops or a verb, and write the timeline for ui.perfetto.dev", tool_trace_verb},
     {"doctor", "what is missing here, and the line that installs it", tool_doctor},
 };
 
@@ -32,6 +33,14 @@ const char *tool_class_name(tn_class cls)
 {
     static const char *const names[] = {"bounded", "fast", "canonical", "exact"};
     return (unsigned)cls < 4 ? names[cls] : "?";
+}
+
+int tool_class_of(const char *name)
+{
+    for (int c = 0; c < 4; ++c)
+        if (strcmp(name, tool_class_name((tn_class)c)) == 0)
+            return c;
+    return -1;
 }
 
 cJSON *tool_classes_json(uint32_t mask)
@@ -71,6 +80,15 @@ static int usage(FILE *to)
     return to == stdout ? 0 : 2;
 }
 
+int tool_dispatch(int argc, char **argv)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; ++i)
+        if (strcmp(argv[0], verbs[i].name) == 0)
+            return verbs[i].run(argc, argv);
+    fprintf(stderr, "tenon: unknown verb '%s'\n", argv[0]);
+    return usage(stderr);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2)
@@ -82,9 +100,5 @@ int main(int argc, char **argv)
         printf("tenon %u.%u.%u\n", v >> 16, v >> 8 & 255u, v & 255u);
         return 0;
     }
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; ++i)
-        if (strcmp(argv[1], verbs[i].name) == 0)
-            return verbs[i].run(argc - 1, argv + 1);
-    fprintf(stderr, "tenon: unknown verb '%s'\n", argv[1]);
-    return usage(stderr);
+    return tool_dispatch(argc - 1, argv + 1);
 }

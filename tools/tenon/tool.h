@@ -15,10 +15,13 @@ int tool_info(int argc, char **argv);
 int tool_explain(int argc, char **argv);
 int tool_bench(int argc, char **argv);
 int tool_doctor(int argc, char **argv);
+int tool_trace_verb(int argc, char **argv);
+int tool_dispatch(int argc, char **argv); /* argv[0] is the verb */
 
 /* Prints this thread's last error on standard error, as one readable paragraph; returns 1. */
 int tool_error(const char *what);
 const char *tool_class_name(tn_class cls);
+int tool_class_of(const char *name); /* -1 for a name that is no class */
 /* "f32:canonical" or such a list of the classes in `mask`, as a JSON array. */
 cJSON *tool_classes_json(uint32_t mask);
 /* The folder of the running command, for what lies beside it. */
@@ -52,6 +55,14 @@ double tool_pair_ratio(const tool_contestant *a, const tool_contestant *b);
 /* ---- bench_overhead.c, bench_attention.c, bench_conv.c ---- */
 int tool_bench_conv(tn_runtime *rt, tn_device *device, const char *shape, const char *vs,
                     uint32_t threads, uint32_t rounds, double peak, cJSON *rows);
+/* ---- trace_json.c: the events of a runtime, written as Chrome's JSON ---- */
+typedef struct tool_trace tool_trace;
+/* path NULL: the file that TENON_TRACE names. Without either: true, and *out is NULL. */
+bool tool_trace_start(tn_runtime *rt, const char *path, tool_trace **out);
+/* Ends, writes and frees; NULL is accepted. Returns the exit status. */
+int tool_trace_write(tool_trace *trace);
+
+/* ---- bench_overhead.c, bench_attention.c ---- */
 int tool_bench_overhead(tn_device *device);
 int tool_bench_attention(tn_device *device, const char *shape, uint32_t threads, uint32_t rounds,
                          double peak, cJSON *rows);

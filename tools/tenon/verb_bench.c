@@ -15,7 +15,7 @@
 enum { MAX_CONTESTANTS = 24, DEFAULT_ROUNDS = 15 };
 
 typedef struct options {
-    const char *op, *shape[32], *device, *vs, *json;
+    const char *op, *shape[32], *device, *vs, *json, *trace;
     uint32_t shapes, threads, rounds;
 } options;
 
@@ -364,6 +364,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'j':
         o->json = arg;
         return 0;
+    case 'T':
+        o->trace = arg;
+        return 0;
     case ARGP_KEY_ARG:
         if (o->op == NULL)
             o->op = arg;
@@ -389,6 +392,7 @@ int tool_bench(int argc, char **argv)
         {"rounds", 'r', "N", 0, "interleaved rounds, 15 by default", 0},
         {"device", 'd', "URI", 0, "cpu by default", 0},
         {"json", 'j', "FILE", 0, "write the rows as JSON", 0},
+        {"trace", 'T', "FILE", 0, "write a timeline for ui.perfetto.dev (TENON_TRACE)", 0},
         {0}};
     static const struct argp argp = {known,
                                      parse,
@@ -416,6 +420,12 @@ int tool_bench(int argc, char **argv)
         return rc;
     }
     int rc = 0;
+    tool_trace *trace = NULL;
+    if (!tool_trace_start(rt, o.trace, &trace)) {
+        tn_device_release(device);
+        tn_runtime_release(rt);
+        return 1;
+    }
     cJSON *root = cJSON_CreateObject(), *rows = NULL;
     if (strcmp(o.op, "overhead") == 0) {
         rc = tool_bench_overhead(device);
@@ -461,6 +471,8 @@ int tool_bench(int argc, char **argv)
         if (f != NULL && fclose(f) != 0)
             rc = 1;
     }
+    if (tool_trace_write(trace) != 0)
+        rc = 1;
     cJSON_Delete(root);
     tn_device_release(device);
     tn_runtime_release(rt);
