@@ -100,8 +100,8 @@ def main():
         limited = uri + ("&" if "?" in uri else "?") + "max=baseline"
         d = has("matmul 64x64x64:f32", [limited], "kernel.isa", "avx2")
         expect(all(k == "matmul_canonical" for k in [d["plan"]["kernel"]]), f"tier: {d['plan']}")
-        # an op on operands that the kernels lack
-        has("attention b1h2q8k8d16:f32:lengths", [uri], "attention.operand", rc=1)
+        # a dtype that one row lacks and another has
+        has("copy 4x8:f32,f16", [uri], "copy.dtype", "rows")
         # one that was not chosen says so
         reasons = {c["reason"] for c in explain("matmul 64x64x64:f32", uri)[0]["choices"]}
         expect({"kernel.chosen", "kernel.not_best"} <= reasons, f"{reasons}")
