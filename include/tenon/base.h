@@ -95,7 +95,8 @@ TN_API void tn_error_last(tn_error *out);
  *  since     0.1 */
 TN_API const char *tn_status_name(tn_status status);
 
-/** The version of the library that runs: (major << 16) | (minor << 8) | patch.
+/** The version of the library that runs.
+ *  returns   (major << 16) | (minor << 8) | patch
  *  threads   thread-safe
  *  since     0.1 */
 TN_API uint32_t tn_version(void);

@@ -126,6 +126,7 @@ TN_API TN_NODISCARD tn_status tn_device_get_info(const tn_device *device, tn_dev
 TN_API TN_NODISCARD tn_status tn_device_get_status(const tn_device *device);
 
 /** Name a function to be called once when the device is lost; NULL takes it back.
+ *  memory    self is kept as it is; device and error are borrowed during the call
  *  returns   INVALID for NULL device
  *  threads   thread-safe; fn is called without a lock, on any thread, at once if the device is
  *            lost already
@@ -136,6 +137,7 @@ TN_API TN_NODISCARD tn_status tn_device_on_lost(tn_device *device,
                                                 void *self);
 
 /** A child of a composite device: the very device, retained.
+ *  memory    the caller owns the reference in out_device
  *  returns   INVALID past the last child, UNSUPPORTED for a device without children
  *  threads   thread-safe
  *  since     0.1 */

@@ -28,9 +28,10 @@ typedef enum tn_dtype {
     TN_BOOL
 } tn_dtype;
 
-/** The token of a dtype ("f32", "bf16"), the same in files, symbols, reports and on the command
- * line. returns   a static string; "?" for a value that is no dtype threads   thread-safe since 0.1
- */
+/** The token of a dtype ("f32"), the same in files, symbols, reports and on the command line.
+ *  returns   a static string; "?" for a value that is no dtype
+ *  threads   thread-safe
+ *  since     0.1 */
 TN_API const char *tn_dtype_name(tn_dtype dtype);
 
 /** Bits of one element in memory: 4 for f4e2m1, s4 and u4, 32 for tf32, 8 for bool.

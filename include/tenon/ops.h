@@ -263,19 +263,29 @@ typedef struct tn_axis {
     int64_t param;
 } tn_axis;
 /* axis: -rank to rank - 1.
- * gather   out = a[index] along the axis; index s32 or s64, negative ones count from the end, one
- * out of range gives zeros. EXACT concat   TN_ARG_INPUT0, INPUT0 + 1, ... one after the other along
- * the axis. EXACT topk     param elements (1 to the dim) of each row along the axis, in order;
- * flags TN_TOPK_*. The optional output TN_ARG_INDEX is where they were (s32, s64). EXACT scan
- * running sum along the axis, flags TN_SCAN_*, param 0; CANONICAL is cumsum of NUMERICS.md 6,
- *          integers wrap
- * dequantize  out = a * scale, or fma(a, scale, -(zero * scale)): TN_ARG_SCALE_OF + TN_ARG_A (f32),
- * for integers also TN_ARG_ZERO_OF + TN_ARG_A of their dtype. CANONICAL quantize out =
- * clamp(rint(x) + zero), x = a / scale of out (TN_ARG_SCALE_OF + TN_ARG_OUT) or a * scale of a
- * (TN_ARG_SCALE_OF + TN_ARG_A: requantising sums), one of both; TN_ARG_ZERO_OF + TN_ARG_OUT of the
- * dtype of out; a float out is x cast. A NaN gives the zero point. CANONICAL A scale is one number
- * (rank 0); or [dim] along the axis with param 0; or, with param a divisor of the dim, of the rank
- * of a, one for each run of param elements along the axis. A zero has the shape of its scale */
+ *
+ * gather (EXACT): out = a[index] along the axis; index s32 or s64, negative ones count from the
+ * end, one out of range gives zeros.
+ *
+ * concat (EXACT): TN_ARG_INPUT0, INPUT0 + 1, ... one after the other along the axis.
+ *
+ * topk (EXACT): param elements (1 to the dim) of each row along the axis, in order; flags
+ * TN_TOPK_*. The optional output TN_ARG_INDEX is where they were (s32, s64).
+ *
+ * scan: running sum along the axis, flags TN_SCAN_*, param 0; CANONICAL is cumsum of NUMERICS.md 6,
+ * integers wrap.
+ *
+ * dequantize (CANONICAL): out = a * scale, or fma(a, scale, -(zero * scale)): TN_ARG_SCALE_OF +
+ * TN_ARG_A (f32), for integers also TN_ARG_ZERO_OF + TN_ARG_A of their dtype.
+ *
+ * quantize (CANONICAL): out = clamp(rint(x) + zero), x = a / scale of out (TN_ARG_SCALE_OF +
+ * TN_ARG_OUT) or a * scale of a (TN_ARG_SCALE_OF + TN_ARG_A: requantising sums), one of both;
+ * TN_ARG_ZERO_OF + TN_ARG_OUT of the dtype of out; a float out is x cast. A NaN gives the zero
+ * point.
+ *
+ * A scale is one number (rank 0); or [dim] along the axis with param 0; or, with param a divisor of
+ * the dim, of the rank of a, one for each run of param elements along the axis. A zero has the
+ * shape of its scale. */
 typedef struct tn_op {
     tn_head head;
     tn_op_kind kind;
@@ -305,12 +315,11 @@ TN_API TN_NODISCARD tn_status tn_op_cost(const tn_op *op, uint64_t *out_flops, u
  * exact|canonical|bounded|fast[+allow], acc=f32, posts, causal. In case names space is `.`, `:` is
  * `.`, `,` is `_`. */
 
-/** Write the text form of an op.
+/** Write the text form of an op; strides and broadcast are said as ROLE=dims@strides.
  *  memory    *bytes is the room on entry, what is needed (with the zero) on return; text may be
  *            NULL to ask
  *  returns   INVALID for a wrong op or too little room, UNSUPPORTED for posts whose operands are
- *            not numbered by their place (posts[i] reads TN_ARG_POST0 + i); strides and
- *            broadcast are said as ROLE=dims@strides
+ *            not numbered by their place (posts[i] reads TN_ARG_POST0 + i)
  *  threads   thread-safe
  *  since     0.1 */
 TN_API TN_NODISCARD tn_status tn_op_format(const tn_op *op, char *text, size_t *bytes);

@@ -82,6 +82,7 @@ typedef void (*tn_choice_fn)(void *self, const tn_choice *);
 TN_API TN_NODISCARD tn_status tn_plan_explain(const tn_plan *plan, tn_choice_fn fn, void *self);
 
 /** As tn_plan_explain, also when no plan can be made.
+ *  memory    the strings are borrowed during the call
  *  returns   INVALID for an op that no device could run
  *  threads   thread-safe
  *  since     0.1 */

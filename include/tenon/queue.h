@@ -53,6 +53,7 @@ TN_API TN_NODISCARD tn_status tn_queue_create(tn_device *device, const tn_queue_
 TN_API TN_NODISCARD tn_status tn_queue_wait_idle(tn_queue *queue, uint64_t timeout_ns);
 
 /** Create a fence: a u64 that only grows, for any device, any queue, and the host.
+ *  memory    the fence retains the runtime
  *  returns   INVALID, NO_MEMORY
  *  threads   thread-safe
  *  since     0.1 */
@@ -60,7 +61,7 @@ TN_API TN_NODISCARD tn_status tn_fence_create(tn_runtime *runtime, uint64_t init
                                               tn_fence **out_fence);
 
 /** The value reached so far.
- *  returns   the fence's error once it has failed; out_value is written all the same
+ *  returns   INVALID; the fence's error once it has failed, out_value is written all the same
  *  threads   thread-safe
  *  since     0.1 */
 TN_API TN_NODISCARD tn_status tn_fence_query(const tn_fence *fence, uint64_t *out_value);
@@ -111,6 +112,7 @@ TN_API TN_NODISCARD tn_status tn_fence_export(tn_fence *fence, uint64_t value,
                                               tn_external_kind kind, tn_external *out_external);
 
 /** A fence that reaches 1 when the foreign one is signalled.
+ *  memory    the fence retains the runtime; the foreign one stays its owner's
  *  returns   UNSUPPORTED for a kind that no device here has
  *  threads   thread-safe
  *  since     0.1 */
@@ -164,6 +166,7 @@ TN_API TN_NODISCARD tn_status tn_queue_fill(tn_queue *queue, tn_buffer *buffer, 
                                             uint32_t pattern_bytes, const tn_sync *sync);
 
 /** Call a host function in stream order.
+ *  memory    self is handed to fn as it is
  *  returns   INVALID, NO_MEMORY, DEVICE_LOST
  *  threads   externally synchronised (one submitter); fn runs on any thread and must not submit to
  *            this queue
