@@ -42,4 +42,25 @@ const char *tn__optext_sub_name(tn_op_kind kind, uint32_t sub);
 bool tn__optext_sub_find(tn_op_kind kind, const char *word, size_t n, uint32_t *out);
 const char *tn__optext_post_name(tn_post_kind kind);
 
+/* What to do with a word of an op. */
+enum {
+    TN__WORD_FLAG,
+    TN__WORD_FLOAT,
+    TN__WORD_INT,
+    TN__WORD_INT32,
+    TN__WORD_INT64,
+    TN__WORD_PAIR,
+    TN__WORD_LIST,
+    TN__WORD_SPACE,
+    TN__WORD_AXES
+};
+typedef struct tn__word_row {
+    const char *name;
+    uint32_t what, flag; /* flag: bits to set in the op's flags */
+    size_t at;           /* offset in tn__attr of a float, int32_t or int64_t */
+} tn__word_row;
+/* The words of an op's keys; a NULL name ends the list. *out_flags: where their flags go, or NULL.
+ */
+const tn__word_row *tn__optext_words(tn_op_kind kind, tn__attr *attr, uint32_t **out_flags);
+
 #endif

@@ -325,113 +325,8 @@ static tn_status read_pair(reader *r, int64_t *a, int64_t *b)
     return st == TN_OK ? read_int(r, b) : st;
 }
 
-/* What to do with a word of an op; NULL name ends a list. */
-enum { FLAG, FLOAT, INT, INT32, INT64, PAIR, LIST, SPACE, AXES };
-typedef struct word_row {
-    const char *name;
-    uint32_t what, flag; /* flag: bits to set in the op's flags */
-    size_t at;           /* offset in tn__attr of a float, int32_t or int64_t */
-} word_row;
-
-#define AT(field) offsetof(tn__attr, field)
-static const word_row matmul_rows[] = {
-    {"nn", FLAG, 0, 0},
-    {"tn", FLAG, TN_MATMUL_TRANSPOSE_A, 0},
-    {"nt", FLAG, TN_MATMUL_TRANSPOSE_B, 0},
-    {"tt", FLAG, TN_MATMUL_TRANSPOSE_A | TN_MATMUL_TRANSPOSE_B, 0},
-    {"alpha", FLOAT, TN_MATMUL_ALPHA, AT(matmul.alpha)},
-    {"beta", FLOAT, TN_MATMUL_BETA, AT(matmul.beta)},
-    {0}};
-static const word_row attention_rows[] = {
-    {"causal", FLAG, TN_ATTENTION_CAUSAL, 0},
-    {"causal_end", FLAG, TN_ATTENTION_CAUSAL_FROM_END, 0},
-    {"window", PAIR, TN_ATTENTION_WINDOW, AT(attention.window_left)},
-    {"first", PAIR, 0, AT(attention.first_query)},
-    {"scale", FLOAT, 0, AT(attention.scale)},
-    {"softcap", FLOAT, 0, AT(attention.softcap)},
-    {0}};
-static const word_row conv_rows[] = {
-    {"nhwc", FLAG, TN_CONV_CHANNELS_LAST, 0}, {"transposed", FLAG, TN_CONV_TRANSPOSED, 0},
-    {"stride", SPACE, 0, AT(conv.stride)},    {"dilation", SPACE, 0, AT(conv.dilation)},
-    {"lo", SPACE, 0, AT(conv.pad_lo)},        {"hi", SPACE, 0, AT(conv.pad_hi)},
-    {"out_pad", SPACE, 0, AT(conv.out_pad)},  {0}};
-static const word_row softmax_rows[] = {
-    {"axis", INT, 0, AT(softmax.axis)}, {"log", FLAG, 1, 0}, {0}};
-static const word_row gather_rows[] = {{"axis", INT, 0, AT(axis.axis)}, {0}};
-static const word_row norm_rows[] = {{"axes", INT, 0, AT(norm.axes)},
-                                     {"groups", INT32, 0, AT(norm.groups)},
-                                     {"eps", FLOAT, 0, AT(norm.epsilon)},
-                                     {0}};
-static const word_row rope_rows[] = {
-    {"interleaved", FLAG, 1, 0}, {"rotary", INT32, 0, AT(rope.rotary_dims)}, {0}};
-static const word_row pad_rows[] = {
-    {"lo", LIST, 0, AT(window.lo)},        {"hi", LIST, 0, AT(window.hi)},
-    {"edge", FLAG, TN_PAD_EDGE, 0},        {"reflect", FLAG, TN_PAD_REFLECT, 0},
-    {"value", FLOAT, 0, AT(window.value)}, {0}};
-static const word_row topk_rows[] = {{"axis", INT, 0, AT(axis.axis)},
-                                     {"k", INT64, 0, AT(axis.param)},
-                                     {"smallest", FLAG, TN_TOPK_SMALLEST, 0},
-                                     {"indices", FLAG, TN_TOPK_INDICES, 0},
-                                     {0}};
-static const word_row quantize_rows[] = {
-    {"axis", INT, 0, AT(axis.axis)}, {"group", INT64, 0, AT(axis.param)}, {0}};
-static const word_row scan_rows[] = {{"axis", INT, 0, AT(axis.axis)},
-                                     {"exclusive", FLAG, TN_SCAN_EXCLUSIVE, 0},
-                                     {"reverse", FLAG, TN_SCAN_REVERSE, 0},
-                                     {0}};
-static const word_row reduce_rows[] = {{"axes", AXES, 0, AT(reduce.axes_mask)}, {0}};
-static const word_row eltwise_rows[] = {
-    {"pa", FLOAT, 0, AT(eltwise.a)}, {"pb", FLOAT, 0, AT(eltwise.b)}, {0}};
-static const word_row no_rows[] = {{0}};
-
-static const word_row *rows_of(reader *r, uint32_t **out_flags)
-{
-    tn__attr *t = &r->v.attr;
-    *out_flags = NULL;
-    switch (r->head.kind) {
-    case TN_OP_MATMUL:
-        *out_flags = &t->matmul.flags;
-        return matmul_rows;
-    case TN_OP_CONV:
-        *out_flags = &t->conv.flags;
-        return conv_rows;
-    case TN_OP_ATTENTION:
-        *out_flags = &t->attention.flags;
-        return attention_rows;
-    case TN_OP_SOFTMAX:
-        *out_flags = &t->softmax.log;
-        return softmax_rows;
-    case TN_OP_GATHER:
-    case TN_OP_CONCAT:
-        return gather_rows;
-    case TN_OP_ROPE:
-        *out_flags = &t->rope.interleaved;
-        return rope_rows;
-    case TN_OP_PAD:
-        *out_flags = &t->window.mode;
-        return pad_rows;
-    case TN_OP_TOPK:
-        *out_flags = &t->axis.flags;
-        return topk_rows;
-    case TN_OP_SCAN:
-        *out_flags = &t->axis.flags;
-        return scan_rows;
-    case TN_OP_QUANTIZE:
-    case TN_OP_DEQUANTIZE:
-        return quantize_rows;
-    case TN_OP_NORM:
-        return norm_rows;
-    case TN_OP_REDUCE:
-        return reduce_rows;
-    case TN_OP_ELTWISE:
-        return eltwise_rows;
-    default:
-        return no_rows;
-    }
-}
-
 /* The value of a word, behind its "=". */
-static tn_status read_value(reader *r, const word_row *row)
+static tn_status read_value(reader *r, const tn__word_row *row)
 {
     unsigned char *to = (unsigned char *)&r->v.attr + row->at;
     int64_t pair[2], list[TN_MAX_RANK] = {0};
@@ -440,30 +335,30 @@ static tn_status read_value(reader *r, const word_row *row)
     uint32_t count;
     tn_status st;
     switch (row->what) {
-    case FLOAT:
+    case TN__WORD_FLOAT:
         st = read_float(r, &f);
         if (st == TN_OK)
             memcpy(to, &f, sizeof f);
         return st;
-    case INT:
-    case INT32:
-        st = row->what == INT ? read_range(r, -TN_MAX_RANK, TN_MAX_RANK, &pair[0])
-                              : read_range(r, INT32_MIN, INT32_MAX, &pair[0]);
+    case TN__WORD_INT:
+    case TN__WORD_INT32:
+        st = row->what == TN__WORD_INT ? read_range(r, -TN_MAX_RANK, TN_MAX_RANK, &pair[0])
+                                       : read_range(r, INT32_MIN, INT32_MAX, &pair[0]);
         small = (int32_t)pair[0];
         if (st == TN_OK)
             memcpy(to, &small, sizeof small);
         return st;
-    case INT64:
+    case TN__WORD_INT64:
         st = read_int(r, &pair[0]);
         if (st == TN_OK)
             memcpy(to, pair, sizeof pair[0]);
         return st;
-    case LIST:
+    case TN__WORD_LIST:
         st = read_dims(r, list, TN_MAX_RANK, &count);
         if (st == TN_OK)
             memcpy(to, list, sizeof list);
         return st;
-    case SPACE: {
+    case TN__WORD_SPACE: {
         int32_t space[3] = {0};
         st = read_dims(r, list, 3, &count);
         for (uint32_t d = 0; st == TN_OK && d < count; ++d) {
@@ -475,7 +370,7 @@ static tn_status read_value(reader *r, const word_row *row)
             memcpy(to, space, sizeof space);
         return st;
     }
-    case PAIR:
+    case TN__WORD_PAIR:
         st = read_pair(r, &pair[0], &pair[1]);
         if (st == TN_OK)
             memcpy(to, pair, sizeof pair);
@@ -573,11 +468,12 @@ static tn_status read_setting(reader *r)
         if (st != TN_OK || found)
             return st;
     }
-    for (const word_row *row = rows_of(r, &flags); row->name != NULL; ++row)
+    for (const tn__word_row *row = tn__optext_words(r->head.kind, &r->v.attr, &flags);
+         row->name != NULL; ++row)
         if (word_is(word, n, row->name)) {
             if (row->flag != 0)
                 *flags |= row->flag;
-            if (row->what == FLAG)
+            if (row->what == TN__WORD_FLAG)
                 return TN_OK;
             return take(r, '=') ? read_value(r, row)
                                 : bad(r, "optext.value", "= and a value are expected");
@@ -685,7 +581,8 @@ static tn_status read_operand_key(reader *r)
         return TN_OK;
     }
     bool setting = word_is(word, n, "v") && strcspn(r->at, "x+") == strcspn(r->at, "+");
-    for (const word_row *row = rows_of(r, &flags); row->name != NULL; ++row)
+    for (const tn__word_row *row = tn__optext_words(r->head.kind, &r->v.attr, &flags);
+         row->name != NULL; ++row)
         setting = setting || word_is(word, n, row->name);
     if (role == 0 || setting) {
         skip_value(r);
