@@ -3,6 +3,9 @@
 #include <tests/support/test.h>
 
 #include <tenon/tenon.h>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 enum { MAX_OPERANDS = 6, MAX_POSTS = 4, LINE_BYTES = 1 << 20 };
 
@@ -312,7 +315,7 @@ static unsigned run_file(tn_device *device, tn_queue *queue, const char *path)
     return cases;
 }
 
-TN_TEST(canonical, golden_vectors)
+static void golden_vectors(uint32_t queue_flags)
 {
     static const char *const files[] = {"functions.txt", "matmul.txt", "rows.txt", "attention.txt",
                                         "axes.txt"};
@@ -321,9 +324,10 @@ TN_TEST(canonical, golden_vectors)
         tn_device *device = NULL;
         tn_queue *queue = NULL;
         unsigned cases = 0;
+        tn_queue_desc desc = {.head = TN_INIT(tn_queue_desc), .flags = queue_flags};
         TN_REQUIRE(tn_runtime_create(NULL, &rt) == TN_OK &&
                        tn_device_open(rt, *uri, &device) == TN_OK &&
-                       tn_queue_create(device, NULL, &queue) == TN_OK,
+                       tn_queue_create(device, &desc, &queue) == TN_OK,
                    "%s cannot be opened", *uri);
         for (size_t i = 0; i < sizeof files / sizeof files[0]; ++i) {
             char path[1024];
@@ -336,4 +340,33 @@ TN_TEST(canonical, golden_vectors)
         tn_device_release(device);
         tn_runtime_release(rt);
     }
+}
+
+TN_TEST(canonical, golden_vectors)
+{
+    golden_vectors(0);
+}
+
+/* The caller's thread flushes subnormals and rounds up: work that runs on it must not, and has to
+ * leave it as it was. */
+TN_TEST(canonical, golden_vectors_from_a_thread_that_rounds_up)
+{
+#if defined(__x86_64__)
+    const unsigned odd = 0xc040u; /* FTZ, round up, DAZ */
+    unsigned old = _mm_getcsr();
+    _mm_setcsr((old & ~0xe040u) | odd);
+    golden_vectors(TN_QUEUE_INLINE);
+    unsigned after = _mm_getcsr() & 0xe040u;
+    _mm_setcsr(old);
+    TN_EXPECT(after == odd, "the thread's mode became %x", after);
+#elif defined(__aarch64__)
+    const uint64_t odd = 0x1c00000u & ~(uint64_t)0x800000u; /* FZ, round up */
+    uint64_t old, after;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(old));
+    __asm__ volatile("msr fpcr, %0" : : "r"(odd) : "memory");
+    golden_vectors(TN_QUEUE_INLINE);
+    __asm__ volatile("mrs %0, fpcr" : "=r"(after));
+    __asm__ volatile("msr fpcr, %0" : : "r"(old) : "memory");
+    TN_EXPECT(after == odd, "the thread's mode became %llx", (unsigned long long)after);
+#endif
 }

@@ -2,6 +2,7 @@
 /* Choosing a kernel row for an op: a pure function of the device's caps and the op. */
 /* path: api > placement > queue > [backend] > kernel > device */
 #include "cpu.h"
+#include "cpu_float.h"
 
 #include <stdio.h>
 
@@ -138,8 +139,8 @@ static uint16_t usual_accumulate(const tn_op *op)
     return TN_F32;
 }
 
-static tn_status prepare(cpu_device *d, const tn_op *op, const tn_plan_desc *desc, tn_choice_fn fn,
-                         void *self, cpu_plan *p)
+static tn_status fill(cpu_device *d, const tn_op *op, const tn_plan_desc *desc, tn_choice_fn fn,
+                      void *self, cpu_plan *p)
 {
     tn_k_why why = {NULL, NULL, NULL};
     memset(p, 0, sizeof *p);
@@ -176,6 +177,16 @@ static tn_status prepare(cpu_device *d, const tn_op *op, const tn_plan_desc *des
         p->numerics.accumulate = TN_F32;
     p->numerics.canonical_version = 1;
     return TN_OK;
+}
+
+/* Params hold numbers that are computed here and now, the scale of attention for one. */
+static tn_status prepare(cpu_device *d, const tn_op *op, const tn_plan_desc *desc, tn_choice_fn fn,
+                         void *self, cpu_plan *p)
+{
+    uint32_t old = float_enter();
+    tn_status st = fill(d, op, desc, fn, self, p);
+    float_leave(old);
+    return st;
 }
 
 tn_status tn__cpu_supports(void *device, const tn_op *op)

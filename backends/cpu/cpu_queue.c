@@ -3,14 +3,12 @@
  * private device always uses the thread, starts late and reports late. */
 /* path: api > placement > [queue] > backend > kernel > device */
 #include "cpu.h"
+#include "cpu_float.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
 
 enum { FIRST_RING = 16 }; /* made with the queue: one item can always be taken */
 
@@ -32,36 +30,6 @@ typedef struct cpu_queue {
     uint64_t random;
     pthread_t thread;
 } cpu_queue;
-
-/* Nearest even, subnormals kept, whatever the caller's thread has set; restored by float_leave. */
-static inline uint32_t float_enter(void)
-{
-#if defined(__x86_64__)
-    uint32_t old = _mm_getcsr();
-    if ((old & 0xe040u) != 0)
-        _mm_setcsr(old & ~0xe040u);
-    return old;
-#elif defined(__aarch64__)
-    uint64_t old;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(old));
-    __asm__ volatile("msr fpcr, %0" : : "r"(old & ~(uint64_t)0x1c00000));
-    return (uint32_t)old;
-#else
-    return 0;
-#endif
-}
-
-static inline void float_leave(uint32_t old)
-{
-#if defined(__x86_64__)
-    if ((old & 0xe040u) != 0)
-        _mm_setcsr(old);
-#elif defined(__aarch64__)
-    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)old));
-#else
-    (void)old;
-#endif
-}
 
 static void *at(void *buffer, uint64_t offset)
 {
