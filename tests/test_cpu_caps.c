@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tiers of the cpu device from captured cpuid words. */
+/* Tiers of the cpu device from captured cpuid words, capabilities of Arm, and caches in sysfs. */
 #include "support/test.h"
 
 #include <backends/cpu/cpu.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const struct {
     const char *cpu;
@@ -33,8 +35,99 @@ TN_TEST(cpu_caps, tiers_of_captured_cpus)
     }
 }
 
+/* AT_HWCAP, from the features that /proc/cpuinfo of such machines lists, and MIDR_EL1. */
+static const struct {
+    uint64_t hwcap, midr;
+    uint32_t isa;
+    const char *brand;
+} arms[] = {
+    {0x887, 0x410fd034, TN_K_ISA_BASELINE | TN_K_ISA_NEON, "Arm Cortex-A53"},
+    {0x887, 0x410fd083, TN_K_ISA_BASELINE | TN_K_ISA_NEON, "Arm Cortex-A72"},
+    {0x10119fff, 0x413fd0c1, TN_K_ISA_BASELINE | TN_K_ISA_NEON | TN_K_ISA_NEON_DOT,
+     "Arm Neoverse N1"},
+    {0xdfffffff, 0x411fd401, TN_K_ISA_BASELINE | TN_K_ISA_NEON | TN_K_ISA_NEON_DOT,
+     "Arm Neoverse V1"},
+    {0x10119fff, 0x510f8010, TN_K_ISA_BASELINE | TN_K_ISA_NEON | TN_K_ISA_NEON_DOT,
+     "aarch64, implementer 0x51 part 0x801"},
+    /* what no machine has: fp without vectors, and products of vectors without them */
+    {0x1, 0, TN_K_ISA_BASELINE, "aarch64, implementer 0x00 part 0x000"},
+    {0x100001, 0, TN_K_ISA_BASELINE, "aarch64, implementer 0x00 part 0x000"},
+};
+
+TN_TEST(cpu_caps, tiers_and_names_of_captured_arms)
+{
+    for (size_t i = 0; i < sizeof arms / sizeof arms[0]; ++i) {
+        char brand[64];
+        tn__cpu_brand_arm(arms[i].midr, brand, sizeof brand);
+        TN_EXPECT(strcmp(brand, arms[i].brand) == 0, "%s, not %s", brand, arms[i].brand);
+        TN_EXPECT(tn__cpu_tiers_arm(arms[i].hwcap) == arms[i].isa, "%s: isa %x", brand,
+                  tn__cpu_tiers_arm(arms[i].hwcap));
+    }
+}
+
+static void put(const char *root, int index, const char *name, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/index%d/%s", root, index, name);
+    FILE *f = fopen(path, "w");
+    TN_REQUIRE(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0, "%s", path);
+}
+
+TN_TEST(cpu_caps, caches_of_a_captured_neoverse)
+{
+    static const char *const index[][3] = {{"1\n", "Data\n", "64K\n"},
+                                           {"1\n", "Instruction\n", "48K\n"},
+                                           {"2\n", "Unified\n", "1024K\n"},
+                                           {"3\n", "Unified\n", "32M\n"}};
+    static const char *const file[] = {"level", "type", "size"};
+    enum { LEVELS = sizeof index / sizeof index[0] };
+    char root[] = "/tmp/tenon_caps_XXXXXX", path[256];
+    TN_REQUIRE(mkdtemp(root) != NULL, "no folder in /tmp");
+    uint64_t bytes[3] = {7, 8, 9};
+    tn__cpu_caches_from(root, bytes);
+    TN_EXPECT(bytes[0] == 7 && bytes[1] == 8 && bytes[2] == 9, "sizes without a file");
+    for (int i = 0; i < LEVELS; ++i) {
+        snprintf(path, sizeof path, "%s/index%d", root, i);
+        TN_REQUIRE(mkdir(path, 0700) == 0, "%s", path);
+        for (int f = 0; f < 3; ++f)
+            put(root, i, file[f], index[i][f]);
+    }
+    tn__cpu_caches_from(root, bytes);
+    TN_EXPECT(bytes[0] == 64u << 10 && bytes[1] == 1u << 20 && bytes[2] == 32u << 20,
+              "%" PRIu64 " %" PRIu64 " %" PRIu64, bytes[0], bytes[1], bytes[2]);
+    for (int i = 0; i < LEVELS; ++i) {
+        for (int f = 0; f < 3; ++f) {
+            snprintf(path, sizeof path, "%s/index%d/%s", root, i, file[f]);
+            TN_EXPECT(unlink(path) == 0, "%s", path);
+        }
+        snprintf(path, sizeof path, "%s/index%d", root, i);
+        TN_EXPECT(rmdir(path) == 0, "%s", path);
+    }
+    TN_EXPECT(rmdir(root) == 0, "%s", root);
+}
+
+TN_TEST(cpu_caps, what_this_cpu_is)
+{
+    tn_k_caps caps;
+    char brand[128];
+    tn__cpu_caps(&caps, brand, sizeof brand);
+    TN_EXPECT((caps.isa & TN_K_ISA_BASELINE) != 0 && brand[0] != '\0', "isa %x", caps.isa);
+#if defined(__aarch64__)
+    TN_EXPECT((caps.isa & TN_K_ISA_NEON) != 0, "aarch64 without NEON: isa %x", caps.isa);
+#endif
+    TN_EXPECT(caps.l1d_bytes >= 4096 && caps.l2_bytes >= caps.l1d_bytes && caps.line_bytes != 0,
+              "caches of %u and %u", caps.l1d_bytes, caps.l2_bytes);
+}
+
 TN_TEST(cpu_caps, tier_names_are_cumulative)
 {
+#if defined(__aarch64__)
+    TN_EXPECT(tn__cpu_tier_mask("neon") == (TN_K_ISA_BASELINE | TN_K_ISA_NEON | TN_K_ISA_NEON_DOT),
+              "neon");
+    TN_EXPECT(tn__cpu_tier_mask("avx2") == 0, "a tier of another architecture");
+#else
     TN_EXPECT(tn__cpu_tier_mask("avx2") == (TN_K_ISA_BASELINE | TN_K_ISA_AVX2), "avx2");
+    TN_EXPECT(tn__cpu_tier_mask("neon") == 0, "a tier of another architecture");
+#endif
     TN_EXPECT(tn__cpu_tier_mask("avx9000") == 0, "an unknown tier");
 }

@@ -16,7 +16,15 @@ typedef struct cpu_words {
 } cpu_words;
 
 uint32_t tn__cpu_tiers(const cpu_words *words); /* TN_K_ISA_* */
-const char *tn__cpu_tier_name(uint32_t isa);    /* of the highest tier in isa */
+/* The same on aarch64, from the kernel's word of capabilities. */
+uint32_t tn__cpu_tiers_arm(uint64_t hwcap);
+/* What an MIDR_EL1 is, "Arm Neoverse N1"; what is on no list in numbers. */
+void tn__cpu_brand_arm(uint64_t midr, char *brand, size_t bytes);
+/* cpu_caps_linux.c: AT_HWCAP; and the sizes of the first core's caches from files like those of
+ * /sys/devices/system/cpu/cpu0/cache, which stay as they are where a file is not there. */
+uint64_t tn__cpu_hwcap(void);
+void tn__cpu_caches_from(const char *folder, uint64_t bytes[3]);
+const char *tn__cpu_tier_name(uint32_t isa); /* of the highest tier in isa */
 /* The tiers up to a name; 0: not a name of this architecture. */
 uint32_t tn__cpu_tier_mask(const char *name);
 void tn__cpu_caps(tn_k_caps *out, char *brand, size_t bytes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What this cpu is: tiers by cpuid with the state that the OS saves, caches by hwloc where it
- * is built in. */
+/* What this cpu is: tiers by cpuid with the state that the OS saves, or by the capabilities that
+ * the kernel tells on Arm; caches by hwloc where it is built in. */
 /* path: api > placement > queue > backend > kernel > [device] */
 #include "cpu.h"
 
@@ -23,7 +23,7 @@ static const struct {
     {"avx512bf16", TN_K_ISA_AVX512BF16}, {"amx", TN_K_ISA_AMX},
 #else
     {"baseline", TN_K_ISA_BASELINE},
-    {"neon", TN_K_ISA_NEON},
+    {"neon", TN_K_ISA_NEON | TN_K_ISA_NEON_DOT},
 #endif
 };
 enum { TIERS = sizeof tiers / sizeof tiers[0] };
@@ -51,6 +51,37 @@ uint32_t tn__cpu_tiers(const cpu_words *w)
     return isa;
 }
 
+uint32_t tn__cpu_tiers_arm(uint64_t hwcap)
+{
+    enum { ASIMD = 1u << 1, ASIMDDP = 1u << 20 };
+    uint32_t isa = TN_K_ISA_BASELINE;
+    if ((hwcap & ASIMD) != 0)
+        isa |= TN_K_ISA_NEON;
+    if ((hwcap & (ASIMD | ASIMDDP)) == (ASIMD | ASIMDDP))
+        isa |= TN_K_ISA_NEON_DOT;
+    return isa;
+}
+
+void tn__cpu_brand_arm(uint64_t midr, char *brand, size_t bytes)
+{
+    static const struct {
+        uint32_t implementer, part;
+        const char *name;
+    } known[] = {
+        {0x41, 0xd03, "Arm Cortex-A53"},    {0x41, 0xd05, "Arm Cortex-A55"},
+        {0x41, 0xd07, "Arm Cortex-A57"},    {0x41, 0xd08, "Arm Cortex-A72"},
+        {0x41, 0xd0b, "Arm Cortex-A76"},    {0x41, 0xd0c, "Arm Neoverse N1"},
+        {0x41, 0xd40, "Arm Neoverse V1"},   {0x41, 0xd49, "Arm Neoverse N2"},
+        {0x41, 0xd4f, "Arm Neoverse V2"},   {0xc0, 0xac3, "Ampere-1"},
+        {0x61, 0x022, "Apple M1 Icestorm"}, {0x61, 0x023, "Apple M1 Firestorm"},
+    };
+    uint32_t implementer = (uint32_t)(midr >> 24) & 0xffu, part = (uint32_t)(midr >> 4) & 0xfffu;
+    snprintf(brand, bytes, "aarch64, implementer 0x%02x part 0x%03x", implementer, part);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; ++i)
+        if (known[i].implementer == implementer && known[i].part == part)
+            snprintf(brand, bytes, "%s", known[i].name);
+}
+
 const char *tn__cpu_tier_name(uint32_t isa)
 {
     const char *name = tiers[0].name;
@@ -71,11 +102,19 @@ uint32_t tn__cpu_tier_mask(const char *name)
     return 0;
 }
 
-static void detect(cpu_words *w, char *brand, size_t bytes)
+static uint32_t detect(char *brand, size_t bytes)
 {
-    memset(w, 0, sizeof *w);
     snprintf(brand, bytes, "cpu");
-#if defined(__x86_64__)
+#if defined(__aarch64__)
+    uint64_t hwcap = tn__cpu_hwcap();
+    if ((hwcap & 1u << 11) != 0) { /* CPUID: the kernel lets programs read the register */
+        uint64_t midr;
+        __asm__("mrs %0, midr_el1" : "=r"(midr));
+        tn__cpu_brand_arm(midr, brand, bytes);
+    }
+    return tn__cpu_tiers_arm(hwcap);
+#elif defined(__x86_64__)
+    cpu_words words = {0}, *w = &words;
     uint32_t a, b, c, d, text[13] = {0};
     w->max_leaf = __get_cpuid_max(0, NULL);
     if (__get_cpuid(1, &a, &b, &c, &d))
@@ -103,6 +142,9 @@ static void detect(cpu_words *w, char *brand, size_t bytes)
         if (*start != '\0')
             snprintf(brand, bytes, "%s", start);
     }
+    return tn__cpu_tiers(w);
+#else
+    return TN_K_ISA_BASELINE;
 #endif
 }
 
@@ -125,7 +167,6 @@ static void ask_caches(uint64_t bytes[3])
 #else
 static void ask_caches(uint64_t bytes[3])
 {
-    (void)bytes;
 #ifdef _SC_LEVEL1_DCACHE_SIZE
     static const int names[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE,
                                 _SC_LEVEL3_CACHE_SIZE};
@@ -134,6 +175,9 @@ static void ask_caches(uint64_t bytes[3])
         bytes[i] = n > 0 ? (uint64_t)n : 0;
     }
 #endif
+    /* On Arm the C library knows the size of a line alone. */
+    if (bytes[0] == 0)
+        tn__cpu_caches_from("/sys/devices/system/cpu/cpu0/cache", bytes);
 }
 #endif
 
@@ -154,13 +198,7 @@ static void caches(tn_k_caps *caps)
 
 void tn__cpu_caps(tn_k_caps *out, char *brand, size_t bytes)
 {
-    cpu_words w;
     memset(out, 0, sizeof *out);
-    detect(&w, brand, bytes);
-#if defined(__aarch64__)
-    out->isa = TN_K_ISA_BASELINE | TN_K_ISA_NEON;
-#else
-    out->isa = tn__cpu_tiers(&w);
-#endif
+    out->isa = detect(brand, bytes);
     caches(out);
 }

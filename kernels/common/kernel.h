@@ -23,7 +23,8 @@ enum {
     TN_K_ISA_AVX512 = 4,     /* f bw dq vl */
     TN_K_ISA_AVX512BF16 = 8, /* + bf16 + vnni */
     TN_K_ISA_AMX = 16,
-    TN_K_ISA_NEON = 32
+    TN_K_ISA_NEON = 32,
+    TN_K_ISA_NEON_DOT = 64 /* + sdot and udot; part of the tier neon */
 };
 
 /** What a variant may know of the device. Immutable after the device is opened. */
