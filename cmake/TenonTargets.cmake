@@ -4,6 +4,8 @@
 set(TN_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c -mbmi -mbmi2)
 set(TN_ISA_FLAGS_avx512 ${TN_ISA_FLAGS_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl
     -mprefer-vector-width=512)
+# GCC's scheduling before register allocation moves loads so far up that a tile's accumulators are spilled.
+set(TN_ISA_FLAGS_neon -fno-schedule-insns)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     set(TN_ISAS avx2 avx512)
 else()

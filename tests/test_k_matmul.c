@@ -46,6 +46,8 @@ static uint32_t cpu_isa(void)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
         isa |= TN_K_ISA_AVX512;
+#elif defined(__aarch64__)
+    isa |= TN_K_ISA_NEON;
 #endif
     return isa;
 }

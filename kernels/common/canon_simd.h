@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reduce and sumsq of CANONICAL 1 with the 64 lanes in registers; for files with AVX2 or AVX-512
- * flags. */
+/* reduce and sumsq of CANONICAL 1 with the 64 lanes in registers; for files with AVX2, AVX-512 or
+ * NEON flags. */
 #ifndef TN_KERNELS_CANON_SIMD_H
 #define TN_KERNELS_CANON_SIMD_H
 
-#include <immintrin.h>
 #include <kernels/common/canon.h>
+#ifdef __ARM_NEON
+#include <arm_neon.h>
+#else
+#include <immintrin.h>
+#endif
 
-#ifdef __AVX512F__
+#ifdef __ARM_NEON
+typedef float32x4_t tn_v;
+enum { TN_V_WIDTH = 4 };
+#define TN_V_LOAD         vld1q_f32
+#define TN_V_STORE        vst1q_f32
+#define TN_V_ADD          vaddq_f32
+#define TN_V_SUB          vsubq_f32
+#define TN_V_FMA(a, b, c) vfmaq_f32(c, a, b)
+#define TN_V_SET1         vdupq_n_f32
+#elif defined(__AVX512F__)
 typedef __m512 tn_v;
 enum { TN_V_WIDTH = 16 };
 #define TN_V_LOAD  _mm512_loadu_ps
@@ -67,7 +80,32 @@ TN_C_FN float tn_v_reduce(int mode, const float *x, int64_t count, float centre)
 
 /* Keys of a vector and their order, written out: the compiler does not make vectors of the scalar
  * form. `most` selects max, else min. */
-#ifdef __AVX512F__
+#ifdef __ARM_NEON
+typedef int32x4_t tn_vi;
+
+TN_C_FN tn_vi tn_v_keys(bool most, const float *x)
+{
+    tn_vi i = vreinterpretq_s32_f32(vld1q_f32(x)), low = vdupq_n_s32(INT32_MAX);
+    tn_vi key = veorq_s32(i, vandq_s32(vshrq_n_s32(i, 31), low));
+    uint32x4_t nan = vcgtq_s32(vandq_s32(i, low), vdupq_n_s32(TN_C_KEY_INF));
+    return vbslq_s32(nan, vdupq_n_s32(most ? INT32_MAX : INT32_MIN), key);
+}
+
+TN_C_FN tn_vi tn_v_order(bool most, tn_vi a, tn_vi b)
+{
+    return most ? vmaxq_s32(a, b) : vminq_s32(a, b);
+}
+
+TN_C_FN tn_vi tn_v_key_set1(int32_t key)
+{
+    return vdupq_n_s32(key);
+}
+
+TN_C_FN void tn_v_key_store(int32_t *to, tn_vi keys)
+{
+    vst1q_s32(to, keys);
+}
+#elif defined(__AVX512F__)
 typedef __m512i tn_vi;
 
 TN_C_FN tn_vi tn_v_keys(bool most, const float *x)

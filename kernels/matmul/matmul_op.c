@@ -224,6 +224,10 @@ extern const tn_k_variant tn_k_matmul_f32_avx2_direct_6x16,
     tn_k_matmul_f32_avx2_6x16, tn_k_matmul_f32_avx2_gemv,
     tn_k_matmul_f32_avx512_direct_14x32_canonical, tn_k_matmul_f32_avx512_14x32_canonical,
     tn_k_matmul_f32_avx512_14x32;
+#elif defined(__aarch64__)
+extern const tn_k_variant tn_k_matmul_f32_neon_direct_6x16,
+    tn_k_matmul_f32_neon_direct_6x16_canonical, tn_k_matmul_f32_neon_6x16_canonical,
+    tn_k_matmul_f32_neon_6x16, tn_k_matmul_f32_neon_gemv;
 #endif
 
 static const tn_k_variant *const variants[] = {
@@ -237,6 +241,12 @@ static const tn_k_variant *const variants[] = {
     &tn_k_matmul_f32_avx512_direct_14x32_canonical,
     &tn_k_matmul_f32_avx512_14x32_canonical,
     &tn_k_matmul_f32_avx512_14x32,
+#elif defined(__aarch64__)
+    &tn_k_matmul_f32_neon_direct_6x16_canonical,
+    &tn_k_matmul_f32_neon_direct_6x16,
+    &tn_k_matmul_f32_neon_6x16_canonical,
+    &tn_k_matmul_f32_neon_6x16,
+    &tn_k_matmul_f32_neon_gemv,
 #endif
 };
 

@@ -10,7 +10,7 @@ void tn_k_softmax_ref(const tn_k_softmax_params *p, const float *a, double *out)
         const float *x = a + tn_k_grid_offset(&p->rows, 0, r);
         double m = -INFINITY, sum = 0;
         for (int64_t i = 0; i < p->count; i++)
-            m = fmax(m, (double)x[i * p->stride[0]]);
+            m = (double)x[i * p->stride[0]] > m ? (double)x[i * p->stride[0]] : m;
         for (int64_t i = 0; i < p->count; i++)
             sum += exp((double)x[i * p->stride[0]] - m);
         for (int64_t i = 0; i < p->count; i++) {

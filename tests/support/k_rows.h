@@ -20,6 +20,8 @@ static inline uint32_t tn_t_isa(void)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
         isa |= TN_K_ISA_AVX512;
+#elif defined(__aarch64__)
+    isa |= TN_K_ISA_NEON;
 #endif
     return isa;
 }

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reduce on NEON. */
+#include "reduce_simd.inc"
+
+extern const tn_k_variant tn_k_reduce_f32_neon;
+const tn_k_variant tn_k_reduce_f32_neon = {
+    .name = "reduce_f32_neon",
+    .isa = TN_K_ISA_NEON,
+    .cls = TN_CLASS_CANONICAL,
+    .accepts = accepts,
+    .plan = plan,
+    .run = run,
+};
