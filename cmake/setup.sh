@@ -5,6 +5,7 @@ TN_PACKAGES="build-essential cmake ninja-build pkg-config python3-venv libhwloc-
 libcjson-dev libxxhash-dev libmd-dev"
 TN_PEER_PACKAGES="libopenblas-pthread-dev libblis-pthread-dev libxsmm-dev"
 TN_MORE_PEER_PACKAGES="libxnnpack-dev libpthreadpool-dev libclblast-dev ocl-icd-opencl-dev pocl-opencl-icd"
+TN_ARM_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 TN_MORE_PEER_WHEELS="onnx onnxruntime"
 TN_LOG=build/setup.log
 
@@ -63,6 +64,20 @@ tn_setup_packages() {
         [ -e "build/.absent-$p" ] && continue
         tn_setup_apt "$p" || { mkdir -p build; touch "build/.absent-$p"; tn_setup_note "going on without the peer $p"; }
     done
+}
+
+# What builds for aarch64 and runs it; a machine that has it by other means needs no package.
+tn_setup_arm() {
+    local missing
+    command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null && return 0
+    if ! command -v dpkg-query >/dev/null; then
+        tn_setup_note "needs aarch64-linux-gnu-gcc, its C library and qemu-aarch64"
+        return 1
+    fi
+    # shellcheck disable=SC2086
+    missing=$(tn_setup_missing $TN_ARM_PACKAGES)
+    # shellcheck disable=SC2086
+    [ -z "$missing" ] || tn_setup_apt $missing
 }
 
 # The Python environment, made again only when what it is made from has changed.

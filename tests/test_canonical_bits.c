@@ -132,8 +132,8 @@ static void compare(tn_test_device *d, const char *uri, problem *p, const float 
 
 TN_TEST(canonical_bits, tiers_threads_and_private)
 {
-    static const char *const uris[] = {"cpu?threads=1", "cpu?threads=2", "cpu?max=avx2",
-                                       "cpu?max=avx512", "cpu?private=1"};
+    static const char *const uris[] = {"cpu?threads=1", "cpu?threads=2", TN_TEST_TIERS,
+                                       "cpu?private=1"};
     enum { URIS = sizeof uris / sizeof uris[0] };
     uint64_t seed = tn_test_seed();
     tn_test_device plain, device[URIS];

@@ -37,10 +37,12 @@ static float random_float(uint64_t *state)
 /* Tiers, thread counts and private memory, then whatever else the tests run on. */
 static const char *const *devices(void)
 {
-    static const char *list[48] = {"cpu?threads=1",          "cpu?threads=2",  "cpu?max=baseline",
-                                   "cpu?max=avx2",           "cpu?max=avx512", "cpu?private=1",
-                                   "cpu?private=1&threads=1"};
-    size_t n = 7;
+    static const char *list[48] = {"cpu?threads=1", "cpu?threads=2", "cpu?max=baseline",
+                                   TN_TEST_TIERS,   "cpu?private=1", "cpu?private=1&threads=1"};
+    size_t n = 0;
+    while (list[n] != NULL && strcmp(list[n], "cpu?private=1&threads=1") != 0)
+        n++;
+    n++;
     for (const char *const *d = tn_test_devices(); *d != NULL && n < 47; d++)
         if (strcmp(*d, "cpu") != 0 && strcmp(*d, "cpu?private=1") != 0)
             list[n++] = *d;

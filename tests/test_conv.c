@@ -79,12 +79,8 @@ static int64_t out_elements(tn_test_device *d, const char *dims)
 
 TN_TEST(conv, same_bits_everywhere)
 {
-    static const char *const uris[] = {"cpu?max=baseline&threads=1",
-                                       "cpu?threads=1",
-                                       "cpu?threads=2",
-                                       "cpu?max=avx2",
-                                       "cpu?max=avx512",
-                                       "cpu?private=1"};
+    static const char *const uris[] = {"cpu?max=baseline&threads=1", "cpu?threads=1",
+                                       "cpu?threads=2", TN_TEST_TIERS, "cpu?private=1"};
     static const char *const shapes[] = {
         "c64h9w11k20r3s3p1",     "c3h30w31k17r7s7p3u2",     "c150h7w5k33r1s1",
         "c24h13w17k24r3s3g24p1", "c24h13w17k24r3s3g24p1u2", "c12h9w9k8r3s3g4p2l2",

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#if defined(__x86_64__)
 static const struct {
     const char *cpu;
     cpu_words words;
@@ -34,6 +35,8 @@ TN_TEST(cpu_caps, tiers_of_captured_cpus)
         TN_EXPECT((isa & TN_K_ISA_BASELINE) != 0, "%s lost the baseline", captured[i].cpu);
     }
 }
+
+#endif
 
 /* AT_HWCAP, from the features that /proc/cpuinfo of such machines lists, and MIDR_EL1. */
 static const struct {

@@ -112,7 +112,7 @@ static void compute(tn_test_device *d, const char *uri, const char *text, proble
 TN_TEST(op_bits, tiers_threads_and_private)
 {
     static const char *const uris[] = {"cpu?threads=1", "cpu?threads=2", "cpu?max=baseline",
-                                       "cpu?max=avx2",  "cpu",           "cpu?private=1"};
+                                       TN_TEST_TIERS,   "cpu",           "cpu?private=1"};
     uint64_t seed = tn_test_seed();
     tn_test_device plain;
     TN_REQUIRE(tn_test_open("cpu?max=baseline&threads=1", &plain), "baseline");

@@ -6,6 +6,13 @@
 #include <stdbool.h>
 #include <tenon/tenon.h>
 
+/* URIs of the tiers above the baseline that there are kernels for, as members of a list. */
+#if defined(__aarch64__)
+#define TN_TEST_TIERS "cpu?max=neon"
+#else
+#define TN_TEST_TIERS "cpu?max=avx2", "cpu?max=avx512"
+#endif
+
 typedef struct tn_test_device {
     tn_runtime *runtime;
     tn_device *device;

@@ -55,11 +55,11 @@ void tn_test_register(tn_test_case *c)
     *at = c;
 }
 
-void tn_test_fail(const char *file, int line, const char *format, ...)
+void tn_test_fail(const char *file, int line, const char *what, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "%s:%d: ", file, line);
+    fprintf(stderr, "%s:%d: %s:", file, line, what);
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
     va_end(args);
@@ -71,6 +71,15 @@ _Noreturn void tn_test_stop(void)
     longjmp(leave, 1);
 }
 
+/* A function of its own: setjmp may lose what its caller keeps in registers. */
+static __attribute__((noinline)) bool passes(const tn_test_case *c)
+{
+    volatile int before = failures;
+    if (setjmp(leave) == 0)
+        c->fn();
+    return failures == before;
+}
+
 int main(int argc, char **argv)
 {
     int passed = 0, failed = 0;
@@ -79,14 +88,11 @@ int main(int argc, char **argv)
         snprintf(name, sizeof name, "%s_%s", c->suite, c->name);
         if (argc > 1 && strstr(name, argv[1]) == NULL)
             continue;
-        int before = failures;
-        if (setjmp(leave) == 0)
-            c->fn();
-        if (failures != before) {
+        if (passes(c)) {
+            ++passed;
+        } else {
             fprintf(stderr, "FAILED %s\n", name);
             ++failed;
-        } else {
-            ++passed;
         }
     }
     printf("%d passed, %d failed\n", passed, failed);

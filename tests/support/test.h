@@ -19,8 +19,8 @@ typedef struct tn_test_case {
     struct tn_test_case *next;
 } tn_test_case;
 void tn_test_register(tn_test_case *c);
-void tn_test_fail(const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void tn_test_fail(const char *file, int line, const char *what, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 _Noreturn void tn_test_stop(void);
 
 #define TN_TEST(suite_, name_)                                                                     \
@@ -35,13 +35,13 @@ _Noreturn void tn_test_stop(void);
 #define TN_EXPECT(cond, ...)                                                                       \
     do {                                                                                           \
         if (!(cond))                                                                               \
-            tn_test_fail(__FILE__, __LINE__, #cond ": " __VA_ARGS__);                              \
+            tn_test_fail(__FILE__, __LINE__, #cond, " " __VA_ARGS__);                              \
     } while (0)
 /* Report and leave this test. */
 #define TN_REQUIRE(cond, ...)                                                                      \
     do {                                                                                           \
         if (!(cond)) {                                                                             \
-            tn_test_fail(__FILE__, __LINE__, #cond ": " __VA_ARGS__);                              \
+            tn_test_fail(__FILE__, __LINE__, #cond, " " __VA_ARGS__);                              \
             tn_test_stop();                                                                        \
         }                                                                                          \
     } while (0)
