@@ -42,6 +42,11 @@ uint64_t tn__op_flops(const tn__op_view *v)
         return add(mul(mul(2, n), k), mul(n, extra));
     }
     case TN_OP_CONV: { /* taps that fall into the padding are counted, too */
+        if (v->row->pass == TN_PASS_BACKWARD_WEIGHTS) {
+            uint64_t every = elems(out, false);
+            every = every == 0 ? 0 : every / (uint64_t)out->dim[0];
+            return mul(mul(2, elems(tn__op_tensor(v, TN_ARG_GRAD), false)), every);
+        }
         const tn_tensor *b = tn__op_tensor(v, TN_ARG_B);
         bool turned = (v->attr.conv.flags & TN_CONV_TRANSPOSED) != 0;
         uint64_t taps = elems(b, false), n = elems(out, false);
@@ -57,7 +62,10 @@ uint64_t tn__op_flops(const tn__op_view *v)
         uint64_t scores = (uint64_t)k->dim[r - 2];
         for (int i = 0; i < r - 1; ++i)
             scores = mul(scores, (uint64_t)q->dim[i]);
-        uint64_t width = add(add((uint64_t)q->dim[r - 1], (uint64_t)out->dim[r - 1]) * 2, 5);
+        /* backward: scores once more, and four products for the gradients */
+        bool back = v->row->pass != TN_PASS_FORWARD;
+        uint64_t d = (uint64_t)q->dim[r - 1], e = (uint64_t)out->dim[r - 1];
+        uint64_t width = back ? add(add(mul(d, 6), mul(e, 4)), 9) : add(add(d, e) * 2, 5);
         return mul(scores, width);
     }
     case TN_OP_SOFTMAX:
@@ -75,6 +83,8 @@ uint64_t tn__op_flops(const tn__op_view *v)
     case TN_OP_SCAN:
     case TN_OP_TOPK:
         return elems(a, false);
+    case TN_OP_GATHER:
+        return v->row->pass == TN_PASS_FORWARD ? 0 : elems(tn__op_tensor(v, TN_ARG_GRAD), false);
     default:
         return 0;
     }

@@ -314,8 +314,8 @@ tn_status tn__sync_check(tn_queue *q, const tn_sync *sync);
 tn_status tn__op_check(const tn_op *op);
 /* A deep copy in one allocation (args, attr, posts), buffers stripped; `bytes` for tn__free. */
 tn_status tn__op_copy(tn_runtime *rt, const tn_op *op, tn_op **out, size_t *out_bytes);
-const char *tn__op_name(tn_op_kind kind); /* "matmul" */
-bool tn__role_is_output(tn_op_kind kind, uint32_t role);
+const char *tn__op_name(tn_op_kind kind);                /* "matmul" */
+bool tn__role_is_output(const tn_op *op, uint32_t role); /* op: whole structs, checked */
 /* Whether an output with MAY_ALIAS may be in place of this input: each element of the input is read
  * before the same element of the output is written, and never after. */
 bool tn__op_in_place(tn_op_kind kind, uint32_t role);

@@ -24,7 +24,7 @@ tn_status tn__op_open(const tn_op *op, tn__op_view *out)
     if (st != TN_OK)
         return st;
     uint32_t kind = (uint32_t)out->op.kind;
-    out->row = tn__op_find(kind);
+    out->row = tn__op_find(kind, TN_PASS_FORWARD);
     if (out->row == NULL) {
         if ((kind >= TN_OP_MATMUL && kind <= TN_OP_SCAN) || kind >= TN_OP_VENDOR)
             return tn__fail(TN_STATUS_UNSUPPORTED, "op.kind", "kind",
@@ -74,6 +74,14 @@ tn_status tn__op_open(const tn_op *op, tn__op_view *out)
         out->attr.head.next = NULL;
     }
     out->op.attr = NULL; /* readers use the copy */
+    uint32_t pass = tn__op_pass(kind, &out->attr);
+    if (pass != TN_PASS_FORWARD && tn__op_find(kind, pass) == NULL)
+        return tn__fail(TN_STATUS_UNSUPPORTED, "op.pass", "attr.pass",
+                        "attr.pass is %u; %s has forward (0) and %s", pass, out->row->name,
+                        kind == TN_OP_CONV ? "backward weights (2); backward data is the forward "
+                                             "pass of a TN_CONV_TRANSPOSED conv"
+                                           : "backward (1)");
+    out->row = tn__op_find(kind, pass);
     out->op.head.size = (uint32_t)sizeof out->op;
     out->op.head.next = NULL;
     return TN_OK;
@@ -101,8 +109,9 @@ static tn_status check_roles(const tn__op_view *v, bool need_out)
         for (uint32_t p = 0; post && p < v->op.post_count; ++p)
             used = used || v->op.posts[p].role == role;
         if (post ? !used
-                 : !input && !in_list(row->required, 4, role) && !in_list(row->optional, 6, role) &&
-                       !in_list(row->outputs, 2, role))
+                 : !input && !in_list(row->required, TN__OP_REQUIRED, role) &&
+                       !in_list(row->optional, TN__OP_OPTIONAL, role) &&
+                       !in_list(row->outputs, TN__OP_OUTPUTS, role))
             return tn__fail(TN_STATUS_INVALID, "op.role", name,
                             "args[%u] has role %u (%s), which %s does not take; %s", i, role,
                             strcmp(name, "args") == 0 ? "unknown" : name, row->name,
@@ -114,7 +123,7 @@ static tn_status check_roles(const tn__op_view *v, bool need_out)
                     "args[%u] and args[%u] of %s both have the role %s; give each role once", j, i,
                     row->name, name);
     }
-    for (size_t i = 0; i < 4 && row->required[i] != 0; ++i)
+    for (size_t i = 0; i < TN__OP_REQUIRED && row->required[i] != 0; ++i)
         if (tn__op_tensor(v, row->required[i]) == NULL)
             return tn__fail(TN_STATUS_INVALID, "op.role_missing", tn__role_static(row->required[i]),
                             "%s is missing; %s needs that operand",
@@ -130,9 +139,11 @@ static tn_status check_roles(const tn__op_view *v, bool need_out)
                             "%s is missing; %s needs one input or more, numbered from "
                             "TN_ARG_INPUT0 without gaps",
                             tn__role_static(TN_ARG_INPUT0 + i), row->name);
-    if (need_out && tn__op_tensor(v, TN_ARG_OUT) == NULL)
-        return tn__fail(TN_STATUS_INVALID, "op.role_missing", "out",
-                        "out is missing; %s needs that operand", row->name);
+    for (size_t i = 0; need_out && i < (row->all_outputs ? TN__OP_OUTPUTS : 1); ++i)
+        if (row->outputs[i] != 0 && tn__op_tensor(v, row->outputs[i]) == NULL)
+            return tn__fail(TN_STATUS_INVALID, "op.role_missing", tn__role_static(row->outputs[i]),
+                            "%s is missing; %s needs that operand",
+                            tn__role_static(row->outputs[i]), row->name);
     return TN_OK;
 }
 
@@ -174,7 +185,7 @@ static tn_status check_tensor(const tn__op_view *v, const tn_arg *arg)
     const tn_tensor *t = &arg->tensor;
     const char *name = tn__role_static(arg->role);
     uint32_t known = TN_ARG_PACKED | TN_ARG_CONSTANT | TN_ARG_MAY_ALIAS;
-    bool output = tn__role_is_output(v->op.kind, arg->role);
+    bool output = tn__row_writes(v->row, arg->role);
     uint64_t bytes;
     if ((arg->flags & ~known) != 0)
         return tn__fail(TN_STATUS_INVALID, "op.arg_flags", name,
@@ -363,13 +374,13 @@ static tn_status check_all(const tn__op_view *v, bool need_out, uint32_t role, t
         st = check_numerics(&v->op.numerics);
     tn_tensor main_out = {0};
     if (st == TN_OK)
-        st = v->row->check(v, TN_ARG_OUT, &main_out);
+        st = v->row->check(v, v->row->outputs[0], &main_out);
     if (st == TN_OK)
         st = check_posts(v, &main_out);
     if (st != TN_OK || out == NULL)
         return st;
     *out = main_out;
-    return role == TN_ARG_OUT ? TN_OK : v->row->check(v, role, out);
+    return role == v->row->outputs[0] ? TN_OK : v->row->check(v, role, out);
 }
 
 tn_status tn__op_check_view(const tn__op_view *v)
@@ -407,10 +418,10 @@ tn_status tn_op_infer(const tn_op *op, tn_role role, tn_tensor *out)
         return st;
     if (out == NULL)
         return tn__fail_null("out_tensor", "give a tn_tensor to fill");
-    if (!tn__role_is_output(v.op.kind, (uint32_t)role))
+    if (!tn__row_writes(v.row, (uint32_t)role))
         return tn__fail(TN_STATUS_INVALID, "op.role", "role",
-                        "role %u is no output of %s; ask for TN_ARG_OUT (%d)", (unsigned)role,
-                        v.row->name, TN_ARG_OUT);
+                        "role %u is no output of %s; ask for %s (%d)", (unsigned)role, v.row->name,
+                        tn__role_static(v.row->outputs[0]), v.row->outputs[0]);
     tn_tensor t = {0};
     st = check_all(&v, false, (uint32_t)role, &t);
     if (st != TN_OK)
@@ -444,7 +455,7 @@ size_t tn__op_copy_bytes(const tn_op *op)
 {
     return round_up(sizeof(tn_op)) + round_up(op->arg_count * sizeof(tn_arg)) +
            round_up(op->post_count * sizeof(tn_post)) +
-           round_up(tn__op_find((uint32_t)op->kind)->attr_bytes);
+           round_up(tn__op_find((uint32_t)op->kind, TN_PASS_FORWARD)->attr_bytes);
 }
 
 tn_status tn__op_copy_view(tn_runtime *rt, const tn__op_view *v, tn_op **out, size_t *out_bytes)

@@ -6,8 +6,11 @@
 #include "hal/hal.h"
 
 enum {
-    TN__OP_ARGS = 24,        /* most operands of one op, posts included */
-    TN__OP_POSTS = 8,        /* most posts */
+    TN__OP_ARGS = 24,    /* most operands of one op, posts included */
+    TN__OP_POSTS = 8,    /* most posts */
+    TN__OP_REQUIRED = 6, /* most of each in a row of the table */
+    TN__OP_OPTIONAL = 6,
+    TN__OP_OUTPUTS = 3,
     TN__CANONICAL_NEWEST = 1 /* the version that canonical_version 0 asks for */
 };
 
@@ -32,16 +35,18 @@ typedef struct tn__op_row {
     tn_op_kind kind;
     const char *name;
     uint32_t attr_type;
-    size_t attr_bytes;    /* 0: attr has to be NULL */
-    bool attr_optional;   /* NULL attr: all fields 0 */
-    uint16_t required[4]; /* input roles, 0 ends */
-    uint16_t optional[6]; /* input roles, 0 ends */
-    uint16_t outputs[2];  /* TN_ARG_OUT first; the second is optional */
+    size_t attr_bytes;                  /* 0: attr has to be NULL */
+    bool attr_optional;                 /* NULL attr: all fields 0 */
+    uint32_t pass;                      /* of the call that this row describes, TN_PASS_* */
+    uint16_t required[TN__OP_REQUIRED]; /* input roles, 0 ends */
+    uint16_t optional[TN__OP_OPTIONAL]; /* input roles, 0 ends */
+    uint16_t outputs[TN__OP_OUTPUTS];   /* the first is needed, the others are optional */
+    bool all_outputs;                   /* no: all of them are needed */
     bool posts;
     bool inputs;   /* TN_ARG_INPUT0 and on, one or more, without gaps */
     bool no_alias; /* reads elements after it has written others: no MAY_ALIAS */
     /* Checks inputs, attribute and the outputs that are given; writes shape and dtype of `role`
-     * (TN_ARG_OUT or an optional output), strides not set. */
+     * (one of the outputs), strides not set. */
     tn_status (*check)(const tn__op_view *v, uint32_t role, tn_tensor *out);
 } tn__op_row;
 
@@ -58,10 +63,14 @@ tn_status tn__op_check_view(const tn__op_view *v);
 tn_status tn__op_copy_view(tn_runtime *rt, const tn__op_view *v, tn_op **out, size_t *out_bytes);
 /* Operations of a checked op by its definition; UINT64_MAX: more than that (cost.c). */
 uint64_t tn__op_flops(const tn__op_view *v);
-size_t tn__op_copy_bytes(const tn_op *op);    /* what the copy of such an op takes */
-extern const char tn__op_built[];             /* names of the kinds with a row, for messages */
-const char *tn__role_static(uint32_t role);   /* "args" for a role that does not exist */
-const tn__op_row *tn__op_find(uint32_t kind); /* NULL: a kind that hal does not know */
+size_t tn__op_copy_bytes(const tn_op *op);  /* what the copy of such an op takes */
+extern const char tn__op_built[];           /* names of the kinds with a row, for messages */
+const char *tn__role_static(uint32_t role); /* "args" for a role that does not exist */
+/* The row of a kind's pass; NULL: a kind that hal does not know, or a pass that it lacks. */
+const tn__op_row *tn__op_find(uint32_t kind, uint32_t pass);
+/* The pass that an attribute of a kind asks for; attr may be NULL. */
+uint32_t tn__op_pass(uint32_t kind, const void *attr);
+bool tn__row_writes(const tn__op_row *row, uint32_t role); /* the role is an output */
 
 /* The operand of a role, or NULL. */
 const tn_tensor *tn__op_tensor(const tn__op_view *v, uint32_t role);
@@ -84,6 +93,8 @@ bool tn__eltwise_compares(uint32_t kind);
 
 tn_status tn__op_matmul(const tn__op_view *v, uint32_t role, tn_tensor *out);
 tn_status tn__op_conv(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__conv_check_attr(const tn_conv *t);
+tn_status tn__conv_check_operand(const tn_conv *t, const tn_tensor *x, const char *name);
 /* One spatial dim of a conv's output; false: the window does not fit, or numbers overflow. */
 bool tn__conv_out_dim(const tn_conv *t, uint32_t d, int64_t in, int64_t kernel, int64_t *out);
 tn_status tn__op_attention(const tn__op_view *v, uint32_t role, tn_tensor *out);
@@ -102,5 +113,10 @@ tn_status tn__op_scan(const tn__op_view *v, uint32_t role, tn_tensor *out);
 /* Axes that a norm goes over: 0 stands for the usual. */
 uint32_t tn__norm_axes(const tn_norm *t, uint32_t rank);
 tn_status tn__op_copy_kind(const tn__op_view *v, uint32_t role, tn_tensor *out);
+/* Backward passes (op_backward.c). */
+tn_status tn__op_same_backward(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_conv_weights(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_attention_backward(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_gather_backward(const tn__op_view *v, uint32_t role, tn_tensor *out);
 
 #endif

@@ -12,9 +12,6 @@ static tn_status check_attr(const tn_attention *t)
 {
     const uint32_t known = TN_ATTENTION_CAUSAL | TN_ATTENTION_CAUSAL_FROM_END | TN_ATTENTION_WINDOW;
     const uint32_t both = TN_ATTENTION_CAUSAL | TN_ATTENTION_CAUSAL_FROM_END;
-    if (t->pass != TN_PASS_FORWARD)
-        return tn__fail(TN_STATUS_UNSUPPORTED, "attention.pass", "attr.pass",
-                        "attr.pass is %u; only forward (0) is built", t->pass);
     if ((t->flags & ~known) != 0)
         return tn__fail(TN_STATUS_INVALID, "attention.flags", "attr.flags",
                         "attr.flags is 0x%x; only TN_ATTENTION_* bits (0x%x) are allowed", t->flags,

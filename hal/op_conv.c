@@ -27,14 +27,11 @@ bool tn__conv_out_dim(const tn_conv *t, uint32_t d, int64_t in, int64_t kernel, 
     return room >= 0;
 }
 
-static tn_status check_attr(const tn_conv *t)
+tn_status tn__conv_check_attr(const tn_conv *t)
 {
     if (t->dims < 1 || t->dims > 3)
         return tn__fail(TN_STATUS_INVALID, "conv.dims", "attr.dims",
                         "attr.dims is %u; 1 to 3 spatial dims are allowed", t->dims);
-    if (t->pass != TN_PASS_FORWARD)
-        return tn__fail(TN_STATUS_UNSUPPORTED, "conv.pass", "attr.pass",
-                        "attr.pass is %u; only forward (0) is built", t->pass);
     if ((t->flags & ~(uint32_t)(TN_CONV_TRANSPOSED | TN_CONV_CHANNELS_LAST)) != 0)
         return tn__fail(TN_STATUS_INVALID, "conv.flags", "attr.flags",
                         "attr.flags is 0x%x; only TN_CONV_TRANSPOSED and CHANNELS_LAST (0x3) are "
@@ -69,7 +66,7 @@ static tn_status check_attr(const tn_conv *t)
     return TN_OK;
 }
 
-static tn_status check_operand(const tn_conv *t, const tn_tensor *x, const char *name)
+tn_status tn__conv_check_operand(const tn_conv *t, const tn_tensor *x, const char *name)
 {
     if (x->rank != t->dims + 2)
         return tn__fail(TN_STATUS_INVALID, "conv.rank", name,
@@ -89,11 +86,11 @@ tn_status tn__op_conv(const tn__op_view *v, uint32_t role, tn_tensor *out)
     const tn_tensor *a = tn__op_tensor(v, TN_ARG_A), *b = tn__op_tensor(v, TN_ARG_B);
     const tn_tensor *o = tn__op_tensor(v, TN_ARG_OUT);
     (void)role;
-    tn_status st = check_attr(t);
+    tn_status st = tn__conv_check_attr(t);
     if (st == TN_OK)
-        st = check_operand(t, a, "a");
+        st = tn__conv_check_operand(t, a, "a");
     if (st == TN_OK)
-        st = check_operand(t, b, "b");
+        st = tn__conv_check_operand(t, b, "b");
     if (st != TN_OK)
         return st;
     if (tn__dtype_float(a->dtype) != tn__dtype_float(b->dtype) ||

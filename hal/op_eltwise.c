@@ -52,9 +52,6 @@ tn_status tn__op_eltwise(const tn__op_view *v, uint32_t role, tn_tensor *out)
     const tn_eltwise *t = &v->attr.eltwise;
     uint32_t arity = tn__eltwise_arity(t->kind);
     (void)role;
-    if (t->pass != TN_PASS_FORWARD)
-        return tn__fail(TN_STATUS_UNSUPPORTED, "eltwise.pass", "attr.pass",
-                        "attr.pass is %u; only forward (0) is built", t->pass);
     if (arity == 0)
         return tn__fail(
             TN_STATUS_INVALID, "eltwise.kind", "attr.kind",
@@ -102,8 +99,9 @@ tn_status tn__op_gather(const tn__op_view *v, uint32_t role, tn_tensor *out)
     if (t->flags != 0 || t->param != 0)
         return tn__fail(TN_STATUS_INVALID, "gather.attr",
                         t->flags != 0 ? "attr.flags" : "attr.param",
-                        "attr.flags is 0x%x and attr.param %lld; gather takes 0 for both", t->flags,
-                        (long long)t->param);
+                        "attr.flags is 0x%x and attr.param %lld; gather takes 0 for both, or "
+                        "TN_GATHER_BACKWARD (0x1) with the dim of a along the axis",
+                        t->flags, (long long)t->param);
     if (index->dtype != TN_S32 && index->dtype != TN_S64)
         return tn__fail(TN_STATUS_INVALID, "gather.index_dtype", "index",
                         "index is %s; s32 or s64 is needed", tn_dtype_name((tn_dtype)index->dtype));

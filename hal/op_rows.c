@@ -33,9 +33,6 @@ tn_status tn__op_softmax(const tn__op_view *v, uint32_t role, tn_tensor *out)
     const tn_softmax *t = &v->attr.softmax;
     const tn_tensor *a = tn__op_tensor(v, TN_ARG_A);
     (void)role;
-    if (t->pass != TN_PASS_FORWARD)
-        return tn__fail(TN_STATUS_UNSUPPORTED, "softmax.pass", "attr.pass",
-                        "attr.pass is %u; only forward (0) is built", t->pass);
     if (a->rank == 0 || t->axis >= a->rank || t->axis < -(int32_t)a->rank)
         return tn__fail(
             TN_STATUS_INVALID, "softmax.axis", "attr.axis",
@@ -77,9 +74,6 @@ tn_status tn__op_norm(const tn__op_view *v, uint32_t role, tn_tensor *out)
     const tn_tensor *a = tn__op_tensor(v, TN_ARG_A);
     uint32_t axes = tn__norm_axes(t, a->rank);
     (void)role;
-    if (t->pass != TN_PASS_FORWARD)
-        return tn__fail(TN_STATUS_UNSUPPORTED, "norm.pass", "attr.pass",
-                        "attr.pass is %u; only forward (0) is built", t->pass);
     if (t->kind > TN_NORM_BATCH_INFERENCE)
         return tn__fail(TN_STATUS_INVALID, "norm.kind", "attr.kind",
                         "attr.kind is %u; layer 0, rms 1, group 2, batch_inference 3 exist",

@@ -143,16 +143,108 @@ bool tn__op_in_place(tn_op_kind kind, uint32_t role)
            (role >= TN_ARG_POST0 && role < TN_ARG_SCALE_OF);
 }
 
-bool tn__role_is_output(tn_op_kind kind, uint32_t role)
+/* Passes other than forward. What is not here is made of other ops: ops.h says of which. */
+static const tn__op_row backward_rows[] = {
+    {.kind = TN_OP_CONV,
+     .name = "conv",
+     .attr_type = TN_TYPE_tn_conv,
+     .attr_bytes = sizeof(tn_conv),
+     .pass = TN_PASS_BACKWARD_WEIGHTS,
+     .required = {TN_ARG_A, TN_ARG_GRAD},
+     .outputs = {TN_ARG_OUT},
+     .no_alias = true,
+     .check = tn__op_conv_weights},
+    {.kind = TN_OP_ATTENTION,
+     .name = "attention",
+     .attr_type = TN_TYPE_tn_attention,
+     .attr_bytes = sizeof(tn_attention),
+     .pass = TN_PASS_BACKWARD_DATA,
+     .required = {TN_ARG_Q, TN_ARG_K, TN_ARG_V, TN_ARG_OUT, TN_ARG_GRAD, TN_ARG_STATS},
+     .optional = {TN_ARG_MASK, TN_ARG_LENGTHS, TN_ARG_SLOPES},
+     .outputs = {TN_ARG_OUT_GRAD_A, TN_ARG_OUT_GRAD_B, TN_ARG_OUT_GRAD_V},
+     .all_outputs = true,
+     .no_alias = true,
+     .check = tn__op_attention_backward},
+    {.kind = TN_OP_SOFTMAX,
+     .name = "softmax",
+     .attr_type = TN_TYPE_tn_softmax,
+     .attr_bytes = sizeof(tn_softmax),
+     .pass = TN_PASS_BACKWARD_DATA,
+     .required = {TN_ARG_A, TN_ARG_GRAD},
+     .outputs = {TN_ARG_OUT},
+     .check = tn__op_same_backward},
+    {.kind = TN_OP_NORM,
+     .name = "norm",
+     .attr_type = TN_TYPE_tn_norm,
+     .attr_bytes = sizeof(tn_norm),
+     .pass = TN_PASS_BACKWARD_DATA,
+     .required = {TN_ARG_A, TN_ARG_GRAD},
+     .optional = {TN_ARG_GAMMA},
+     .outputs = {TN_ARG_OUT},
+     .check = tn__op_same_backward},
+    {.kind = TN_OP_ELTWISE,
+     .name = "eltwise",
+     .attr_type = TN_TYPE_tn_eltwise,
+     .attr_bytes = sizeof(tn_eltwise),
+     .pass = TN_PASS_BACKWARD_DATA,
+     .required = {TN_ARG_A, TN_ARG_GRAD},
+     .outputs = {TN_ARG_OUT},
+     .check = tn__op_same_backward},
+    {.kind = TN_OP_GATHER,
+     .name = "gather",
+     .attr_type = TN_TYPE_tn_axis,
+     .attr_bytes = sizeof(tn_axis),
+     .pass = TN_PASS_BACKWARD_DATA,
+     .required = {TN_ARG_GRAD, TN_ARG_INDEX},
+     .outputs = {TN_ARG_OUT},
+     .no_alias = true,
+     .check = tn__op_gather_backward},
+};
+
+bool tn__row_writes(const tn__op_row *row, uint32_t role)
 {
-    const tn__op_row *row = tn__op_find((uint32_t)kind);
-    return row != NULL && role != 0 && (row->outputs[0] == role || row->outputs[1] == role);
+    for (uint32_t i = 0; i < TN__OP_OUTPUTS && row->outputs[i] != 0; ++i)
+        if (row->outputs[i] == role)
+            return true;
+    return false;
 }
 
-const tn__op_row *tn__op_find(uint32_t kind)
+bool tn__role_is_output(const tn_op *op, uint32_t role)
 {
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; ++i)
-        if ((uint32_t)rows[i].kind == kind)
-            return &rows[i];
+    uint32_t kind = (uint32_t)op->kind;
+    return tn__row_writes(tn__op_find(kind, tn__op_pass(kind, op->attr)), role);
+}
+
+uint32_t tn__op_pass(uint32_t kind, const void *attr)
+{
+    if (attr == NULL)
+        return TN_PASS_FORWARD;
+    switch (kind) {
+    case TN_OP_CONV:
+        return ((const tn_conv *)attr)->pass;
+    case TN_OP_ATTENTION:
+        return ((const tn_attention *)attr)->pass;
+    case TN_OP_SOFTMAX:
+        return ((const tn_softmax *)attr)->pass;
+    case TN_OP_NORM:
+        return ((const tn_norm *)attr)->pass;
+    case TN_OP_ELTWISE:
+        return ((const tn_eltwise *)attr)->pass;
+    case TN_OP_GATHER: /* a bit among others that gather may get */
+        return (((const tn_axis *)attr)->flags & TN_GATHER_BACKWARD) != 0 ? TN_PASS_BACKWARD_DATA
+                                                                          : TN_PASS_FORWARD;
+    default:
+        return TN_PASS_FORWARD;
+    }
+}
+
+const tn__op_row *tn__op_find(uint32_t kind, uint32_t pass)
+{
+    const tn__op_row *row = pass == TN_PASS_FORWARD ? rows : backward_rows;
+    size_t count = pass == TN_PASS_FORWARD ? sizeof rows / sizeof rows[0]
+                                           : sizeof backward_rows / sizeof backward_rows[0];
+    for (size_t i = 0; i < count; ++i)
+        if ((uint32_t)row[i].kind == kind && row[i].pass == pass)
+            return &row[i];
     return NULL;
 }

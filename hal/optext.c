@@ -32,6 +32,8 @@
  *              axis=N k=N smallest indices                topk
  *              axis=N exclusive reverse                   scan
  *              axis=N group=N                             quantize, dequantize
+ *              backward                                   eltwise softmax norm attention gather
+ *              backward_weights                           conv: dims and dtypes of a,grad,out
  *              exact canonical bounded fast  tf32 bf16 f16acc winograd  acc=DTYPE v=N saturate
  *              packed layout=HEX (b)  alias (out)  const=ROLE
  *              ROLE or ROLE=dims["/"dtype]["@"strides]    an optional operand, or one whose shape,
@@ -178,6 +180,7 @@ static void headline_of(const tn__op_view *v, tn__headline *h)
     const tn_tensor *a = tn__op_tensor(v, TN_ARG_A), *out = tn__op_tensor(v, TN_ARG_OUT);
     memset(h, 0, sizeof *h);
     h->kind = v->op.kind;
+    h->pass = v->row->pass;
     if (h->kind == TN_OP_ELTWISE)
         h->sub = v->attr.eltwise.kind;
     else if (h->kind == TN_OP_NORM)
@@ -207,7 +210,8 @@ static void headline_of(const tn__op_view *v, tn__headline *h)
     } else {
         const tn_tensor *of = h->kind == TN_OP_ELTWISE  ? out
                               : h->kind == TN_OP_CONCAT ? tn__op_tensor(v, TN_ARG_INPUT0)
-                                                        : a;
+                              : h->kind == TN_OP_GATHER && h->pass != TN_PASS_FORWARD ? out
+                                                                                      : a;
         h->rank = of->rank;
         memcpy(h->dim, of->dim, of->rank * sizeof h->dim[0]);
     }
@@ -294,6 +298,8 @@ static void put_pad(sink *s, const tn_window *t, uint32_t rank)
 static void put_attr(sink *s, const tn__op_view *v)
 {
     static const char *const layouts[] = {"nn", "tn", "nt", "tt"};
+    if (v->row->pass != TN_PASS_FORWARD)
+        key(s, v->row->pass == TN_PASS_BACKWARD_DATA ? "backward" : "backward_weights");
     switch (v->op.kind) {
     case TN_OP_MATMUL: {
         const tn_matmul *t = &v->attr.matmul;
@@ -447,8 +453,9 @@ static void put_operand(sink *s, const tn__headline *h, const tn__op_view *v, co
     bool optional = a->role < TN_ARG_POST0 || a->role >= TN_ARG_SCALE_OF;
     for (uint32_t i = 0; i < n; ++i)
         optional = optional && roles[i] != a->role;
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; i < TN__OP_REQUIRED; ++i)
         optional = optional && v->row->required[i] != a->role;
+    optional = optional && !(v->row->all_outputs && tn__row_writes(v->row, a->role));
     (void)tn__role_name(a->role, name, sizeof name);
     tn__strides_contiguous(&row_major);
     bool strided = memcmp(t->stride, row_major.stride, t->rank * sizeof t->stride[0]) != 0;

@@ -13,6 +13,7 @@ extern const char tn__letters[TN__LETTERS + 1]; /* "bhgqkde": batch, heads, key 
 typedef struct tn__headline {
     tn_op_kind kind;
     uint32_t sub; /* kind of eltwise, norm, reduce */
+    uint32_t pass;
     uint32_t rank;
     int64_t dim[TN_MAX_RANK + 1];
     bool batch; /* attention: letter b was given */
@@ -45,6 +46,7 @@ const char *tn__optext_post_name(tn_post_kind kind);
 /* What to do with a word of an op. */
 enum {
     TN__WORD_FLAG,
+    TN__WORD_PASS,
     TN__WORD_FLOAT,
     TN__WORD_INT,
     TN__WORD_INT32,
@@ -56,7 +58,7 @@ enum {
 };
 typedef struct tn__word_row {
     const char *name;
-    uint32_t what, flag; /* flag: bits to set in the op's flags */
+    uint32_t what, flag; /* flag: bits to set in the op's flags; PASS: the value */
     size_t at;           /* offset in tn__attr of a float, int32_t or int64_t */
 } tn__word_row;
 /* The words of an op's keys; a NULL name ends the list. *out_flags: where their flags go, or NULL.

@@ -24,7 +24,7 @@ bool tn__conv_tensor(const tn__headline *h, const tn__op_view *v, uint32_t role,
         return true;
     }
     t->rank = (uint16_t)(dims + 2);
-    bool b = role == TN_ARG_B, a = role == TN_ARG_A;
+    bool b = role == (h->pass == TN_PASS_FORWARD ? TN_ARG_B : TN_ARG_OUT), a = role == TN_ARG_A;
     t->dim[0] = b ? (turned ? dim[C] : dim[K]) : dim[N];
     t->dim[channel] = b ? (turned ? dim[K] : dim[C]) / groups : a ? dim[C] : dim[K];
     for (uint32_t d = 0; d < dims; ++d) {
@@ -66,8 +66,10 @@ bool tn__conv_letter_set(tn_conv *t, uint32_t letter, int64_t value, uint32_t di
 void tn__conv_headline(const tn__op_view *v, tn__headline *h)
 {
     const tn_conv *t = &v->attr.conv;
-    const tn_tensor *a = tn__op_tensor(v, TN_ARG_A), *b = tn__op_tensor(v, TN_ARG_B);
-    const tn_tensor *out = tn__op_tensor(v, TN_ARG_OUT);
+    bool back = h->pass != TN_PASS_FORWARD; /* of the weights, which are its out */
+    const tn_tensor *a = tn__op_tensor(v, TN_ARG_A);
+    const tn_tensor *b = tn__op_tensor(v, back ? TN_ARG_OUT : TN_ARG_B);
+    const tn_tensor *out = tn__op_tensor(v, back ? TN_ARG_GRAD : TN_ARG_OUT);
     uint32_t dims = t->dims, last = (t->flags & TN_CONV_CHANNELS_LAST) != 0;
     h->rank = dims;
     h->dim[N] = a->dim[0];

@@ -14,12 +14,17 @@ uint32_t tn__headline_roles(const tn__headline *h, uint32_t roles[5])
         roles[n++] = TN_ARG_INPUT0;
     } else {
         uint32_t inputs = 1;
+        bool back = h->pass != TN_PASS_FORWARD;
         if (h->kind == TN_OP_MATMUL || h->kind == TN_OP_CONV)
             inputs = 2;
         else if (h->kind == TN_OP_ELTWISE)
             inputs = tn__eltwise_arity(h->sub);
         for (; n < inputs; ++n)
             roles[n] = TN_ARG_A + n;
+        if (back && h->kind == TN_OP_CONV)
+            roles[1] = TN_ARG_GRAD;
+        if (back && h->kind == TN_OP_GATHER)
+            roles[0] = TN_ARG_GRAD;
     }
     roles[n++] = TN_ARG_OUT;
     return n;
@@ -71,7 +76,14 @@ static bool attention_tensor(const tn__headline *h, uint32_t role, tn_tensor *t)
 {
     enum { B, H, G, Q, K, D, E };
     const int64_t *dim = h->dim;
-    bool keys = role == TN_ARG_K || role == TN_ARG_V;
+    /* a gradient is like what it is of */
+    uint32_t like = role == TN_ARG_OUT_GRAD_A   ? TN_ARG_Q
+                    : role == TN_ARG_OUT_GRAD_B ? TN_ARG_K
+                    : role == TN_ARG_OUT_GRAD_V ? TN_ARG_V
+                                                : role;
+    bool keys = like == TN_ARG_K || like == TN_ARG_V;
+    if (like != role)
+        t->dtype = h->dtype[like - TN_ARG_Q];
     switch (role) {
     case TN_ARG_MASK:
         t->dtype = TN_BOOL;
@@ -96,7 +108,7 @@ static bool attention_tensor(const tn__headline *h, uint32_t role, tn_tensor *t)
             t->dtype = TN_F32;
             append(t, 2);
         } else {
-            append(t, role == TN_ARG_Q || role == TN_ARG_K ? dim[D] : dim[E]);
+            append(t, like == TN_ARG_Q || like == TN_ARG_K ? dim[D] : dim[E]);
         }
         return true;
     }
@@ -213,7 +225,8 @@ static bool row_tensor(const tn__headline *h, const tn__op_view *v, uint32_t rol
         for (uint32_t i = 0; i < h->rank; ++i)
             if ((v->attr.reduce.axes_mask >> i & 1u) != 0)
                 t->dim[i] = 1;
-    } else if (role == TN_ARG_OUT && h->kind == TN_OP_GATHER) {
+    } else if (role == (h->pass == TN_PASS_FORWARD ? TN_ARG_OUT : TN_ARG_GRAD) &&
+               h->kind == TN_OP_GATHER) {
         const tn_tensor *index = tn__op_tensor(v, TN_ARG_INDEX);
         int32_t axis = axis_of(h, v->attr.axis.axis);
         if (index == NULL || axis < 0 || h->rank - 1 + index->rank > TN_MAX_RANK)

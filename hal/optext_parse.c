@@ -220,7 +220,7 @@ static tn_status read_headline(reader *r)
             h->kind = (tn_op_kind)kind;
     if (h->kind == 0)
         return bad(r, "optext.op", "an op is expected: matmul, attention, softmax, norm, ...");
-    r->v.row = tn__op_find((uint32_t)h->kind);
+    r->v.row = tn__op_find((uint32_t)h->kind, TN_PASS_FORWARD);
     if (r->v.row == NULL)
         return tn__fail(TN_STATUS_UNSUPPORTED, "op.kind", "text",
                         "text names the op %s, which is not built; built are %s",
@@ -291,13 +291,13 @@ static bool role_is(uint32_t role, const char *word, size_t n)
 /* The role of an op that a word names, or 0. */
 static uint32_t find_role(const tn__op_row *row, const char *word, size_t n)
 {
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; i < TN__OP_REQUIRED; ++i)
         if (role_is(row->required[i], word, n))
             return row->required[i];
-    for (int i = 0; i < 6; ++i)
+    for (int i = 0; i < TN__OP_OPTIONAL; ++i)
         if (role_is(row->optional[i], word, n))
             return row->optional[i];
-    for (int i = 0; i < 2; ++i)
+    for (int i = 0; i < TN__OP_OUTPUTS; ++i)
         if (role_is(row->outputs[i], word, n))
             return row->outputs[i];
     for (uint32_t i = 0; row->posts && i < TN__OP_POSTS; ++i)
@@ -471,6 +471,10 @@ static tn_status read_setting(reader *r)
     for (const tn__word_row *row = tn__optext_words(r->head.kind, &r->v.attr, &flags);
          row->name != NULL; ++row)
         if (word_is(word, n, row->name)) {
+            if (row->what == TN__WORD_PASS) {
+                memcpy((unsigned char *)&r->v.attr + row->at, &row->flag, sizeof row->flag);
+                return TN_OK;
+            }
             if (row->flag != 0)
                 *flags |= row->flag;
             if (row->what == TN__WORD_FLAG)
@@ -609,20 +613,39 @@ static tn_status each_key(reader *r, tn_status (*read)(reader *))
 static tn_status imply_operands(reader *r)
 {
     uint32_t roles[5], n = tn__headline_roles(&r->head, roles);
+    /* what gather makes follows the index, which keys may give */
+    bool later = r->head.kind == TN_OP_GATHER;
     for (uint32_t i = 0; i + 1 < n; ++i)
-        if (!tn__headline_tensor(&r->head, &r->v, roles[i], &add_arg(r, roles[i])->tensor))
+        if (!tn__headline_tensor(&r->head, &r->v, roles[i], &add_arg(r, roles[i])->tensor) &&
+            !later)
             return bad(r, "optext.dims", "dims are expected that fit the op");
     for (uint32_t i = 0; i < r->v.op.post_count; ++i)
         if (r->posts[i].role != 0 && !tn__headline_tensor(&r->head, &r->v, r->posts[i].role,
                                                           &add_arg(r, r->posts[i].role)->tensor))
             return bad(r, "optext.dims", "dims are expected that fit the op");
-    for (int i = 0; i < 4 && r->v.row->required[i] != 0; ++i) {
+    for (int i = 0; i < TN__OP_REQUIRED && r->v.row->required[i] != 0; ++i) {
         uint32_t role = r->v.row->required[i];
         if (find_arg(r, role) == NULL)
             (void)tn__headline_tensor(&r->head, &r->v, role, &add_arg(r, role)->tensor);
     }
     (void)add_arg(r, TN_ARG_OUT);
+    for (int i = 0; i < TN__OP_OUTPUTS && r->v.row->all_outputs; ++i) {
+        uint32_t role = r->v.row->outputs[i];
+        (void)tn__headline_tensor(&r->head, &r->v, role, &add_arg(r, role)->tensor);
+    }
     return TN_OK;
+}
+
+/* Whether the keys have this word without a value: the pass decides what the operands are, so it is
+ * looked for before they are read. */
+static bool has_key(const reader *r, const char *key)
+{
+    size_t n = strlen(key);
+    for (const char *at = r->at; *at != '\0'; ++at)
+        if ((*at == ':' || *at == '+') && strncmp(at + 1, key, n) == 0 &&
+            (at[n + 1] == '\0' || at[n + 1] == '+'))
+            return true;
+    return false;
 }
 
 static tn_status read_op(reader *r)
@@ -630,6 +653,14 @@ static tn_status read_op(reader *r)
     tn_status st = read_headline(r);
     if (st != TN_OK)
         return st;
+    uint32_t pass = has_key(r, "backward")           ? TN_PASS_BACKWARD_DATA
+                    : has_key(r, "backward_weights") ? TN_PASS_BACKWARD_WEIGHTS
+                                                     : TN_PASS_FORWARD;
+    const tn__op_row *row = tn__op_find((uint32_t)r->head.kind, pass);
+    if (row != NULL) {
+        r->v.row = row;
+        r->head.pass = pass;
+    } /* else the key is one that the op does not know */
     tn__attr *t = &r->v.attr;
     r->v.op =
         (tn_op){.head = TN_INIT(tn_op), .kind = r->head.kind, .args = r->args, .posts = r->posts};
@@ -646,6 +677,11 @@ static tn_status read_op(reader *r)
         return st;
     const char *keys = r->at;
     st = each_key(r, read_setting);
+    int32_t axis = t->axis.axis, rank = (int32_t)r->head.rank;
+    axis = axis < 0 ? axis + rank : axis;
+    bool scatters = r->head.kind == TN_OP_GATHER && r->head.pass != TN_PASS_FORWARD;
+    if (scatters && axis >= 0 && axis < rank)
+        t->axis.param = r->head.dim[axis];
     if (st == TN_OK)
         st = imply_operands(r);
     if (st != TN_OK)
@@ -656,6 +692,9 @@ static tn_status read_op(reader *r)
     r->at = keys;
     st = each_key(r, read_operand_key);
     bool follows = r->head.kind == TN_OP_GATHER || r->head.kind == TN_OP_CONCAT;
+    if (st == TN_OK && scatters && strstr(keys, "grad=") == NULL &&
+        !tn__headline_tensor(&r->head, &r->v, TN_ARG_GRAD, &find_arg(r, TN_ARG_GRAD)->tensor))
+        return bad(r, "optext.dims", "dims are expected that fit the op");
     if (st == TN_OK && follows && strstr(keys, "out=") == NULL)
         known = tn__headline_tensor(&r->head, &r->v, TN_ARG_OUT, &out->tensor);
     if (st == TN_OK && !known && strstr(keys, "out=") == NULL)

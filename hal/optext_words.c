@@ -19,22 +19,33 @@ static const tn__word_row attention_rows[] = {
     {"first", TN__WORD_PAIR, 0, AT(attention.first_query)},
     {"scale", TN__WORD_FLOAT, 0, AT(attention.scale)},
     {"softcap", TN__WORD_FLOAT, 0, AT(attention.softcap)},
+    {"backward", TN__WORD_PASS, TN_PASS_BACKWARD_DATA, AT(attention.pass)},
     {0}};
-static const tn__word_row conv_rows[] = {{"nhwc", TN__WORD_FLAG, TN_CONV_CHANNELS_LAST, 0},
-                                         {"transposed", TN__WORD_FLAG, TN_CONV_TRANSPOSED, 0},
-                                         {"stride", TN__WORD_SPACE, 0, AT(conv.stride)},
-                                         {"dilation", TN__WORD_SPACE, 0, AT(conv.dilation)},
-                                         {"lo", TN__WORD_SPACE, 0, AT(conv.pad_lo)},
-                                         {"hi", TN__WORD_SPACE, 0, AT(conv.pad_hi)},
-                                         {"out_pad", TN__WORD_SPACE, 0, AT(conv.out_pad)},
-                                         {0}};
+static const tn__word_row conv_rows[] = {
+    {"nhwc", TN__WORD_FLAG, TN_CONV_CHANNELS_LAST, 0},
+    {"transposed", TN__WORD_FLAG, TN_CONV_TRANSPOSED, 0},
+    {"stride", TN__WORD_SPACE, 0, AT(conv.stride)},
+    {"dilation", TN__WORD_SPACE, 0, AT(conv.dilation)},
+    {"lo", TN__WORD_SPACE, 0, AT(conv.pad_lo)},
+    {"hi", TN__WORD_SPACE, 0, AT(conv.pad_hi)},
+    {"out_pad", TN__WORD_SPACE, 0, AT(conv.out_pad)},
+    {"backward_weights", TN__WORD_PASS, TN_PASS_BACKWARD_WEIGHTS, AT(conv.pass)},
+    {0}};
 static const tn__word_row softmax_rows[] = {
-    {"axis", TN__WORD_INT, 0, AT(softmax.axis)}, {"log", TN__WORD_FLAG, 1, 0}, {0}};
-static const tn__word_row gather_rows[] = {{"axis", TN__WORD_INT, 0, AT(axis.axis)}, {0}};
-static const tn__word_row norm_rows[] = {{"axes", TN__WORD_INT, 0, AT(norm.axes)},
-                                         {"groups", TN__WORD_INT32, 0, AT(norm.groups)},
-                                         {"eps", TN__WORD_FLOAT, 0, AT(norm.epsilon)},
-                                         {0}};
+    {"axis", TN__WORD_INT, 0, AT(softmax.axis)},
+    {"log", TN__WORD_FLAG, 1, 0},
+    {"backward", TN__WORD_PASS, TN_PASS_BACKWARD_DATA, AT(softmax.pass)},
+    {0}};
+static const tn__word_row gather_rows[] = {{"axis", TN__WORD_INT, 0, AT(axis.axis)},
+                                           {"backward", TN__WORD_FLAG, TN_GATHER_BACKWARD, 0},
+                                           {0}};
+static const tn__word_row concat_rows[] = {{"axis", TN__WORD_INT, 0, AT(axis.axis)}, {0}};
+static const tn__word_row norm_rows[] = {
+    {"axes", TN__WORD_INT, 0, AT(norm.axes)},
+    {"groups", TN__WORD_INT32, 0, AT(norm.groups)},
+    {"eps", TN__WORD_FLOAT, 0, AT(norm.epsilon)},
+    {"backward", TN__WORD_PASS, TN_PASS_BACKWARD_DATA, AT(norm.pass)},
+    {0}};
 static const tn__word_row rope_rows[] = {
     {"interleaved", TN__WORD_FLAG, 1, 0}, {"rotary", TN__WORD_INT32, 0, AT(rope.rotary_dims)}, {0}};
 static const tn__word_row pad_rows[] = {
@@ -54,7 +65,10 @@ static const tn__word_row scan_rows[] = {{"axis", TN__WORD_INT, 0, AT(axis.axis)
                                          {0}};
 static const tn__word_row reduce_rows[] = {{"axes", TN__WORD_AXES, 0, AT(reduce.axes_mask)}, {0}};
 static const tn__word_row eltwise_rows[] = {
-    {"pa", TN__WORD_FLOAT, 0, AT(eltwise.a)}, {"pb", TN__WORD_FLOAT, 0, AT(eltwise.b)}, {0}};
+    {"pa", TN__WORD_FLOAT, 0, AT(eltwise.a)},
+    {"pb", TN__WORD_FLOAT, 0, AT(eltwise.b)},
+    {"backward", TN__WORD_PASS, TN_PASS_BACKWARD_DATA, AT(eltwise.pass)},
+    {0}};
 static const tn__word_row no_rows[] = {{0}};
 
 const tn__word_row *tn__optext_words(tn_op_kind kind, tn__attr *attr, uint32_t **out_flags)
@@ -74,8 +88,10 @@ const tn__word_row *tn__optext_words(tn_op_kind kind, tn__attr *attr, uint32_t *
         *out_flags = &attr->softmax.log;
         return softmax_rows;
     case TN_OP_GATHER:
-    case TN_OP_CONCAT:
+        *out_flags = &attr->axis.flags;
         return gather_rows;
+    case TN_OP_CONCAT:
+        return concat_rows;
     case TN_OP_ROPE:
         *out_flags = &attr->rope.interleaved;
         return rope_rows;

@@ -57,6 +57,8 @@ static void resolve(tn__op_view *v)
     if (n->canonical_version == 0)
         n->canonical_version = TN__CANONICAL_NEWEST;
     const tn_tensor *a = tn__op_tensor(v, v->op.kind == TN_OP_ATTENTION ? TN_ARG_Q : TN_ARG_A);
+    if (v->op.kind == TN_OP_GATHER && v->row->pass != TN_PASS_FORWARD)
+        a = tn__op_tensor(v, TN_ARG_OUT); /* the gradient of a */
     if (n->accumulate == 0 && a != NULL) {
         uint16_t dtype = a->dtype;
         n->accumulate = TN_F32;
@@ -146,7 +148,7 @@ static tn_status fill_args(tn_plan *p)
         uint32_t bits = tn_dtype_bits((tn_dtype)a->tensor.dtype);
         p->arg[i].role = a->role;
         p->arg[i].flags = a->flags;
-        p->arg[i].output = tn__role_is_output(p->op->kind, a->role);
+        p->arg[i].output = tn__role_is_output(p->op, a->role);
         p->arg[i].align = bits < 8 ? 1 : bits / 8;
         /* a fallback copies its operands out, which takes any offset */
         if (p->inner == NULL && p->device->info.offset_align > p->arg[i].align)

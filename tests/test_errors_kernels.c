@@ -178,10 +178,34 @@ static void copy(sample *s)
     add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
 }
 
-static const tn_k_op *find(tn_op_kind kind)
+static void softmax_backward(sample *s)
+{
+    softmax(s);
+    s->attr.softmax.pass = TN_PASS_BACKWARD_DATA;
+    add(s, TN_ARG_GRAD, TN_F32, DIMS(3, 4));
+}
+
+static void norm_backward(sample *s)
+{
+    norm(s);
+    s->attr.norm.pass = TN_PASS_BACKWARD_DATA;
+    add(s, TN_ARG_GRAD, TN_F32, DIMS(3, 4));
+}
+
+static void eltwise_backward(sample *s)
+{
+    start(s, TN_OP_ELTWISE);
+    s->attr.eltwise.pass = TN_PASS_BACKWARD_DATA;
+    s->attr.eltwise.kind = TN_ELTWISE_GELU;
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_GRAD, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
+}
+
+static const tn_k_op *find(const tn_op *op)
 {
     for (uint32_t i = 0; i < tn_k_op_count; ++i)
-        if (tn_k_ops[i]->kind == kind)
+        if (tn_k_ops[i]->kind == TN_K_PASS(op->kind, tn_k_pass(op)))
             return tn_k_ops[i];
     return NULL;
 }
@@ -191,7 +215,7 @@ static void refused(const char *file, int line, const sample *s, const char *ker
                     const char *reason, const char *argument)
 {
     static _Alignas(64) unsigned char params[TN_K_PARAMS_BYTES];
-    const tn_k_op *k = find(s->op.kind);
+    const tn_k_op *k = find(&s->op);
     const tn_k_caps caps = {.isa = UINT32_MAX, .workers = 1, .l1d_bytes = 32768};
     tn_k_why why = {NULL, NULL, NULL};
     char text[256];
@@ -258,23 +282,29 @@ TN_TEST(errors_kernels, params)
     REFUSED(attention, s.args[0].tensor.dtype = TN_F64, "attention.dtype", "q");
     REFUSED(attention, add(&s, TN_ARG_SINKS, TN_F64, DIMS(4)), "attention.dtype", "sinks");
     REFUSED(attention, posts(&s, 1, TN_POST_RELU), "attention.posts", "posts");
-    REFUSED(attention, s.attr.attention.pass = 1, "attention.pass", "attr.pass");
     REFUSED(attention, s.attr.attention.page_tokens = 1, "attention.pages", "attr.page_tokens");
     REFUSED(attention, add(&s, TN_ARG_MASK, TN_S32, DIMS(5, 6)), "attention.mask", "mask");
     REFUSED(attention, s.args[0].tensor.rank = 2, "attention.rank", "q");
     REFUSED(softmax, s.op.arg_count = 1, "softmax.operand", "args");
     REFUSED(softmax, posts(&s, 1, TN_POST_RELU), "softmax.posts", "posts");
-    REFUSED(softmax, s.attr.softmax.pass = 1, "softmax.pass", "attr.pass");
     REFUSED(softmax, s.args[0].tensor.dtype = TN_F16, "softmax.dtype", "a");
     REFUSED(norm, posts(&s, 1, TN_POST_RELU), "norm.posts", "posts");
-    REFUSED(norm, s.attr.norm.pass = 1, "norm.pass", "attr.pass");
     REFUSED(norm, s.attr.norm.kind = TN_NORM_BATCH_INFERENCE, "norm.kind", "attr.kind");
     REFUSED(norm, s.attr.norm.kind = TN_NORM_GROUP, "norm.groups", "attr.groups");
     REFUSED(norm, s.op.arg_count = 1, "norm.operand", "args");
     REFUSED(norm, s.attr.norm.axes = 3, "norm.axes", "attr.axes");
     REFUSED(norm, s.args[0].tensor.dtype = TN_F16, "norm.dtype", "a");
     REFUSED(eltwise, posts(&s, 1, TN_POST_RELU), "eltwise.posts", "posts");
-    REFUSED(eltwise, s.attr.eltwise.pass = 1, "eltwise.pass", "attr.pass");
+    REFUSED(softmax_backward, s.op.arg_count = 2, "softmax.operand", "args");
+    REFUSED(softmax_backward, s.args[2].tensor.dtype = TN_F16, "softmax.dtype", "grad");
+    REFUSED(norm_backward, s.op.arg_count = 2, "norm.operand", "args");
+    REFUSED(norm_backward, s.args[2].tensor.dtype = TN_F16, "norm.dtype", "a");
+    REFUSED(norm_backward, s.attr.norm.kind = 3, "norm.kind", "attr.kind");
+    REFUSED(norm_backward, s.attr.norm.kind = TN_NORM_GROUP, "norm.groups", "attr.groups");
+    REFUSED(norm_backward, s.attr.norm.axes = 3, "norm.axes", "attr.axes");
+    REFUSED(eltwise_backward, s.op.arg_count = 2, "eltwise.operand", "args");
+    REFUSED(eltwise_backward, s.args[1].tensor.dtype = TN_F16, "eltwise.dtype", "grad");
+    REFUSED(eltwise_backward, s.attr.eltwise.kind = TN_ELTWISE_ADD, "eltwise.kind", "attr.kind");
     REFUSED(eltwise, s.attr.eltwise.kind = 40, "eltwise.kind", "attr.kind");
     REFUSED(eltwise, s.op.arg_count = 2, "eltwise.operand", "args");
     REFUSED(eltwise, s.args[1].role = TN_ARG_C, "eltwise.operand", "args");

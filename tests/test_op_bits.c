@@ -37,6 +37,14 @@ static const char *const texts[] = {
     "rope 2x8x90x64:f32:canonical",
     "rope 2x90x8x64:f32:interleaved+rotary=32+canonical+index=90x1",
     "rope 2x90x8x64:bf16:canonical+index=2x1x1",
+    "eltwise gelu 70x3000:f32:backward+canonical",
+    "eltwise silu 70x300:f32:backward+canonical+grad=70x300@1x70",
+    "eltwise tanh 7x300x5:f32:backward+canonical",
+    "softmax 90x900:f32:backward+axis=1+canonical",
+    "softmax 90x900:f32:backward+axis=0+log+canonical",
+    "norm layer 90x900:f32:backward+eps=1e-05+canonical+gamma",
+    "norm group 4x24x9x11:f32:backward+groups=6+eps=1e-05+canonical+gamma",
+    "norm rms 200x384:f32:backward+eps=1e-05+canonical",
 };
 
 typedef struct problem {
@@ -98,7 +106,7 @@ static void compute(tn_test_device *d, const char *uri, const char *text, proble
 {
     tn_error e = {0};
     for (uint32_t i = 0; i < p->op->arg_count; ++i)
-        if (tn__role_is_output(p->op->kind, p->op->args[i].role))
+        if (tn__role_is_output(p->op, p->op->args[i].role))
             memset(p->host[i], 0x7e, p->bytes[i]);
     bool ok = tn_test_compute(d, p->op, p->host, p->bytes);
     if (!ok)

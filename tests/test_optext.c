@@ -105,6 +105,16 @@ TN_TEST(optext, known_texts)
         "topk 2x30:f32,s64:axis=-1+k=1+indices",
         "topk 2x30:bf16:axis=0+k=2+index=2x30/s64",
         "scan 5x6:s32,s64:axis=0+exclusive+reverse",
+        "eltwise gelu 3x5:f32:backward",
+        "eltwise clamp 3x5:bf16,f32:backward+pa=-1+pb=1+canonical+grad=3x5@1x3",
+        "softmax 4x9:f32:backward+axis=1+log",
+        "norm group 2x8x4x4:f32:backward+groups=4+eps=0.5+gamma",
+        "conv n1c64h8w9k32r3s3p1u2:bf16,bf16,f32:backward_weights+nhwc",
+        "conv n2c6w50k8s5g2l3:f32:backward_weights+canonical",
+        "attention b2h4g2q8k9d16e12:f32:backward+causal+mask",
+        "attention h4q8k9d16:bf16,f16,bf16,f32:backward+grad=4x8x16/bf16+out_grad_b=4x9x16/f32",
+        "gather 300x5:f32:backward+axis=0+index=20x3/s64",
+        "gather 5x6:bf16:backward+axis=-1",
     };
     tn_runtime *rt = runtime();
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; ++i)

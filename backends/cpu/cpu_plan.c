@@ -6,10 +6,10 @@
 
 #include <stdio.h>
 
-static const tn_k_op *find_op(tn_op_kind kind)
+static const tn_k_op *find_op(const tn_op *op)
 {
     for (uint32_t i = 0; i < tn_k_op_count; ++i)
-        if (tn_k_ops[i]->kind == kind)
+        if (tn_k_ops[i]->kind == TN_K_PASS(op->kind, tn_k_pass(op)))
             return tn_k_ops[i];
     return NULL;
 }
@@ -146,7 +146,7 @@ static tn_status fill(cpu_device *d, const tn_op *op, const tn_plan_desc *desc, 
     memset(p, 0, sizeof *p);
     p->device = d;
     p->numerics = op->numerics;
-    p->op = find_op(op->kind);
+    p->op = find_op(op);
     if (p->op == NULL)
         return CPU_FAIL_ARGUMENT(
             d->host, TN_STATUS_UNSUPPORTED, "cpu.no_kernels", "kind",

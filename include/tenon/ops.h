@@ -132,18 +132,43 @@ typedef struct tn_matmul {
     float alpha, beta;
 } tn_matmul;
 enum { TN_PASS_FORWARD = 0, TN_PASS_BACKWARD_DATA, TN_PASS_BACKWARD_WEIGHTS };
+/* Backward passes: GRAD is the gradient of the loss by the forward out, in its shape. Bits as in
+ * NUMERICS.md. BACKWARD_DATA but for conv:
+ *
+ *   eltwise (unary)     A, GRAD -> OUT = f'(A) * GRAD
+ *   softmax, and log    A = y of the forward call, GRAD -> OUT
+ *   norm                A, GRAD, [GAMMA] -> OUT, gradient of A
+ *   attention           Q, K, V, OUT, GRAD, STATS, [MASK, LENGTHS, SLOPES] -> OUT_GRAD_A (of Q),
+ *                       OUT_GRAD_B (of K), OUT_GRAD_V; OUT and STATS of the forward call, with its
+ *                       attribute; STATS holds the sinks
+ *   gather              GRAD, INDEX -> OUT, gradient of A: TN_GATHER_BACKWARD
+ *   conv                BACKWARD_WEIGHTS: A, GRAD -> OUT, gradient of B
+ *
+ * The other gradients are forward ops, with their bits:
+ *
+ *   matmul              of A: GRAD B', of B: A' GRAD (TRANSPOSE flags); of a broadcast operand
+ *                       reduce over what it is broadcast along
+ *   conv                of A: conv of GRAD and B with TRANSPOSED (out_pad for what strides left);
+ *                       of a transposed conv the plain conv; its B: A and GRAD exchanged
+ *   bias, beta          reduce of GRAD over all but its own dims
+ *   gamma               reduce of GRAD * norm(A), the norm without gamma and beta
+ *   rope                rope of GRAD with -FREQ
+ *   reduce sum, mean    GRAD broadcast, times 1 / n for the mean
+ *   scan                scan of GRAD from the other end
+ *   concat, pad, copy   slices of GRAD; pad with widths negated; copy
+ *   add, sub, mul, ..   GRAD, -GRAD, GRAD * B, ..; where: where(A, GRAD, 0) */
 enum { TN_CONV_TRANSPOSED = 1, TN_CONV_CHANNELS_LAST = 2 };
 typedef struct tn_conv {
     tn_head head;
     uint32_t dims, groups, pass, flags;
     int32_t stride[3], dilation[3], pad_lo[3], pad_hi[3], out_pad[3];
 } tn_conv;
-/* A [n, channels, space..], B [filters, channels / groups, kernel..], OUT [n, filters, space..], with 1
- * to 3 dims of space; CHANNELS_LAST: [n, space.., channels], [filters, kernel.., channels / groups].
- * TRANSPOSED is the backward data pass of such a conv: B [channels of A, filters / groups, kernel..].
- * stride, dilation, groups: 0 is 1; padding is of the forward conv, by zeros that take no part; out_pad
- * (transposed) makes OUT longer. Posts broadcast to OUT. Floats in f32, s8 and u8 with an s32 OUT
- * EXACT; quantize then requantises. NUMERICS.md section 5 */
+/* A [n, channels, space..], B [filters, channels / groups, kernel..], OUT [n, filters, space..],
+ * with 1 to 3 dims of space; CHANNELS_LAST: [n, space.., channels], [filters, kernel.., channels /
+ * groups]. TRANSPOSED is the backward data pass of such a conv: B [channels of A, filters / groups,
+ * kernel..]. stride, dilation, groups: 0 is 1; padding is of the forward conv, by zeros that take
+ * no part; out_pad (transposed) makes OUT longer. Posts broadcast to OUT. Floats in f32, s8 and u8
+ * with an s32 OUT EXACT; quantize then requantises. NUMERICS.md section 5 */
 enum {
     TN_ATTENTION_CAUSAL = 1,
     TN_ATTENTION_CAUSAL_FROM_END = 2,
@@ -262,10 +287,14 @@ typedef struct tn_axis {
     uint32_t flags;
     int64_t param;
 } tn_axis;
+enum {
+    TN_GATHER_BACKWARD = 1 /* gradient of a: OUT has param elements along the axis */
+};
 /* axis: -rank to rank - 1.
  *
  * gather (EXACT): out = a[index] along the axis; index s32 or s64, negative ones count from the
- * end, one out of range gives zeros.
+ * end, one out of range gives zeros. BACKWARD: out[index] += grad over a zero out, positions of
+ * index in ascending order; rows out of range are left out. NUMERICS.md section 6.
  *
  * concat (EXACT): TN_ARG_INPUT0, INPUT0 + 1, ... one after the other along the axis.
  *

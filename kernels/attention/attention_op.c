@@ -43,8 +43,6 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
         return tn_k_refuse(why, "attention.operand", "args", "has no kernel for pages");
     if (op->post_count != 0)
         return tn_k_refuse(why, "attention.posts", "posts", "takes no posts");
-    if (attr->pass != TN_PASS_FORWARD)
-        return tn_k_refuse(why, "attention.pass", "attr.pass", "computes the forward pass only");
     if (attr->page_tokens != 0)
         return tn_k_refuse(why, "attention.pages", "attr.page_tokens", "has no paged kernel");
     if (mask != NULL && mask->tensor.dtype != TN_BOOL && mask->tensor.dtype != TN_F32)

@@ -89,7 +89,7 @@ typedef struct tn_k_variant {
 /** One op: how its params come from a validated tn_op, and the rows of the cpu target, from
  *  reference to best. */
 typedef struct tn_k_op {
-    tn_op_kind kind;
+    tn_op_kind kind; /* of another pass than forward: TN_K_PASS of it */
     const char *name;
     size_t params_bytes; /* <= TN_K_PARAMS_BYTES */
     /* false + why: no kernel of this op takes such a call (dtype, rank, flag) */
@@ -111,6 +111,32 @@ static inline bool tn_k_serves(tn_class have, tn_class want)
         return want == TN_CLASS_BOUNDED || want == TN_CLASS_FAST;
     default:
         return want == TN_CLASS_FAST;
+    }
+}
+
+/* Each pass of an op has rows and params of its own. */
+#define TN_K_PASS(kind, pass) ((tn_op_kind)((uint32_t)(kind) + ((uint32_t)(pass) << 8)))
+
+/** The pass that an op asks for. */
+static inline uint32_t tn_k_pass(const tn_op *op)
+{
+    switch (op->attr == NULL ? 0 : op->kind) {
+    case TN_OP_CONV:
+        return ((const tn_conv *)op->attr)->pass;
+    case TN_OP_ATTENTION:
+        return ((const tn_attention *)op->attr)->pass;
+    case TN_OP_SOFTMAX:
+        return ((const tn_softmax *)op->attr)->pass;
+    case TN_OP_NORM:
+        return ((const tn_norm *)op->attr)->pass;
+    case TN_OP_ELTWISE:
+        return ((const tn_eltwise *)op->attr)->pass;
+    case TN_OP_GATHER:
+        return (((const tn_axis *)op->attr)->flags & TN_GATHER_BACKWARD) != 0
+                   ? TN_PASS_BACKWARD_DATA
+                   : TN_PASS_FORWARD;
+    default:
+        return TN_PASS_FORWARD;
     }
 }
 

@@ -27,8 +27,6 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     uint32_t kind = attr->kind, inputs = kind < TN_ELTWISE_ADD ? 1 : kind < TN_ELTWISE_FMA ? 2 : 3;
     if (op->post_count != 0)
         return tn_k_refuse(why, "eltwise.posts", "posts", "takes no posts");
-    if (attr->pass != TN_PASS_FORWARD)
-        return tn_k_refuse(why, "eltwise.pass", "attr.pass", "computes the forward pass only");
     bool known = (kind >= TN_ELTWISE_NEG && kind <= TN_ELTWISE_CLAMP) ||
                  (kind >= TN_ELTWISE_ADD && kind <= TN_ELTWISE_LESS_EQUAL) ||
                  kind == TN_ELTWISE_FMA || kind == TN_ELTWISE_WHERE;

@@ -11,8 +11,6 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     uint32_t given = 2u + (gamma != NULL) + (beta != NULL);
     if (op->post_count != 0)
         return tn_k_refuse(why, "norm.posts", "posts", "takes no posts");
-    if (attr->pass != TN_PASS_FORWARD)
-        return tn_k_refuse(why, "norm.pass", "attr.pass", "computes the forward pass only");
     if (attr->kind > TN_NORM_GROUP)
         return tn_k_refuse(why, "norm.kind", "attr.kind", "computes LAYER, RMS and GROUP only");
     bool group = attr->kind == TN_NORM_GROUP;

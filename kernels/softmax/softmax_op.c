@@ -12,8 +12,6 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
         return tn_k_refuse(why, "softmax.operand", "args", "takes A and OUT only");
     if (op->post_count != 0)
         return tn_k_refuse(why, "softmax.posts", "posts", "takes no posts");
-    if (attr->pass != TN_PASS_FORWARD)
-        return tn_k_refuse(why, "softmax.pass", "attr.pass", "computes the forward pass only");
     if (a->tensor.dtype != TN_F32 || out->tensor.dtype != TN_F32)
         return tn_k_refuse(why, "softmax.dtype", "a", "computes f32 only");
     memset(p, 0, sizeof *p);

@@ -117,6 +117,62 @@ static inline void reduce(sample *s)
     add(s, TN_ARG_OUT, TN_F32, DIMS(4));
 }
 
+static inline void softmax_backward(sample *s)
+{
+    softmax(s);
+    s->attr.softmax.pass = TN_PASS_BACKWARD_DATA;
+    add(s, TN_ARG_GRAD, TN_F32, DIMS(3, 4));
+}
+
+static inline void norm_backward(sample *s)
+{
+    norm(s);
+    s->attr.norm.pass = TN_PASS_BACKWARD_DATA;
+    add(s, TN_ARG_GRAD, TN_F32, DIMS(3, 4));
+}
+
+static inline void eltwise_backward(sample *s)
+{
+    start(s, TN_OP_ELTWISE, TN_TYPE_tn_eltwise, sizeof(tn_eltwise));
+    s->attr.eltwise.pass = TN_PASS_BACKWARD_DATA;
+    s->attr.eltwise.kind = TN_ELTWISE_GELU;
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_GRAD, TN_F32, DIMS(3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
+}
+
+static inline void conv_weights(sample *s)
+{
+    start(s, TN_OP_CONV, TN_TYPE_tn_conv, sizeof(tn_conv));
+    s->attr.conv.dims = 2;
+    s->attr.conv.groups = 2;
+    s->attr.conv.pass = TN_PASS_BACKWARD_WEIGHTS;
+    add(s, TN_ARG_A, TN_F32, DIMS(1, 4, 5, 6));
+    add(s, TN_ARG_GRAD, TN_F32, DIMS(1, 6, 3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(6, 2, 3, 3));
+}
+
+static inline void attention_backward(sample *s)
+{
+    attention(s);
+    s->attr.attention.pass = TN_PASS_BACKWARD_DATA;
+    add(s, TN_ARG_GRAD, TN_F32, DIMS(2, 4, 5, 7));
+    add(s, TN_ARG_STATS, TN_F32, DIMS(2, 4, 5, 2));
+    add(s, TN_ARG_OUT_GRAD_A, TN_F32, DIMS(2, 4, 5, 8));
+    add(s, TN_ARG_OUT_GRAD_B, TN_F32, DIMS(2, 2, 6, 8));
+    add(s, TN_ARG_OUT_GRAD_V, TN_F32, DIMS(2, 2, 6, 7));
+}
+
+static inline void gather_backward(sample *s)
+{
+    start(s, TN_OP_GATHER, TN_TYPE_tn_axis, sizeof(tn_axis));
+    s->attr.axis.flags = TN_GATHER_BACKWARD;
+    s->attr.axis.param = 3;
+    add(s, TN_ARG_GRAD, TN_F32, DIMS(2, 4));
+    add(s, TN_ARG_INDEX, TN_S32, DIMS(2));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
+}
+
 static inline void gather(sample *s)
 {
     start(s, TN_OP_GATHER, TN_TYPE_tn_axis, sizeof(tn_axis));
@@ -199,6 +255,9 @@ static inline void through_all(const char *file, int line, const tn_op *op, tn_s
 {
     tn_plan *plan = NULL;
     tn_tensor out;
+    bool gradients = op->kind == TN_OP_ATTENTION &&
+                     ((const tn_attention *)op->attr)->pass == TN_PASS_BACKWARD_DATA;
+    tn_role first = gradients ? TN_ARG_OUT_GRAD_A : TN_ARG_OUT;
     uint64_t flops, bytes;
     size_t room = 0;
 #define ROW(call)                                                                                  \
@@ -215,8 +274,8 @@ static inline void through_all(const char *file, int line, const tn_op *op, tn_s
     ROW(tn_compute(queue, op));
     /* what is asked for need not be given */
     if (strcmp(reason, "op.work") != 0 &&
-        (strcmp(reason, "op.role_missing") != 0 || strcmp(argument, "out") != 0))
-        ROW(tn_op_infer(op, TN_ARG_OUT, &out));
+        (strcmp(reason, "op.role_missing") != 0 || strncmp(argument, "out", 3) != 0))
+        ROW(tn_op_infer(op, first, &out));
 #undef ROW
     TN_EXPECT(plan == NULL);
 }

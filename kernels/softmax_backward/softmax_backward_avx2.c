@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Backward pass of softmax with AVX2 flags. */
+#include "softmax_backward_simd.inc"
+
+extern const tn_k_variant tn_k_softmax_backward_f32_avx2;
+const tn_k_variant tn_k_softmax_backward_f32_avx2 = {
+    .name = "softmax_backward_f32_avx2",
+    .isa = TN_K_ISA_AVX2,
+    .cls = TN_CLASS_CANONICAL,
+    .accepts = accepts,
+    .plan = plan,
+    .run = run,
+};
