@@ -202,6 +202,41 @@ static void eltwise_backward(sample *s)
     add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
 }
 
+static void conv_weights(sample *s)
+{
+    start(s, TN_OP_CONV);
+    s->attr.conv.dims = 2;
+    s->attr.conv.pass = TN_PASS_BACKWARD_WEIGHTS;
+    add(s, TN_ARG_A, TN_F32, DIMS(1, 4, 5, 6));
+    add(s, TN_ARG_GRAD, TN_F32, DIMS(1, 6, 3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(6, 4, 3, 3));
+}
+
+static void gather_backward(sample *s)
+{
+    start(s, TN_OP_GATHER);
+    s->attr.axis.flags = TN_GATHER_BACKWARD;
+    s->attr.axis.param = 3;
+    add(s, TN_ARG_GRAD, TN_F32, DIMS(2, 4));
+    add(s, TN_ARG_INDEX, TN_S32, DIMS(2));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
+}
+
+static void attention_backward(sample *s)
+{
+    start(s, TN_OP_ATTENTION);
+    s->attr.attention.pass = TN_PASS_BACKWARD_DATA;
+    add(s, TN_ARG_Q, TN_F32, DIMS(4, 5, 8));
+    add(s, TN_ARG_K, TN_F32, DIMS(2, 6, 8));
+    add(s, TN_ARG_V, TN_F32, DIMS(2, 6, 7));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(4, 5, 7));
+    add(s, TN_ARG_GRAD, TN_F32, DIMS(4, 5, 7));
+    add(s, TN_ARG_STATS, TN_F32, DIMS(4, 5, 2));
+    add(s, TN_ARG_OUT_GRAD_A, TN_F32, DIMS(4, 5, 8));
+    add(s, TN_ARG_OUT_GRAD_B, TN_F32, DIMS(2, 6, 8));
+    add(s, TN_ARG_OUT_GRAD_V, TN_F32, DIMS(2, 6, 7));
+}
+
 static const tn_k_op *find(const tn_op *op)
 {
     for (uint32_t i = 0; i < tn_k_op_count; ++i)
@@ -295,6 +330,18 @@ TN_TEST(errors_kernels, params)
     REFUSED(norm, s.attr.norm.axes = 3, "norm.axes", "attr.axes");
     REFUSED(norm, s.args[0].tensor.dtype = TN_F16, "norm.dtype", "a");
     REFUSED(eltwise, posts(&s, 1, TN_POST_RELU), "eltwise.posts", "posts");
+    REFUSED(conv_weights, s.op.arg_count = 2, "conv.operand", "args");
+    REFUSED(conv_weights, s.args[1].tensor.dtype = TN_F64, "conv.types", "a");
+    REFUSED(gather_backward, s.op.arg_count = 2, "gather.operand", "args");
+    REFUSED(gather_backward, s.args[0].tensor.dtype = TN_F64, "gather.dtype", "grad");
+    REFUSED(attention_backward, s.op.arg_count = 5, "attention.operand", "args");
+    REFUSED(attention_backward, s.op.arg_count = 8, "attention.operand", "args");
+    REFUSED(attention_backward, add(&s, TN_ARG_SINKS, TN_F32, DIMS(4)), "attention.operand",
+            "args");
+    REFUSED(attention_backward, s.args[0].tensor.dtype = TN_F64, "attention.dtype", "q");
+    REFUSED(attention_backward, s.args[6].tensor.dtype = TN_F64, "attention.dtype", "grad");
+    REFUSED(attention_backward, s.attr.attention.page_tokens = 1, "attention.pages",
+            "attr.page_tokens");
     REFUSED(softmax_backward, s.op.arg_count = 2, "softmax.operand", "args");
     REFUSED(softmax_backward, s.args[2].tensor.dtype = TN_F16, "softmax.dtype", "grad");
     REFUSED(norm_backward, s.op.arg_count = 2, "norm.operand", "args");
@@ -379,6 +426,10 @@ TN_TEST(errors_kernels, rows)
     ROW(copy, s.args[1].tensor.dtype = TN_F16, "copy_transpose", "copy.dtype", "out");
     ROW(copy, (void)0, "copy_transpose", "copy.stride", "a");
     ROW(gather, s.args[0].tensor.stride[1] = 3, "gather_rows", "gather.stride", "a");
+    ROW(gather_backward, s.args[0].tensor.stride[1] = 3, "gather_backward_f32_columns",
+        "gather.stride", "grad");
+    ROW(gather_backward, s.args[0].tensor.dtype = TN_F16, "gather_backward_f32_columns",
+        "gather.dtype", "grad");
 #if defined(__x86_64__)
     ROW(matmul, (s.args[1].tensor.stride[0] = 1, s.args[1].tensor.stride[1] = 8),
         "matmul_f32_avx2_direct_6x16", "matmul.layout", "b");
@@ -393,6 +444,8 @@ TN_TEST(errors_kernels, rows)
         (s.args[0].tensor.dim[3] = s.args[1].tensor.dim[3] = s.args[2].tensor.dim[3] =
              s.args[3].tensor.dim[3] = 2000),
         "attention_f32_avx2", "attention.head", "q");
+    ROW(attention_backward, s.args[0].tensor.dim[2] = s.args[1].tensor.dim[2] = 2000,
+        "attention_backward_avx2", "attention.head", "q");
     ROW(copy, s.args[1].tensor.dtype = TN_S8, "copy_cast_avx2", "copy.dtype", "out");
     ROW(copy, (s.args[0].tensor.dtype = TN_F16, s.args[0].tensor.stride[1] = 3), "copy_cast_avx2",
         "copy.stride", "a");

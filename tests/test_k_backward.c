@@ -6,6 +6,7 @@
 #include <kernels/common/canonmath.h>
 #include <kernels/eltwise/eltwise.h>
 #include <kernels/eltwise_backward/eltwise_backward.h>
+#include <kernels/gather_backward/gather_backward.h>
 #include <kernels/norm/norm.h>
 #include <kernels/norm_backward/norm_backward.h>
 #include <kernels/softmax/softmax.h>
@@ -13,7 +14,7 @@
 #include <math.h>
 
 extern const tn_k_op tn_k_op_eltwise_backward, tn_k_op_softmax_backward, tn_k_op_norm_backward;
-extern const tn_k_op tn_k_op_softmax, tn_k_op_norm;
+extern const tn_k_op tn_k_op_gather_backward;
 
 static const double u = FLT_EPSILON / 2;
 
@@ -396,4 +397,80 @@ TN_TEST(k_backward, norm_truth)
                       dx[i], slope);
         }
     }
+}
+
+/* Against a sum in float64, whose error is that of a chain of 128 and the chunks'. */
+static void gather_round(uint64_t *state, bool special)
+{
+    static const uint16_t types[] = {TN_F32, TN_F32, TN_F32, TN_BF16, TN_F16};
+    tn_axis attr = {.head = TN_INIT(tn_axis), .flags = TN_GATHER_BACKWARD};
+    tn_arg args[3] = {{.role = TN_ARG_GRAD}, {.role = TN_ARG_INDEX}, {.role = TN_ARG_OUT}};
+    tn_tensor *g = &args[0].tensor, *x = &args[1].tensor, *o = &args[2].tensor;
+    g->dtype = types[tn_test_random(state) % 5];
+    o->dtype = types[tn_test_random(state) % 5];
+    x->dtype = tn_test_random(state) % 2 ? TN_S32 : TN_S64;
+    o->rank = (uint16_t)(1 + tn_test_random(state) % 3);
+    x->rank = (uint16_t)(tn_test_random(state) % 3);
+    uint32_t axis = (uint32_t)(tn_test_random(state) % o->rank);
+    attr.axis = (int32_t)axis - (tn_test_random(state) % 2 ? (int32_t)o->rank : 0);
+    for (uint32_t d = 0; d < o->rank; d++)
+        o->dim[d] = 1 + (int64_t)(tn_test_random(state) % 7);
+    attr.param = o->dim[axis];
+    for (uint32_t d = 0; d < x->rank; d++)
+        x->dim[d] = (int64_t)(tn_test_random(state) % 20);
+    g->rank = (uint16_t)(o->rank - 1 + x->rank);
+    for (uint32_t d = 0; d < g->rank; d++)
+        g->dim[d] = d < axis             ? o->dim[d]
+                    : d < axis + x->rank ? x->dim[d - axis]
+                                         : o->dim[d - x->rank + 1];
+    unsigned char *block[3];
+    for (int i = 0; i < 3; i++) {
+        tn_t_strides(state, &args[i].tensor, tn_test_random(state) % 3 == 0);
+        block[i] = tn_t_block();
+    }
+    for (size_t i = 0; i < TN_T_BYTES / 4; i++)
+        tn_c_store(g->dtype, block[0], (int64_t)i,
+                   (tn_c_value){false, 0, (double)tn_t_float(state, special ? 40 : 0)}, false);
+    for (size_t i = 0; i < TN_T_BYTES / 8; i++) {
+        int64_t v =
+            (int64_t)(tn_test_random(state) % (uint64_t)(2 * o->dim[axis] + 2)) - o->dim[axis] - 1;
+        tn_c_store(x->dtype, block[1], (int64_t)i, (tn_c_value){true, v, 0}, false);
+    }
+    tn_op op = {
+        .head = TN_INIT(tn_op), .kind = TN_OP_GATHER, .arg_count = 3, .attr = &attr, .args = args};
+    tn_k_gather_backward_params p;
+    tn_t_rows(&tn_k_op_gather_backward, &op, block, 2, o->dtype == TN_F32, &p);
+    int64_t inner = tn_k_grid_count(&p.inner), rows = tn_k_grid_count(&p.outer) * p.rows;
+    double last = o->dtype == TN_F32 ? 0 : o->dtype == TN_BF16 ? 0x1p-8 : 0x1p-11;
+    for (int64_t r = 0; r < rows * inner && !special; r++) {
+        int64_t outer = r / inner / p.rows, v = r / inner % p.rows, e = r % inner;
+        int64_t from = tn_k_grid_offset(&p.outer, 0, outer) + tn_k_grid_offset(&p.inner, 0, e);
+        int64_t to = tn_k_grid_offset(&p.outer, 1, outer) + v * p.row_stride +
+                     tn_k_grid_offset(&p.inner, 1, e);
+        double sum = 0, size = 0, n = 128 + (double)p.grad_positions / 128 + 1;
+        for (int64_t i = 0; i < p.grad_positions; i++) {
+            int64_t at = tn_k_grid_offset(&p.positions, 1, i);
+            int64_t row = tn_c_load(x->dtype, block[1] + TN_T_MIDDLE, at).i;
+            if (row != v && row + p.rows != v)
+                continue;
+            double y = tn_c_load(g->dtype, block[0] + TN_T_MIDDLE,
+                                 from + tn_k_grid_offset(&p.positions, 0, i))
+                           .f;
+            sum += y;
+            size += fabs(y);
+        }
+        double got = tn_c_load(o->dtype, block[2] + TN_T_MIDDLE, to).f;
+        double bound = size * n * u / (1 - n * u);
+        bound += last * (fabs(sum) + bound) + (o->dtype == TN_F16 ? 0x1p-25 : 0);
+        TN_EXPECT(fabs(got - sum) <= bound, "%a, want %a +- %a", got, sum, bound);
+    }
+    for (int i = 0; i < 3; i++)
+        free(block[i]);
+}
+
+TN_TEST(k_backward, gather)
+{
+    uint64_t state = tn_test_seed();
+    for (int i = 0; i < 150; i++)
+        gather_round(&state, i % 3 == 2);
 }

@@ -5,7 +5,7 @@
 #include "support/test.h"
 #include <hal/op.h>
 
-enum { OPERANDS = 8 };
+enum { OPERANDS = 12 };
 
 static const char *const texts[] = {
     "eltwise where 40x50x30:u8:exact+a=50x1/bool",
@@ -45,6 +45,14 @@ static const char *const texts[] = {
     "norm layer 90x900:f32:backward+eps=1e-05+canonical+gamma",
     "norm group 4x24x9x11:f32:backward+groups=6+eps=1e-05+canonical+gamma",
     "norm rms 200x384:f32:backward+eps=1e-05+canonical",
+    "gather 300x200:f32:backward+axis=0+index=700+canonical",
+    "gather 5x30x200:bf16,f32:backward+axis=1+index=7x9+canonical",
+    "conv n3c24h19w17k40r3s3p1:f32:backward_weights+canonical",
+    "conv n2c6h30w9k15r3s2g3u2l2p1:bf16,f32,f32:backward_weights+nhwc+canonical",
+    "conv n1c64w500k80s5:f32:backward_weights+canonical",
+    "attention b2h4g2q70k150d24e40:f32:backward+canonical+causal_end",
+    "attention h3q300k130d64:f32:backward+canonical+causal+slopes",
+    "attention h2q40k90d16:bf16:backward+canonical+window=30x10+softcap=3",
 };
 
 typedef struct problem {
@@ -63,6 +71,8 @@ static void fill(const tn_op *op, const tn_arg *a, void *host, uint64_t bytes, u
     if (a->tensor.dtype == TN_F32 && !exact)
         for (uint64_t i = 0; i < bytes / 4; ++i)
             ((float *)host)[i] = (float)((int64_t)(tn_test_random(state) >> 48) - 32768) * 0x1p-12f;
+    for (uint64_t i = 0; a->role == TN_ARG_STATS && i < bytes / 4; ++i)
+        ((float *)host)[i] = i % 2 == 0 ? 120.0f : 4096.0f; /* above every score here */
     if (a->role == TN_ARG_FREQ)
         for (uint64_t i = 0; i < bytes / 4; ++i)
             ((float *)host)[i] = 1.0f / (1.0f + (float)i);

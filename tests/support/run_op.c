@@ -56,7 +56,9 @@ bool tn_test_compute(tn_test_device *d, const tn_op *op, void *const *host, cons
     bound.args = args;
     ok = ok && tn_compute(d->queue, &bound) == TN_OK;
     for (uint32_t i = 0; ok && i < op->arg_count; ++i)
-        if (args[i].role == TN_ARG_OUT || (op->kind == TN_OP_TOPK && args[i].role == TN_ARG_INDEX))
+        if (args[i].role == TN_ARG_OUT ||
+            (args[i].role >= TN_ARG_OUT_GRAD_A && args[i].role <= TN_ARG_OUT_GRAD_V) ||
+            (op->kind == TN_OP_TOPK && args[i].role == TN_ARG_INDEX))
             ok = tn_queue_read(d->queue, host[i], buffer[i], 0, bytes[i], NULL) == TN_OK;
     /* Host memory is borrowed until the queue is idle, whatever went wrong before. */
     tn_error e;
