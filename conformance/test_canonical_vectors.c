@@ -7,7 +7,7 @@
 #include <xmmintrin.h>
 #endif
 
-enum { MAX_OPERANDS = 6, MAX_POSTS = 4, LINE_BYTES = 1 << 20 };
+enum { MAX_OPERANDS = 12, MAX_POSTS = 4, LINE_BYTES = 1 << 20 };
 
 typedef struct operand {
     char name[16];
@@ -93,10 +93,23 @@ static uint32_t role_of(const char *op, const char *name, uint32_t post_index)
     static const struct {
         const char *name;
         uint32_t role;
-    } roles[] = {{"a", TN_ARG_A},       {"b", TN_ARG_B},         {"c", TN_ARG_C},
-                 {"q", TN_ARG_Q},       {"k", TN_ARG_K},         {"v", TN_ARG_V},
-                 {"mask", TN_ARG_MASK}, {"gamma", TN_ARG_GAMMA}, {"beta", TN_ARG_BETA},
-                 {"out", TN_ARG_OUT},   {"index", TN_ARG_INDEX}, {"freq", TN_ARG_FREQ}};
+    } roles[] = {{"a", TN_ARG_A},
+                 {"b", TN_ARG_B},
+                 {"c", TN_ARG_C},
+                 {"q", TN_ARG_Q},
+                 {"k", TN_ARG_K},
+                 {"v", TN_ARG_V},
+                 {"mask", TN_ARG_MASK},
+                 {"gamma", TN_ARG_GAMMA},
+                 {"beta", TN_ARG_BETA},
+                 {"out", TN_ARG_OUT},
+                 {"index", TN_ARG_INDEX},
+                 {"freq", TN_ARG_FREQ},
+                 {"grad", TN_ARG_GRAD},
+                 {"stats", TN_ARG_STATS},
+                 {"out_grad_a", TN_ARG_OUT_GRAD_A},
+                 {"out_grad_b", TN_ARG_OUT_GRAD_B},
+                 {"out_grad_v", TN_ARG_OUT_GRAD_V}};
     if (strcmp(op, "matmul") == 0 && (strcmp(name, "bias") == 0 || strcmp(name, "add") == 0))
         return TN_ARG_POST0 + post_index;
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; ++i)
@@ -207,6 +220,26 @@ static void build(golden *g, built *b)
     b->op.args = b->args;
 }
 
+/* Reads an output back and counts the words that are not the golden ones. */
+static void compare(tn_queue *queue, const golden *g, const operand *want, tn_buffer *buffer)
+{
+    uint32_t *got = malloc(want->count * 4u + 4u);
+    size_t wrong = 0;
+    TN_REQUIRE(got != NULL &&
+                   tn_queue_read(queue, got, buffer, 0, want->count * 4u, NULL) == TN_OK &&
+                   tn_queue_wait_idle(queue, UINT64_MAX) == TN_OK,
+               "%s", g->head);
+    for (size_t k = 0; k < want->count; ++k) {
+        uint32_t word = (got[k] & 0x7fffffffu) > 0x7f800000u ? 0x7fc00000u : got[k];
+        if (word != want->word[k] && wrong++ == 0)
+            fprintf(stderr, "%s: %s %zu is %08x, golden %08x\n", g->head, want->name, k, got[k],
+                    want->word[k]);
+    }
+    TN_EXPECT(wrong == 0, "%s: %zu of %zu words of %s differ", g->head, wrong, want->count,
+              want->name);
+    free(got);
+}
+
 /* Uploads the operands, computes, compares the words of the output. */
 static void check(tn_device *device, tn_queue *queue, golden *g)
 {
@@ -214,7 +247,6 @@ static void check(tn_device *device, tn_queue *queue, golden *g)
     char text[64];
     build(g, &b);
     tn_buffer *buffer[MAX_OPERANDS] = {NULL};
-    uint32_t *got = NULL;
     bool boolean = value_of(g, "mask", text, sizeof text) != NULL && strcmp(text, "bool") == 0;
     for (uint32_t i = 0; i < g->count; ++i) {
         operand *o = &g->item[i];
@@ -266,26 +298,62 @@ static void check(tn_device *device, tn_queue *queue, golden *g)
     if (st != TN_OK)
         tn_error_last(&e);
     TN_EXPECT(st == TN_OK, "%s: %s", g->head, e.text != NULL ? e.text : "");
-    got = malloc(want->count * 4u + 4u);
-    size_t at = (size_t)(want - g->item), wrong = 0;
-    if (st == TN_OK && got != NULL) {
-        TN_REQUIRE(tn_queue_read(queue, got, buffer[at], 0, want->count * 4u, NULL) == TN_OK &&
-                       tn_queue_wait_idle(queue, UINT64_MAX) == TN_OK,
-                   "%s", g->head);
-        for (size_t k = 0; k < want->count; ++k) {
-            uint32_t word = (got[k] & 0x7fffffffu) > 0x7f800000u ? 0x7fc00000u : got[k];
-            if (word != want->word[k] && wrong++ == 0)
-                fprintf(stderr, "%s: element %zu is %08x, golden %08x\n", g->head, k, got[k],
-                        want->word[k]);
-        }
-    }
-    TN_EXPECT(wrong == 0, "%s: %zu of %zu words differ", g->head, wrong, want->count);
-    free(got);
+    if (st == TN_OK)
+        compare(queue, g, want, buffer[want - g->item]);
     for (uint32_t i = 0; i < g->count; ++i)
         tn_buffer_release(buffer[i]);
 }
 
-static unsigned run_file(tn_device *device, tn_queue *queue, const char *path)
+/* A backward pass: the op stands in its text form, and may have outputs beside OUT, which is then
+ * an input of it. */
+static void check_backward(tn_runtime *rt, tn_device *device, tn_queue *queue, golden *g)
+{
+    char form[192] = "";
+    tn_op *op = NULL;
+    (void)value_of(g, "form", form, sizeof form);
+    for (char *at = form; (at = strchr(at, '~')) != NULL;)
+        *at = ' ';
+    TN_REQUIRE(tn_op_parse(rt, form, &op) == TN_OK && op->arg_count == g->count, "%s", g->head);
+    tn_arg args[MAX_OPERANDS];
+    tn_buffer *buffer[MAX_OPERANDS] = {NULL};
+    bool output[MAX_OPERANDS] = {false}, many = find(g, "out_grad_a") != NULL;
+    for (uint32_t i = 0; i < g->count; ++i) {
+        operand *o = &g->item[i];
+        uint32_t role = role_of(g->op, o->name, 0), at = 0;
+        while (at < op->arg_count && op->args[at].role != role)
+            ++at;
+        TN_REQUIRE(at < op->arg_count, "%s: %s", g->head, o->name);
+        args[at] = op->args[at];
+        output[i] = many ? strncmp(o->name, "out_", 4) == 0 : strcmp(o->name, "out") == 0;
+        for (size_t k = 0; args[at].tensor.dtype == TN_S32 && k < o->count; ++k) {
+            float f;
+            memcpy(&f, &o->word[k], sizeof f);
+            o->word[k] = (uint32_t)(int32_t)f;
+        }
+        tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = o->count * 4u};
+        TN_REQUIRE(tn_buffer_create(device, &desc, &buffer[i]) == TN_OK, "%s", g->head);
+        args[at].tensor.buffer = buffer[i];
+        tn_status st = output[i]
+                           ? tn_queue_fill(queue, buffer[i], 0, desc.bytes, 0x7fc0dead, 4, NULL)
+                           : tn_queue_write(queue, buffer[i], 0, o->word, desc.bytes, NULL);
+        TN_REQUIRE(st == TN_OK && tn_queue_wait_idle(queue, UINT64_MAX) == TN_OK, "%s", g->head);
+    }
+    tn_op bound = *op;
+    bound.args = args;
+    tn_error e = {0};
+    tn_status st = tn_compute(queue, &bound);
+    if (st != TN_OK)
+        tn_error_last(&e);
+    TN_EXPECT(st == TN_OK, "%s: %s", g->head, e.text != NULL ? e.text : "");
+    for (uint32_t i = 0; i < g->count; ++i) {
+        if (st == TN_OK && output[i])
+            compare(queue, g, &g->item[i], buffer[i]);
+        tn_buffer_release(buffer[i]);
+    }
+    tn_op_free(rt, op);
+}
+
+static unsigned run_file(tn_runtime *rt, tn_device *device, tn_queue *queue, const char *path)
 {
     FILE *f = fopen(path, "r");
     TN_REQUIRE(f != NULL, "cannot open %s", path);
@@ -297,7 +365,10 @@ static unsigned run_file(tn_device *device, tn_queue *queue, const char *path)
         more = fgets(line, LINE_BYTES, f) != NULL;
         if (!more || strncmp(line, "case ", 5) == 0) {
             if (g.count != 0) {
-                check(device, queue, &g);
+                if (strcmp(g.op, "backward") == 0)
+                    check_backward(rt, device, queue, &g);
+                else
+                    check(device, queue, &g);
                 ++cases;
             }
             forget(&g);
@@ -317,8 +388,8 @@ static unsigned run_file(tn_device *device, tn_queue *queue, const char *path)
 
 static void golden_vectors(uint32_t queue_flags)
 {
-    static const char *const files[] = {"functions.txt", "matmul.txt", "rows.txt", "attention.txt",
-                                        "axes.txt"};
+    static const char *const files[] = {"functions.txt", "matmul.txt", "rows.txt",
+                                        "attention.txt", "axes.txt",   "backward.txt"};
     for (const char *const *uri = tn_test_devices(); *uri != NULL; ++uri) {
         tn_runtime *rt = NULL;
         tn_device *device = NULL;
@@ -332,10 +403,10 @@ static void golden_vectors(uint32_t queue_flags)
         for (size_t i = 0; i < sizeof files / sizeof files[0]; ++i) {
             char path[1024];
             snprintf(path, sizeof path, "%s/%s", TN_VECTORS_FOLDER, files[i]);
-            cases += run_file(device, queue, path);
+            cases += run_file(rt, device, queue, path);
         }
         fprintf(stderr, "%s: %u golden cases\n", *uri, cases);
-        TN_EXPECT(cases >= 95, "%s: only %u golden cases ran", *uri, cases);
+        TN_EXPECT(cases >= 140, "%s: only %u golden cases ran", *uri, cases);
         tn_queue_release(queue);
         tn_device_release(device);
         tn_runtime_release(rt);

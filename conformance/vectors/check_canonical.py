@@ -255,6 +255,139 @@ def attention_row(q, keys, values, takes, bias):
             l, o = fma(lb, f, l), [fma(y, f, x) for x, y in zip(o, ob)]
     return [0.0] * len(values[0]) if m is None else [mul(x, recip(l)) for x in o]
 
+# Derivatives, and the backward passes of sections 5 to 7.
+def sigmoids(h):
+    z = exp(-abs(h))
+    q = recip(add(1.0, z))
+    w = mul(z, q)
+    return (w, q) if h < 0 else (q, w)
+def xsig_grad(e, h):
+    s, c = sigmoids(h)
+    return fma(mul(e, c), s, s)
+def sigmoid_grad(x):
+    z = exp(-abs(x))
+    q = recip(add(1.0, z))
+    return mul(z, mul(q, q))
+def tanh_grad(x):
+    z = exp(mul(abs(x), -2.0))
+    q = recip(add(1.0, z))
+    return mul(mul(z, 4.0), mul(q, q))
+def silu_grad(x):
+    t = x if x != x else min(max(x, -126.0), 126.0)
+    return xsig_grad(t, t)
+def gelu_tanh_grad(x):
+    t = x if x != x else min(max(x, -16.0), 16.0)
+    s, c = mul(t, t), H("0x1.988454p+0")
+    return xsig_grad(mul(t, fma(s, H("0x1.b6676cp-3"), c)), mul(t, fma(s, H("0x1.2444f2p-4"), c)))
+def gelu_grad(x):
+    if x != x: return NAN
+    a = min(abs(x), 15.0)
+    t = recip(fma(a, 0.296875, 1.0))
+    q = poly(t, "-0x1.4f3f2p-6", "0x1.d6b0f2p-4", "-0x1.f0f7e8p-3", "0x1.be8902p-3", "-0x1.92287ap-4", "0x1.b4e14ap-4",
+             "0x1.339252p-4", "0x1.c22418p-4", "0x1.e46934p-4", "0x1.e52434p-4")
+    h = mul(a, a)
+    l = fma(a, a, -h)
+    h = mul(h, -0.5)
+    n = rint(mul(h, L2E))
+    w = fma(a, H("-0x1.988454p-2"), mul(q, t))
+    w = scale(mul(w, core(h, mul(l, -0.5), n)), n)
+    return sub(1.0, w) if x > 0 else w
+def erf_grad(x):
+    if x != x: return NAN
+    a = min(abs(x), 15.0)
+    h = mul(a, a)
+    l = fma(a, a, -h)
+    e = exp(-h)
+    return mul(fma(-l, e, e), H("0x1.20dd76p+0"))
+SLOPES = {"square": lambda x: add(x, x), "recip": lambda x: -mul(recip(x), recip(x)), "sqrt": lambda x: mul(recip(sqrt(x)), 0.5),
+          "rsqrt": lambda x: mul(mul(rsqrt(x), rsqrt(x)), mul(rsqrt(x), -0.5)), "exp": exp, "exp2": lambda x: mul(exp2(x), LN2),
+          "log": recip, "tanh": tanh_grad, "sigmoid": sigmoid_grad, "silu": silu_grad, "gelu": gelu_grad, "gelu_tanh": gelu_tanh_grad,
+          "erf": erf_grad, "sin": lambda x: sincos(x, 1), "cos": lambda x: -sincos(x, 0)}
+def slope(kind, x, g):
+    if kind == "relu":
+        return x if x != x else g if x > 0 else 0.0
+    return mul(SLOPES[kind](x), g)
+def softmax_back(y, g, logarithm):
+    s = reduce(g if logarithm else [mul(a, b) for a, b in zip(y, g)])
+    return [fma(-exp(a), s, b) if logarithm else mul(a, sub(b, s)) for a, b in zip(y, g)]
+def norm_back(x, g, kind, eps, gamma):
+    rn = recip(float(len(x)))
+    d = x
+    if kind != "rms":
+        mu = mul(reduce(x), rn)
+        d = [sub(v, mu) for v in x]
+    r = rsqrt(fma(reduce(d, True), rn, eps))
+    xh, g = [mul(v, r) for v in d], [mul(a, b) for a, b in zip(g, gamma)]
+    a, b = mul(reduce(g), rn), mul(reduce([mul(p, q) for p, q in zip(g, xh)]), rn)
+    return [mul(r, fma(-p, b, q if kind == "rms" else sub(q, a))) for p, q in zip(xh, g)]
+def taps(pairs, chunk_of):
+    """A dot over (k, a, b) in ascending k, borders at multiples of CH of k."""
+    t = s = 0.0
+    at = 0
+    for k, a, b in pairs:
+        if chunk_of(k) != at:
+            t, s, at = add(t, s), 0.0, chunk_of(k)
+        s = fma(a, b, s)
+    return add(t, s)
+def chunk(k): return k // CH
+def conv_weights_back(key, x, dims):
+    (n, c, ih, iw), (_, f, oh, ow), (_, cg, r, s) = dims["a"], dims["grad"], dims["out"]
+    step, pad, groups = int(key["stride"]), int(key["pad"]), int(key["groups"])
+    out = []
+    for i in range(f * cg * r * s):
+        fi, ci, kh, kw = i // s // r // cg, i // s // r % cg, i // s % r, i % s
+        ch = fi // (f // groups) * cg + ci
+        pairs = []
+        for k in range(n * oh * ow):
+            b, y, z = k // ow // oh, k // ow % oh * step - pad + kh, k % ow * step - pad + kw
+            if 0 <= y < ih and 0 <= z < iw:
+                pairs.append((k, x["grad"][(b * f + fi) * oh * ow + k % (oh * ow)], x["a"][((b * c + ch) * ih + y) * iw + z]))
+        out.append(taps(pairs, chunk))
+    return {"out": out}
+def gather_back(key, x, dims):
+    rows, width = dims["out"]
+    grad = split(x["grad"], width)
+    return {"out": [taps([(i, 1.0, grad[i][e]) for i, p in enumerate(x["index"]) if p in (v, v - rows)], chunk)
+                    for v in range(rows) for e in range(width)]}
+def attention_back(key, x, dims):
+    (hq, sq, d), (hkv, sk, _), dv = dims["q"], dims["k"], dims["v"][2]
+    q, k, v, o, g, st = (split(split(x[n], w), s) for n, w, s in
+                         (("q", d, sq), ("k", d, sk), ("v", dv, sk), ("out", dv, sq), ("grad", dv, sq), ("stats", 2, sq)))
+    factor, group, cap = rsqrt(float(d)), hq // hkv, H(key.get("softcap", "0"))
+    pairs = {}
+    for h in range(hq):
+        for i in range(sq):
+            dd, (m, l) = dot(g[h][i], o[h][i]), st[h][i]
+            for j in range(sk):
+                if "causal" in key and j > i:
+                    continue
+                z, bend = dot(q[h][i], k[h // group][j]), None
+                if cap:
+                    u = tanh(mul(z, mul(factor, recip(cap))))
+                    t, bend = mul(u, mul(cap, L2E)), fma(-u, u, 1.0)
+                else:
+                    t = mul(z, mul(factor, L2E))
+                p = mul(mul(p2(sub(t, rint(t))), pow2(rint(t) - m)), recip(l))
+                ds = mul(p, sub(dot(g[h][i], v[h // group][j]), dd))
+                pairs[h, i, j] = p, mul(ds, bend) if cap else ds
+    dq = [mul(factor, taps([(j, pairs[h, i, j][1], k[h // group][j][e]) for j in range(sk) if (h, i, j) in pairs], chunk))
+          for h in range(hq) for i in range(sq) for e in range(d)]
+    def of_keys(which, rows, width):
+        return [taps([(y * sq + i, pairs[kv * group + y, i, j][which], rows[kv * group + y][i][e])
+                      for y in range(group) for i in range(sq) if (kv * group + y, i, j) in pairs], chunk)
+                for kv in range(hkv) for j in range(sk) for e in range(width)]
+    return {"out_grad_a": dq, "out_grad_b": [mul(factor, y) for y in of_keys(1, q, d)], "out_grad_v": of_keys(0, g, dv)}
+def backward(key, x, dims):
+    of = key["of"]
+    if of == "eltwise":
+        return {"out": [slope(key["kind"], a, g) for a, g in zip(x["a"], x["grad"])]}
+    rows = list(zip(split(x.get("a", []), dims.get("a", [1])[-1]), split(x["grad"], dims["grad"][-1])))
+    if of == "softmax":
+        return {"out": [y for a, g in rows for y in softmax_back(a, g, "log" in key)]}
+    if of == "norm":
+        return {"out": [y for a, g in rows for y in norm_back(a, g, key["kind"], H(key["eps"]), x["gamma"])]}
+    return {"conv": conv_weights_back, "gather": gather_back, "attention": attention_back}[of](key, x, dims)
+
 def operands(lines):
     """name -> (dims, words) of one case."""
     out = {}
@@ -313,17 +446,21 @@ def cases(path):
     for block in open(path, encoding="ascii").read().split("case ")[1:]:
         head, *lines = block.strip().split("\n")
         op, *pairs = head.split()
-        yield op, dict(p.split("=") for p in pairs), operands(lines), head
+        yield op, dict(p.split("=", 1) for p in pairs), operands(lines), head
 def main():
     count = bad = 0
     for name in sorted(os.listdir(HERE)):
         for op, key, args, head in cases(os.path.join(HERE, name)):
             x = {n: [val(w) for w in words] for n, (_, words) in args.items()}
-            got = [bits(y) for y in compute(op, key, x, {n: d for n, (d, _) in args.items()})]
-            wrong = sum(a != b for a, b in zip(got, args["out"][1])) + abs(len(got) - len(args["out"][1]))
+            dims = {n: d for n, (d, _) in args.items()}
+            outputs = backward(key, x, dims) if op == "backward" else {"out": compute(op, key, x, dims)}
+            wrong = 0
+            for output, values in outputs.items():
+                got, want = [bits(y) for y in values], args[output][1]
+                wrong += sum(a != b for a, b in zip(got, want)) + abs(len(got) - len(want))
             count, bad = count + 1, bad + (wrong > 0)
             if wrong:
-                print(f"{name}: {head}: {wrong} of {len(got)} words differ")
+                print(f"{name}: {head}: {wrong} words differ")
     print(f"canonical-1: {count - bad} of {count} golden cases have the bits of the independent checker")
     return 1 if bad or not count else 0
 if __name__ == "__main__":

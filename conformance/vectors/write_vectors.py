@@ -40,6 +40,18 @@ class File:
             lines.append(" ".join([name, "x".join(map(str, dims))] + [f"{cc.bits(v):08x}" for v in values]))
         self.parts.append("\n".join(lines) + "\n")
 
+    def backward(self, of, form, args, out_dims, **key):
+        """form: the op's text; out_dims: of each output."""
+        key = {"of": of, **{k: (float(v).hex() if isinstance(v, float) else str(v)) for k, v in key.items()}}
+        dims = {n: list(d) for n, (d, _) in args.items()}
+        dims.update(out_dims if of != "attention" else {})
+        got = cc.backward(key, {n: v for n, (_, v) in args.items()}, dims)
+        lines = ["case " + " ".join(["backward"] + [f"{k}={v}" for k, v in key.items()] + ["form=" + form.replace(" ", "~")])]
+        for name, (dims, values) in list(args.items()) + [(n, (d, got[n])) for n, d in out_dims.items()]:
+            assert len(values) == size(dims), (form, name)
+            lines.append(" ".join([name, "x".join(map(str, dims))] + [f"{cc.bits(v):08x}" for v in values]))
+        self.parts.append("\n".join(lines) + "\n")
+
     def close(self):
         with open(self.path, "w", encoding="ascii") as f:
             f.write("".join(self.parts))
@@ -134,6 +146,47 @@ def axes():
     f.close()
 
 
+def backwards():
+    f = File("backward.txt")
+    for kind in list(cc.SLOPES) + ["relu"]:
+        a = SPECIAL + anybits(30) + gauss(60, 4.0)
+        n = len(a)
+        f.backward("eltwise", f"eltwise {kind} {n}:f32:backward+canonical", {"a": ([n], a), "grad": ([n], gauss(n))}, {"out": [n]},
+                   kind=kind)
+    for n in (1, 5, 64, 130, 4100):
+        for logarithm in (False, True) if n < 4100 else (False,):
+            y = [v for _ in range(2) for v in cc.softmax(gauss(n, 3.0), logarithm)]
+            f.backward("softmax", f"softmax 2x{n}:f32:backward+axis=1{'+log' if logarithm else ''}+canonical",
+                       {"a": ([2, n], y), "grad": ([2, n], gauss(2 * n))}, {"out": [2, n]}, **({"log": 1} if logarithm else {}))
+    for n in (1, 7, 64, 100, 384, 4100):
+        for kind in ("layer", "rms") if n < 4100 else ("layer",):
+            x = [cc.r32(v + 3.0) for v in gauss(2 * n)]
+            f.backward("norm", f"norm {kind} 2x{n}:f32:backward+eps={cc.r32(1e-5):.9g}+canonical+gamma",
+                       {"a": ([2, n], x), "grad": ([2, n], gauss(2 * n)), "gamma": ([n], gauss(n))}, {"out": [2, n]}, kind=kind,
+                       eps=cc.r32(1e-5))
+    for n, c, h, w, k, r, s, g, p, u in ((1, 1, 5, 5, 1, 3, 3, 1, 0, 1), (2, 4, 9, 11, 6, 3, 3, 2, 1, 1), (3, 3, 12, 13, 5, 3, 2, 1, 1, 2),
+                                         (1, 2, 20, 21, 2, 1, 1, 1, 0, 1)):
+        oh, ow = (h + 2 * p - r) // u + 1, (w + 2 * p - s) // u + 1
+        f.backward("conv", f"conv n{n}c{c}h{h}w{w}k{k}r{r}s{s}g{g}p{p}u{u}:f32:backward_weights+canonical",
+                   {"a": ([n, c, h, w], gauss(n * c * h * w)), "grad": ([n, k, oh, ow], gauss(n * k * oh * ow))},
+                   {"out": [k, c // g, r, s]}, stride=u, pad=p, groups=g)
+    for rows, width, n in ((3, 5, 1), (4, 3, 300), (50, 2, 40)):
+        index = [float(R.randint(-rows - 1, rows)) for _ in range(n)]
+        f.backward("gather", f"gather {rows}x{width}:f32:backward+axis=0+index={n}+canonical",
+                   {"grad": ([n, width], gauss(n * width)), "index": ([n], index)}, {"out": [rows, width]})
+    for hq, hkv, sq, sk, d, dv, key in ((2, 2, 3, 20, 8, 8, {}), (4, 2, 40, 9, 6, 5, {}), (1, 1, 9, 140, 8, 4, {}),
+                                        (2, 1, 70, 70, 4, 4, {"causal": "start"}), (1, 1, 6, 7, 8, 8, {"softcap": 1.5})):
+        x = {"q": ([hq, sq, d], gauss(hq * sq * d)), "k": ([hkv, sk, d], gauss(hkv * sk * d)), "v": ([hkv, sk, dv], gauss(hkv * sk * dv))}
+        # what a forward call leaves need not be one's own: any o, and a maximum above the scores
+        x["out"] = ([hq, sq, dv], gauss(hq * sq * dv))
+        x["grad"] = ([hq, sq, dv], gauss(hq * sq * dv))
+        x["stats"] = ([hq, sq, 2], [v for _ in range(hq * sq) for v in (float(R.randint(4, 9)), cc.r32(1.0 + R.random()))])
+        words = {"causal": "+causal", "softcap": "+softcap=1.5"}
+        f.backward("attention", f"attention h{hq}g{hkv}q{sq}k{sk}d{d}e{dv}:f32:backward{''.join(words[k] for k in key)}+canonical", x,
+                   {"out_grad_a": [hq, sq, d], "out_grad_b": [hkv, sk, d], "out_grad_v": [hkv, sk, dv]}, **key)
+    f.close()
+
+
 os.makedirs(cc.HERE, exist_ok=True)
-for make in (functions, matmuls, rows, attentions, axes):
+for make in (functions, matmuls, rows, attentions, axes, backwards):
     make()

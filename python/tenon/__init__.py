@@ -8,6 +8,7 @@
 
 Importing it opens no device and loads no driver; numpy is imported when an array first appears.
 """
+from . import backward
 from ._library import Error
 from .device import Device, Runtime
 from .ops import (argmax, argmin, attention, cast, concat, conv, copy, cumsum, dequantize, eltwise, gather, groupnorm,
@@ -24,6 +25,6 @@ def version():
     return f"{v >> 16}.{v >> 8 & 255}.{v & 255}"
 
 
-__all__ = ["Device", "Error", "Runtime", "Tensor", "argmax", "argmin", "attention", "cast", "concat", "conv",
+__all__ = ["Device", "Error", "Runtime", "Tensor", "argmax", "argmin", "attention", "backward", "cast", "concat", "conv",
            "copy", "cumsum", "dequantize", "eltwise", "from_dlpack", "gather", "groupnorm", "layernorm", "matmul", "pad",
            "quantize", "reduce", "rmsnorm", "rope", "softmax", "topk", "version", "where"]

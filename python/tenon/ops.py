@@ -17,15 +17,15 @@ class Plan:
     __slots__ = ("handle", "binds", "roles", "out_dtype", "out_shape", "fallback", "kernel", "layout")
 
 
-def _run(kind, attr, args, posts=(), numerics=None, out=None, pack=None, flags=0):
-    """attr: (struct name, fields); args: [(role, tensor)]; posts: [(kind, role, a, b)]; pack: the role
-    of a constant that the device may keep in a layout of its own."""
+def _run(kind, attr, args, posts=(), numerics=None, out=None, pack=None, flags=0, out_role=lib.TN_ARG_OUT):
+    """attr: (struct name, fields); args: [(role, tensor)], further outputs among them; posts: [(kind, role, a, b)];
+    pack: the role of a constant that the device may keep in a layout of its own."""
     device = args[0][1].device
     key = (kind, attr[0], tuple(attr[1].items()), tuple((r, t.key) for r, t in args), posts, numerics,
-           out.key if out else None, pack, flags)
+           out.key if out else None, pack, flags, out_role)
     plan = device.plans.get(key)
     if plan is None:
-        plan = device.plans[key] = _plan(device, kind, attr, args, posts, numerics, out, pack, flags)
+        plan = device.plans[key] = _plan(device, kind, attr, args, posts, numerics, out, pack, flags, out_role)
     if out is None:
         out = Tensor.empty(device, plan.out_shape, plan.out_dtype)
     binds = plan.binds
@@ -48,7 +48,7 @@ def _run(kind, attr, args, posts=(), numerics=None, out=None, pack=None, flags=0
     return out
 
 
-def _plan(device, kind, attr, args, posts, numerics, out, pack, flags):
+def _plan(device, kind, attr, args, posts, numerics, out, pack, flags, out_role):
     head = struct(attr[0], **attr[1]) if attr[0] else ffi.NULL
     c_args = ffi.new("tn_arg[]", len(args) + 1)
     for a, (role, t) in zip(c_args, args):
@@ -67,12 +67,12 @@ def _plan(device, kind, attr, args, posts, numerics, out, pack, flags):
     plan = Plan()
     if out is None:
         shape = ffi.new("tn_tensor *")
-        check(lib.tn_op_infer(op, lib.TN_ARG_OUT, shape))
+        check(lib.tn_op_infer(op, out_role, shape))
         plan.out_shape, plan.out_dtype = tuple(shape.dim[0:shape.rank]), NAMES[shape.dtype]
         out = Tensor(device, None, plan.out_dtype, plan.out_shape)
     else:
         plan.out_shape, plan.out_dtype = out.shape, out.dtype
-    c_args[len(args)].role = lib.TN_ARG_OUT
+    c_args[len(args)].role = out_role
     out.fill_view(c_args[len(args)].tensor, buffer=False)
     op.arg_count = len(args) + 1
     desc = struct("tn_plan_desc", flags=lib.TN_PLAN_ALLOW_FALLBACK)
@@ -177,14 +177,15 @@ def conv(a, b, bias=None, act=None, residual=None, stride=1, dilation=1, pad=0, 
 
 
 def attention(q, k, v, mask=None, causal=False, scale=0.0, out=None, numerics=None, sinks=None, slopes=None, lengths=None,
-              softcap=0.0, window=None):
+              softcap=0.0, window=None, stats=None):
     """softmax(scale q k') v over [batch, heads, tokens, d]; a boolean mask is true where a key takes
     part, an f32 one is added; scale 0 is 1/sqrt(d). causal: True, or "end" for queries that stand at the
     last keys; window: (left, right), -1 for no limit; sinks and slopes (ALiBi) by head, lengths (s32) by
-    batch. out: a tensor to write, with strides of its own."""
+    batch. out: a tensor to write, with strides of its own; stats: one [batch, heads, queries, 2] for what the
+    backward pass asks for."""
     args = [(lib.TN_ARG_Q, q), (lib.TN_ARG_K, k), (lib.TN_ARG_V, v)]
     args += [(role, t) for role, t in ((lib.TN_ARG_MASK, mask), (lib.TN_ARG_SINKS, sinks), (lib.TN_ARG_LENGTHS, lengths),
-                                       (lib.TN_ARG_SLOPES, slopes)) if t is not None]
+                                       (lib.TN_ARG_SLOPES, slopes), (lib.TN_ARG_STATS, stats)) if t is not None]
     flags = {False: 0, True: lib.TN_ATTENTION_CAUSAL, "end": lib.TN_ATTENTION_CAUSAL_FROM_END}[causal]
     fields = {"flags": flags, "scale": scale, "softcap": softcap}
     if window is not None:
