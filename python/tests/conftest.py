@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Devices for the tests: the plain one and the one that hides its memory."""
+"""Devices for the tests: the plain one and the one that hides its memory. What a test wants said at the end."""
 import os
 
 import numpy as np
@@ -8,6 +8,7 @@ import pytest
 import tenon
 
 URIS = ("cpu", "cpu?private=1")
+_said = []
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +26,14 @@ def rng():
     seed = int(os.environ.get("TENON_TEST_SEED", "1"))
     print("seed", seed)
     return np.random.default_rng(seed)
+
+
+@pytest.fixture
+def say():
+    """Lines for the end of the run, passed or not."""
+    return _said.append
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in _said:
+        terminalreporter.write_line(line)

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every node case that the package `onnx` generates: passed, skipped by operator, failed; and what load says.
+
+A case is compared as its own runner does, with the tolerance that comes with it. Results of 16 bits may differ by
+two units in their last place where that is more: the steps between are rounded, too, and may go either way.
+"""
+import collections
+import subprocess
+import sys
+import time
+import warnings
+
+import ml_dtypes
+import numpy as np
+import onnx
+import onnx.helper as oh
+import pytest
+
+import tenon
+import tenon.onnx
+
+CASES = 1884  # of the pinned version
+ULPS = {np.dtype(np.float16): 2 * 2.0**-10, np.dtype(ml_dtypes.bfloat16): 2 * 2.0**-7}
+
+
+@pytest.fixture(scope="session")
+def cases():
+    from onnx.backend.test.case.node import collect_testcases
+
+    np.random.seed(0)  # the generators draw from numpy's global state
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return collect_testcases()
+
+
+def plain(value):
+    return onnx.numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
+
+
+def compare(got, want, rtol, atol):
+    if isinstance(want, list):
+        assert isinstance(got, list) and len(got) == len(want)
+        for g, w in zip(got, want):
+            compare(g, w, rtol, atol)
+        return
+    want = np.asarray(want)
+    assert got.shape == want.shape, f"shape {got.shape}, not {want.shape}"
+    if want.dtype.kind in "OUS":
+        assert np.array_equal(got, want)
+        return
+    assert got.dtype == want.dtype, f"dtype {got.dtype}, not {want.dtype}"
+    rtol = max(rtol, ULPS.get(want.dtype, 0))
+    if want.dtype.kind not in "fiub":
+        got, want = got.astype(np.float32), want.astype(np.float32)
+    np.testing.assert_allclose(got, want, rtol=rtol, atol=atol)
+
+
+def run(case, device):
+    """Raises AssertionError, or Unsupported; returns the report."""
+    model = tenon.onnx.load(case.model, device, "canonical")
+    for inputs, outputs in case.data_sets:
+        got = model(dict(zip([i.name for i in case.model.graph.input], map(plain, inputs))))
+        for name, want in zip(model.outputs, outputs):
+            compare(got[name], plain(want), case.rtol, case.atol)
+    return model.report
+
+
+def test_all_node_cases(device, cases, say):
+    passed = 0
+    hosts, skipped, failed = collections.Counter(), collections.defaultdict(list), []
+    start = time.perf_counter()
+    for case in cases:
+        try:
+            report = run(case, device)
+            passed += 1
+            for why in {r["why"] for r in report if r["why"] not in ("", "bookkeeping")}:
+                hosts[why] += 1
+        except tenon.onnx.Unsupported as e:
+            for name in e.operators:
+                skipped[name, "operator" if e.reason == "onnx.operator" else e.text].append(case.name)
+        except Exception as e:  # whatever went wrong is the case's failure
+            failed.append(f"{case.name}: {type(e).__name__}: {' '.join(str(e).split())[:300]}")
+    names = {n for cases_of in skipped.values() for n in cases_of}
+    say(f"onnx node cases on {device.uri}: {len(cases)} cases, {passed} passed, {len(names)} skipped, {len(failed)} failed, "
+        f"{time.perf_counter() - start:.0f} s")
+    for why, n in hosts.most_common():
+        say(f"  of those passed, with a part on the host: {n:4d}  {why}")
+    by_operator = collections.defaultdict(dict)
+    for (name, why), found in sorted(skipped.items()):
+        by_operator[name][why] = len(found)
+    for name, reasons in sorted(by_operator.items()):
+        say(f"  skipped {sum(reasons.values()):4d}  {name}: " + ", ".join(
+            "no such operator" if why == "operator" else f"{why} ({n})" for why, n in reasons.items()))
+    assert not failed, "\n".join(failed)
+    assert passed + len(names) == len(cases) == CASES
+    assert device.ops_fallen_back == 0
+
+
+def test_the_runner_finds_wrong_results(runtime, cases):
+    case = next(c for c in cases if c.name == "test_add")
+    (inputs, outputs), = case.data_sets
+    for wrong in (outputs[0] * np.float32(1.002), outputs[0][:2], outputs[0].astype(np.float64)):
+        with pytest.raises(AssertionError):
+            compare(outputs[0], wrong, case.rtol, case.atol)
+
+
+def small(nodes, inputs, outputs, opset=21):
+    graph = oh.make_graph(nodes, "g", [oh.make_tensor_value_info(n, t, s) for n, t, s in inputs],
+                          [oh.make_tensor_value_info(n, t, None) for n, t in outputs])
+    return oh.make_model(graph, opset_imports=[oh.make_opsetid("", opset), oh.make_opsetid("my.domain", 1)])
+
+
+def test_all_missing_operators_are_listed_at_load(runtime):
+    f = onnx.TensorProto.FLOAT
+    nodes = [oh.make_node("Relu", ["x"], ["a"]), oh.make_node("Det", ["a"], ["b"]),
+             oh.make_node("Wave", ["b"], ["c"], domain="my.domain"),
+             oh.make_node("ImageDecoder", ["c"], ["y"])]
+    with pytest.raises(tenon.onnx.Unsupported) as e:
+        tenon.onnx.load(small(nodes, [("x", f, [2, 2])], [("y", f)]), runtime.open("cpu"))
+    assert e.value.operators == ["Det", "ImageDecoder", "my.domain::Wave"]
+    assert "my.domain::Wave-1" in e.value.text and e.value.reason == "onnx.operator"
+
+
+def test_shapes_stay_on_the_host_and_functions_on_the_device(device):
+    f = onnx.TensorProto.FLOAT
+    nodes = [oh.make_node("Neg", ["in"], ["x"]), oh.make_node("Shape", ["x"], ["s"]),
+             oh.make_node("Constant", [], ["zero"], value=onnx.numpy_helper.from_array(np.array([0], np.int64))),
+             oh.make_node("Gather", ["s", "zero"], ["n"]),
+             oh.make_node("Constant", [], ["rest"], value=onnx.numpy_helper.from_array(np.array([-1], np.int64))),
+             oh.make_node("Concat", ["n", "rest"], ["to"], axis=0), oh.make_node("Reshape", ["x", "to"], ["r"]),
+             oh.make_node("Softmax", ["r"], ["y"])]
+    model = tenon.onnx.load(small(nodes, [("in", f, None)], [("y", f)]).SerializeToString(), device, "canonical")
+    rng = np.random.default_rng(1)
+    for shape in ((2, 3, 5), (4, 2), (2, 3, 5)):  # shapes are those of the call
+        x = rng.standard_normal(shape, np.float32)
+        e = np.exp(x.reshape(shape[0], -1).astype(float))
+        y = model({"in": -x})["y"]
+        assert y.shape == e.shape and np.abs(y - e / e.sum(1, keepdims=True)).max() < 2.0**-20
+    where = {r["op"]: r["on"] for r in model.report}
+    assert where["Softmax"] == "device" and where["Reshape"] == "view"
+    assert {where[op] for op in ("Shape", "Gather", "Concat", "Constant")} == {"host"}
+    assert model.summary()[0] == {"host": 5, "view": 1, "device": 2}
+    assert "Softmax" in model.explain() and len(model.explain().splitlines()) == 8
+    plans = len(device.plans)
+    model({"in": x})
+    assert len(device.plans) == plans  # a plan is made once a shape
+
+
+def test_integers_without_a_kernel_are_told(device):
+    i = onnx.TensorProto.INT64
+    model = tenon.onnx.load(small([oh.make_node("Add", ["a", "b"], ["y"])], [("a", i, [2]), ("b", i, [2])],
+                                  [("y", i)]), device)
+    assert model({"a": np.array([1, 2**40]), "b": np.array([5, 5])})["y"].tolist() == [6, 2**40 + 5]
+    assert model.summary() == ({"host": 1}, {"integers without a kernel": {"Add": 1}})
+
+
+def test_inputs_are_checked(runtime):
+    f = onnx.TensorProto.FLOAT
+    model = tenon.onnx.load(small([oh.make_node("Relu", ["x"], ["y"])], [("x", f, [2])], [("y", f)]), runtime.open("cpu"))
+    for feeds, reason in (({}, "onnx.feeds"), ({"x": np.float32([1, 2]), "z": 1}, "onnx.feeds"),
+                          ({"x": np.float64([1, 2])}, "onnx.dtype")):
+        with pytest.raises(tenon.Error) as e:
+            model(feeds)
+        assert e.value.reason == reason
+
+
+def test_a_device_without_kernels_falls_back_and_says_so(runtime):
+    f = onnx.TensorProto.FLOAT
+    model = tenon.onnx.load(small([oh.make_node("Tanh", ["x"], ["y"])], [("x", f, [3])], [("y", f)]), runtime.open("null"))
+    x = np.float32([-1, 0, 2])
+    assert np.allclose(model({"x": x})["y"], np.tanh(x)) and model.report[0]["on"] == "fallback"
+
+
+def test_constants_are_packed_once(device):
+    f = onnx.TensorProto.FLOAT
+    w = np.random.default_rng(2).standard_normal((64, 48), np.float32)
+    model = small([oh.make_node("MatMul", ["x", "w"], ["y"])], [("x", f, None)], [("y", f)])
+    model.graph.initializer.append(onnx.numpy_helper.from_array(w, "w"))
+    model = tenon.onnx.load(model, device, "canonical")
+    x = np.random.default_rng(3).standard_normal((5, 64), np.float32)
+    first = model({"x": x})["y"]
+    held = model._graph.held["w"].tensor
+    assert model({"x": x})["y"].tobytes() == first.tobytes() and model._graph.held["w"].tensor is held
+    bound = 66 * 2.0**-24 * (np.abs(x).astype(float) @ np.abs(w))
+    assert (np.abs(first - x.astype(float) @ w) <= bound).all()
+
+
+def test_importing_tenon_does_not_import_onnx():
+    code = "import sys, tenon; sys.exit(any(m in sys.modules for m in ('onnx', 'numpy', 'tenon.onnx')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False, env={"PYTHONPATH": ":".join(sys.path)}).returncode == 0
