@@ -128,6 +128,8 @@ typedef struct built {
     tn_attention attention;
     tn_axis axis;
     tn_rope rope;
+    tn_pool pool;
+    tn_window window;
     tn_post posts[MAX_POSTS];
     tn_arg args[MAX_OPERANDS];
     tn_op op;
@@ -156,6 +158,44 @@ static void build_posts(const golden *g, built *b)
             b->posts[at].a = strtof(value_of(g, "scale", number, sizeof number), NULL);
     }
     b->op.posts = b->posts;
+}
+
+static void build_pool(const golden *g, built *b)
+{
+    char text[64];
+    tn_pool *p = &b->pool;
+    *p = (tn_pool){.head = TN_INIT(tn_pool), .dims = 2};
+    struct {
+        const char *name;
+        int32_t *to;
+    } pairs[] = {
+        {"window", p->window}, {"stride", p->stride}, {"lo", p->pad_lo}, {"hi", p->pad_hi}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; ++i)
+        (void)sscanf(value_of(g, pairs[i].name, text, sizeof text), "%dx%d", &pairs[i].to[0],
+                     &pairs[i].to[1]);
+    p->kind =
+        strcmp(value_of(g, "kind", text, sizeof text), "max") == 0 ? TN_POOL_MAX : TN_POOL_AVERAGE;
+    if (value_of(g, "count", text, sizeof text) != NULL)
+        p->flags = TN_POOL_COUNT_PADDING;
+    b->op.kind = TN_OP_POOL, b->op.attr = p;
+}
+
+static void build_resize(const golden *g, built *b)
+{
+    static const char *const modes[] = {"half_pixel", "align_corners", "asymmetric",
+                                        "pytorch_half_pixel"};
+    char text[64];
+    b->window = (tn_window){.head = TN_INIT(tn_window), .kind = TN_RESIZE_LINEAR};
+    if (strcmp(value_of(g, "kind", text, sizeof text), "cubic") == 0)
+        b->window.kind = TN_RESIZE_CUBIC;
+    (void)value_of(g, "mode", text, sizeof text);
+    for (uint32_t i = 0; i < 4; ++i)
+        if (strcmp(text, modes[i]) == 0)
+            b->window.mode = i;
+    char *second = strstr(value_of(g, "scale", text, sizeof text), "x_");
+    b->window.scale[0] = strtof(text, NULL);
+    b->window.scale[1] = strtof(second + 2, NULL);
+    b->op.kind = TN_OP_RESIZE, b->op.attr = &b->window;
 }
 
 static void build(golden *g, built *b)
@@ -193,11 +233,18 @@ static void build(golden *g, built *b)
         value_of(g, "kind", text, sizeof text);
         b->norm.kind = strcmp(text, "rms") == 0     ? TN_NORM_RMS
                        : strcmp(text, "group") == 0 ? TN_NORM_GROUP
+                       : strcmp(text, "batch") == 0 ? TN_NORM_BATCH_INFERENCE
                                                     : TN_NORM_LAYER;
         if (value_of(g, "groups", text, sizeof text) != NULL)
             b->norm.axes = 2, b->norm.groups = (uint32_t)strtoul(text, NULL, 10);
+        if (b->norm.kind == TN_NORM_BATCH_INFERENCE)
+            b->norm.axes = 2;
         b->norm.epsilon = strtof(value_of(g, "eps", text, sizeof text), NULL);
         b->op.kind = TN_OP_NORM, b->op.attr = &b->norm;
+    } else if (strcmp(g->op, "pool") == 0) {
+        build_pool(g, b);
+    } else if (strcmp(g->op, "resize") == 0) {
+        build_resize(g, b);
     } else if (strcmp(g->op, "scan") == 0) {
         b->axis = (tn_axis){.head = TN_INIT(tn_axis), .axis = 1};
         if (value_of(g, "exclusive", text, sizeof text) != NULL)
@@ -389,7 +436,7 @@ static unsigned run_file(tn_runtime *rt, tn_device *device, tn_queue *queue, con
 static void golden_vectors(uint32_t queue_flags)
 {
     static const char *const files[] = {"functions.txt", "matmul.txt", "rows.txt",
-                                        "attention.txt", "axes.txt",   "backward.txt"};
+                                        "attention.txt", "axes.txt",   "backward.txt", "images.txt"};
     for (const char *const *uri = tn_test_devices(); *uri != NULL; ++uri) {
         tn_runtime *rt = NULL;
         tn_device *device = NULL;

@@ -68,6 +68,23 @@ uint64_t tn__op_flops(const tn__op_view *v)
         uint64_t width = back ? add(add(mul(d, 6), mul(e, 4)), 9) : add(add(d, e) * 2, 5);
         return mul(scores, width);
     }
+    case TN_OP_POOL: { /* a tap is one sum or comparison */
+        const tn_pool *t = &v->attr.pool;
+        uint64_t n = elems(out, false);
+        for (uint32_t d = 0; d < t->dims; ++d)
+            n = mul(n, t->window[d] != 0
+                           ? (uint64_t)t->window[d]
+                           : (uint64_t)a->dim[a->rank - t->dims + d -
+                                              ((t->flags & TN_POOL_CHANNELS_LAST) != 0)]);
+        return n;
+    }
+    case TN_OP_RESIZE: { /* the taps of each axis that changes, as if the axes had no order */
+        uint64_t taps = v->attr.window.kind == TN_RESIZE_CUBIC ? 4 : 2, n = elems(out, false),
+                 m = 0;
+        for (int d = 0; v->attr.window.kind != TN_RESIZE_NEAREST && d < out->rank; ++d)
+            m += out->dim[d] != a->dim[d] ? 2 * taps : 0;
+        return mul(n, m);
+    }
     case TN_OP_SOFTMAX:
         return mul(5, elems(out, false));
     case TN_OP_NORM:

@@ -27,6 +27,7 @@ typedef union tn__attr {
     tn_axis axis;
     tn_window window;
     tn_rope rope;
+    tn_pool pool;
 } tn__attr;
 
 /* One kind: its attribute and roles. */
@@ -106,6 +107,12 @@ tn_status tn__op_gather(const tn__op_view *v, uint32_t role, tn_tensor *out);
 tn_status tn__op_rope(const tn__op_view *v, uint32_t role, tn_tensor *out);
 tn_status tn__op_concat(const tn__op_view *v, uint32_t role, tn_tensor *out);
 tn_status tn__op_pad(const tn__op_view *v, uint32_t role, tn_tensor *out);
+tn_status tn__op_resize(const tn__op_view *v, uint32_t role, tn_tensor *out);
+/* The dim that resize makes of `in` by a scale; false: not a scale, or too large. */
+bool tn__resize_out_dim(float scale, int64_t in, int64_t *out);
+tn_status tn__op_pool(const tn__op_view *v, uint32_t role, tn_tensor *out);
+/* One spatial dim of a pool's output; false: the window does not fit, or numbers overflow. */
+bool tn__pool_out_dim(const tn_pool *t, uint32_t d, int64_t in, int64_t *out);
 tn_status tn__op_topk(const tn__op_view *v, uint32_t role, tn_tensor *out);
 tn_status tn__op_quantize(const tn__op_view *v, uint32_t role, tn_tensor *out);
 tn_status tn__op_dequantize(const tn__op_view *v, uint32_t role, tn_tensor *out);

@@ -9,7 +9,7 @@ uint32_t tn__norm_axes(const tn_norm *t, uint32_t rank)
 {
     if (t->axes != 0)
         return t->axes;
-    return t->kind != TN_NORM_GROUP ? 1 : rank == 0 ? 0 : rank - 1;
+    return t->kind < TN_NORM_GROUP ? 1 : rank == 0 ? 0 : rank - 1;
 }
 
 /* A and OUT of one shape, both floats. */
@@ -46,7 +46,7 @@ tn_status tn__op_softmax(const tn__op_view *v, uint32_t role, tn_tensor *out)
 
 static tn_status check_affine(const tn__op_view *v, uint32_t role, const char *name, uint32_t axes)
 {
-    bool group = v->attr.norm.kind == TN_NORM_GROUP;
+    bool group = v->attr.norm.kind >= TN_NORM_GROUP;
     uint32_t dims = group ? 1 : axes; /* that it has */
     const tn_tensor *a = tn__op_tensor(v, TN_ARG_A), *t = tn__op_tensor(v, role);
     if (t == NULL)
@@ -68,6 +68,26 @@ static tn_status check_affine(const tn__op_view *v, uint32_t role, const char *n
     return TN_OK;
 }
 
+/* Batch norm reads statistics, the others make their own. */
+static tn_status check_stats(const tn__op_view *v, int64_t channels)
+{
+    const tn_tensor *t = tn__op_tensor(v, TN_ARG_STATS);
+    char have[96] = "not given";
+    bool batch = v->attr.norm.kind == TN_NORM_BATCH_INFERENCE;
+    if (t != NULL)
+        tn__shape_text(t, have, sizeof have);
+    if (batch != (t != NULL) ||
+        (batch && (t->rank != 2 || t->dim[0] != 2 || t->dim[1] != channels)))
+        return tn__fail(TN_STATUS_INVALID, "norm.stats", "stats",
+                        "stats is %s; batch norm needs [2,%lld], means and variances, and the "
+                        "other kinds none",
+                        have, (long long)channels);
+    if (batch && !tn__dtype_float(t->dtype))
+        return tn__fail(TN_STATUS_INVALID, "norm.dtype", "stats", "stats is %s; a float is needed",
+                        tn_dtype_name((tn_dtype)t->dtype));
+    return TN_OK;
+}
+
 tn_status tn__op_norm(const tn__op_view *v, uint32_t role, tn_tensor *out)
 {
     const tn_norm *t = &v->attr.norm;
@@ -78,13 +98,9 @@ tn_status tn__op_norm(const tn__op_view *v, uint32_t role, tn_tensor *out)
         return tn__fail(TN_STATUS_INVALID, "norm.kind", "attr.kind",
                         "attr.kind is %u; layer 0, rms 1, group 2, batch_inference 3 exist",
                         t->kind);
-    if (t->kind > TN_NORM_GROUP)
-        return tn__fail(TN_STATUS_UNSUPPORTED, "norm.kind", "attr.kind",
-                        "attr.kind is %u, batch norm, which is not built; layer, rms and group are",
-                        t->kind);
     if (t->kind != TN_NORM_GROUP && t->groups > 1)
         return tn__fail(TN_STATUS_INVALID, "norm.groups", "attr.groups",
-                        "attr.groups is %u; layer and rms norm take 0 or 1", t->groups);
+                        "attr.groups is %u; all but group norm take 0 or 1", t->groups);
     if (axes > a->rank || axes == 0)
         return tn__fail(TN_STATUS_INVALID, "norm.axes", "attr.axes",
                         "attr.axes is %u, of a tensor of rank %u; 1 to that rank is allowed",
@@ -98,6 +114,8 @@ tn_status tn__op_norm(const tn__op_view *v, uint32_t role, tn_tensor *out)
         return tn__fail(TN_STATUS_INVALID, "norm.epsilon", "attr.epsilon",
                         "attr.epsilon is %g; finite and 0 or more is allowed", (double)t->epsilon);
     tn_status st = same_shape_floats(v, out);
+    if (st == TN_OK)
+        st = check_stats(v, channels);
     if (st == TN_OK)
         st = check_affine(v, TN_ARG_GAMMA, "gamma", axes);
     return st != TN_OK ? st : check_affine(v, TN_ARG_BETA, "beta", axes);

@@ -44,7 +44,7 @@ static const tn__op_row rows[] = {
      .attr_type = TN_TYPE_tn_norm,
      .attr_bytes = sizeof(tn_norm),
      .required = {TN_ARG_A},
-     .optional = {TN_ARG_GAMMA, TN_ARG_BETA},
+     .optional = {TN_ARG_GAMMA, TN_ARG_BETA, TN_ARG_STATS},
      .outputs = {TN_ARG_OUT},
      .check = tn__op_norm},
     {.kind = TN_OP_ELTWISE,
@@ -98,6 +98,22 @@ static const tn__op_row rows[] = {
      .outputs = {TN_ARG_OUT},
      .no_alias = true,
      .check = tn__op_pad},
+    {.kind = TN_OP_POOL,
+     .name = "pool",
+     .attr_type = TN_TYPE_tn_pool,
+     .attr_bytes = sizeof(tn_pool),
+     .required = {TN_ARG_A},
+     .outputs = {TN_ARG_OUT},
+     .no_alias = true,
+     .check = tn__op_pool},
+    {.kind = TN_OP_RESIZE,
+     .name = "resize",
+     .attr_type = TN_TYPE_tn_window,
+     .attr_bytes = sizeof(tn_window),
+     .required = {TN_ARG_A},
+     .outputs = {TN_ARG_OUT},
+     .no_alias = true,
+     .check = tn__op_resize},
     {.kind = TN_OP_TOPK,
      .name = "topk",
      .attr_type = TN_TYPE_tn_axis,
@@ -135,7 +151,7 @@ static const tn__op_row rows[] = {
 };
 const char tn__op_built[] =
     "matmul, conv, attention, softmax, norm, eltwise, reduce, gather, copy, "
-    "rope, concat, pad, topk, scan, quantize, dequantize";
+    "rope, concat, pad, pool, resize, topk, scan, quantize, dequantize";
 
 bool tn__op_in_place(tn_op_kind kind, uint32_t role)
 {

@@ -9,9 +9,10 @@
 /* clang-format off: the lines of this table stay as they are
  *
  *   text     = op [" " word] " " dims ":" dtypes [":" key {"+" key}]
- *   op       = matmul conv attention softmax norm eltwise reduce gather copy rope concat pad topk
- *              scan quantize dequantize
- *   word     = norm: layer rms group; eltwise: neg ... where; reduce: sum mean max min sumsq
+ *   op       = matmul conv attention softmax norm eltwise reduce gather copy rope concat pad pool
+ *              resize topk scan quantize dequantize
+ *   word     = norm: layer rms group batch; eltwise: neg ... where; reduce: sum mean max min sumsq;
+ *              pool: max average; resize: nearest linear cubic
  *   dims     = matmul: [batch "x" ...] M "x" N "x" K; attention: b1h12g4q1024k1024d64e64 (no b: no
  *              batch dim; g, the heads of k and v, is h unless given; e, the d of v, is d);
  *              conv: n1c64h56w56k64r3s3 (d, t: depth; w, s alone: 1-D), then g groups, p padding,
@@ -29,6 +30,9 @@
  *              axes=0x2 | pa=F pb=F                       reduce | eltwise
  *              interleaved rotary=N                       rope
  *              lo=1x0 hi=-2x1 edge reflect value=F        pad
+ *              window=3x3 stride=.. dilation=.. lo=.. hi=.. ceil nhwc count_padding   pool
+ *              scale=1x1x2x0.5 align_corners asymmetric pytorch_half_pixel prefer_ceil floor ceil
+ *              value=F                                    resize
  *              axis=N k=N smallest indices                topk
  *              axis=N exclusive reverse                   scan
  *              axis=N group=N                             quantize, dequantize
@@ -62,7 +66,9 @@ static const char *const eltwise_words[] = {
     [TN_ELTWISE_LESS] = "less",       [TN_ELTWISE_LESS_EQUAL] = "less_equal",
     [TN_ELTWISE_FMA] = "fma",         [TN_ELTWISE_WHERE] = "where",
 };
-static const char *const norm_words[] = {"layer", "rms", "group"};
+static const char *const norm_words[] = {"layer", "rms", "group", "batch"};
+static const char *const pool_words[] = {"max", "average"};
+static const char *const resize_words[] = {"nearest", "linear", "cubic"};
 static const char *const reduce_words[] = {"sum", "mean", "max", "min", "sumsq"};
 static const char *const post_words[] = {NULL,    "bias", "add",  "mul",       "scale",
                                          "clamp", "relu", "gelu", "gelu_tanh", "silu"};
@@ -76,6 +82,12 @@ static uint32_t words_of(tn_op_kind kind, const char *const **out)
     case TN_OP_NORM:
         *out = norm_words;
         return sizeof norm_words / sizeof norm_words[0];
+    case TN_OP_POOL:
+        *out = pool_words;
+        return sizeof pool_words / sizeof pool_words[0];
+    case TN_OP_RESIZE:
+        *out = resize_words;
+        return sizeof resize_words / sizeof resize_words[0];
     case TN_OP_REDUCE:
         *out = reduce_words;
         return sizeof reduce_words / sizeof reduce_words[0];
@@ -187,6 +199,10 @@ static void headline_of(const tn__op_view *v, tn__headline *h)
         h->sub = v->attr.norm.kind;
     else if (h->kind == TN_OP_REDUCE)
         h->sub = v->attr.reduce.kind;
+    else if (h->kind == TN_OP_POOL)
+        h->sub = v->attr.pool.kind;
+    else if (h->kind == TN_OP_RESIZE)
+        h->sub = v->attr.window.kind;
     if (h->kind == TN_OP_MATMUL) {
         bool ta = (v->attr.matmul.flags & TN_MATMUL_TRANSPOSE_A) != 0;
         h->rank = out->rank + 1u;
@@ -295,6 +311,26 @@ static void put_pad(sink *s, const tn_window *t, uint32_t rank)
         key_float(s, "value=", t->value);
 }
 
+static void put_resize(sink *s, const tn_window *t, uint32_t rank)
+{
+    static const char *const where[] = {NULL, "align_corners", "asymmetric", "pytorch_half_pixel"};
+    static const char *const rounds[] = {NULL, "prefer_ceil", "floor", "ceil"};
+    static const float none[TN_MAX_RANK];
+    uint32_t coordinate = t->mode & TN_RESIZE_COORDINATE, round = t->mode >> 4;
+    if (memcmp(t->scale, none, sizeof none) != 0)
+        key(s, "scale=");
+    for (uint32_t d = 0; d < rank && memcmp(t->scale, none, sizeof none) != 0; ++d) {
+        put(s, d > 0 ? "x" : "");
+        put_float(s, t->scale[d]);
+    }
+    if (coordinate != 0)
+        key(s, where[coordinate]);
+    if (round != 0)
+        key(s, rounds[round]);
+    if (t->value != 0.0f || signbit(t->value))
+        key_float(s, "value=", t->value);
+}
+
 static void put_attr(sink *s, const tn__op_view *v)
 {
     static const char *const layouts[] = {"nn", "tn", "nt", "tt"};
@@ -311,9 +347,13 @@ static void put_attr(sink *s, const tn__op_view *v)
             key_float(s, "beta=", t->beta);
         break;
     }
+    case TN_OP_RESIZE:
+        put_resize(s, &v->attr.window, tn__op_tensor(v, TN_ARG_A)->rank);
+        break;
+    case TN_OP_POOL:
     case TN_OP_CONV: {
         char keys[256];
-        tn__conv_put_keys(v, keys, sizeof keys);
+        (v->op.kind == TN_OP_CONV ? tn__conv_put_keys : tn__pool_put_keys)(v, keys, sizeof keys);
         if (keys[0] != '\0')
             key(s, keys + 1);
         break;
@@ -376,7 +416,7 @@ static void put_attr(sink *s, const tn__op_view *v)
         }
         break;
     case TN_OP_NORM:
-        if (v->attr.norm.axes > (v->attr.norm.kind == TN_NORM_GROUP ? 0u : 1u)) {
+        if (v->attr.norm.axes > (v->attr.norm.kind >= TN_NORM_GROUP ? 0u : 1u)) {
             key(s, "axes=");
             put_int(s, v->attr.norm.axes);
         }

@@ -28,6 +28,7 @@ bool tn__conv_letter_set(tn_conv *t, uint32_t letter, int64_t value, uint32_t di
 bool tn__conv_tensor(const tn__headline *h, const tn__op_view *v, uint32_t role, tn_tensor *t);
 void tn__conv_headline(const tn__op_view *v, tn__headline *h);
 void tn__conv_put_letters(const tn__op_view *v, const tn__headline *h, char *text, size_t bytes);
+void tn__pool_put_keys(const tn__op_view *v, char *text, size_t bytes);
 void tn__conv_put_keys(const tn__op_view *v, char *text, size_t bytes); /* "+key+key=.." or "" */
 
 /* The roles that the dtype list names, in its order; returns how many. */
@@ -46,7 +47,8 @@ const char *tn__optext_post_name(tn_post_kind kind);
 /* What to do with a word of an op. */
 enum {
     TN__WORD_FLAG,
-    TN__WORD_PASS,
+    TN__WORD_ONE,  /* sets an uint32_t to 1 */
+    TN__WORD_PASS, /* sets the pass of the attributes */
     TN__WORD_FLOAT,
     TN__WORD_INT,
     TN__WORD_INT32,
@@ -54,6 +56,7 @@ enum {
     TN__WORD_PAIR,
     TN__WORD_LIST,
     TN__WORD_SPACE,
+    TN__WORD_FLOATS,
     TN__WORD_AXES
 };
 typedef struct tn__word_row {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The text form of conv: its letters, its keys, and the tensors that they imply. */
+/* The text form of conv: its letters, its keys, and the tensors that they imply; and pool's keys.
+ */
 /* path: [api] > placement > queue > backend > kernel > device */
 #include <stdio.h>
 
@@ -131,4 +132,30 @@ void tn__conv_put_keys(const tn__op_view *v, char *text, size_t bytes)
     }
     if (memcmp(t->out_pad, none, sizeof none) != 0)
         (void)put_list(text, bytes, at, "out_pad", t->out_pad);
+}
+
+void tn__pool_put_keys(const tn__op_view *v, char *text, size_t bytes)
+{
+    static const int32_t none[3];
+    const tn_pool *t = &v->attr.pool;
+    const struct {
+        const char *name;
+        const int32_t *x;
+    } lists[] = {{"window", t->window},
+                 {"stride", t->stride},
+                 {"dilation", t->dilation},
+                 {"lo", t->pad_lo},
+                 {"hi", t->pad_hi}};
+    int at = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; ++i)
+        for (uint32_t d = 0; d < t->dims && memcmp(lists[i].x, none, sizeof none) != 0; ++d)
+            at += snprintf(text + at, bytes - (size_t)at, "%s%s%s%d", d == 0 ? "+" : "x",
+                           d == 0 ? lists[i].name : "", d == 0 ? "=" : "", lists[i].x[d]);
+    if (t->ceil != 0)
+        at += snprintf(text + at, bytes - (size_t)at, "+ceil");
+    if ((t->flags & TN_POOL_CHANNELS_LAST) != 0)
+        at += snprintf(text + at, bytes - (size_t)at, "+nhwc");
+    if ((t->flags & TN_POOL_COUNT_PADDING) != 0)
+        (void)snprintf(text + at, bytes - (size_t)at, "+count_padding");
 }

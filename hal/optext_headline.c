@@ -148,6 +148,26 @@ static bool pad_tensor(const tn__headline *h, const tn__op_view *v, tn_tensor *t
     return true;
 }
 
+static bool pool_tensor(const tn__headline *h, const tn__op_view *v, tn_tensor *t)
+{
+    const tn_pool *p = &v->attr.pool;
+    uint32_t space = (p->flags & TN_POOL_CHANNELS_LAST) != 0 ? 1 : 2;
+    if (h->rank != p->dims + 2)
+        return false;
+    for (uint32_t d = 0; d < p->dims; ++d)
+        if (!tn__pool_out_dim(p, d, h->dim[space + d], &t->dim[space + d]))
+            return false;
+    return true;
+}
+
+static bool resize_tensor(const tn__headline *h, const tn__op_view *v, tn_tensor *t)
+{
+    for (uint32_t d = 0; d < h->rank; ++d)
+        if (!tn__resize_out_dim(v->attr.window.scale[d], h->dim[d], &t->dim[d]))
+            return false;
+    return true;
+}
+
 static bool rope_tensor(const tn__headline *h, const tn__op_view *v, uint32_t role, tn_tensor *t)
 {
     int64_t rotary = v->attr.rope.rotary_dims;
@@ -208,11 +228,25 @@ static bool row_tensor(const tn__headline *h, const tn__op_view *v, uint32_t rol
         return concat_tensor(h, v, t);
     if (h->kind == TN_OP_PAD && role == TN_ARG_OUT)
         return pad_tensor(h, v, t);
+    if (h->kind == TN_OP_POOL && role == TN_ARG_OUT)
+        return pool_tensor(h, v, t);
+    if (h->kind == TN_OP_RESIZE && role == TN_ARG_OUT)
+        return resize_tensor(h, v, t);
+    if (h->kind == TN_OP_NORM && role == TN_ARG_STATS) {
+        uint32_t axes = tn__norm_axes(&v->attr.norm, h->rank);
+        if (axes > h->rank || axes == 0)
+            return false;
+        t->dtype = h->dtype[0];
+        t->rank = 2;
+        t->dim[0] = 2;
+        t->dim[1] = h->dim[h->rank - axes];
+        return true;
+    }
     if (role == TN_ARG_GAMMA || role == TN_ARG_BETA) {
         uint32_t axes = tn__norm_axes(&v->attr.norm, h->rank);
         if (axes > h->rank || axes == 0)
             return false;
-        if (v->attr.norm.kind == TN_NORM_GROUP) {
+        if (v->attr.norm.kind >= TN_NORM_GROUP) {
             t->dtype = h->dtype[0];
             t->rank = 1;
             t->dim[0] = h->dim[h->rank - axes];

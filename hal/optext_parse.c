@@ -221,14 +221,10 @@ static tn_status read_headline(reader *r)
     if (h->kind == 0)
         return bad(r, "optext.op", "an op is expected: matmul, attention, softmax, norm, ...");
     r->v.row = tn__op_find((uint32_t)h->kind, TN_PASS_FORWARD);
-    if (r->v.row == NULL)
-        return tn__fail(TN_STATUS_UNSUPPORTED, "op.kind", "text",
-                        "text names the op %s, which is not built; built are %s",
-                        tn__op_name(h->kind), tn__op_built);
     r->at += n;
     if (!take(r, ' '))
         return bad(r, "optext.space", "one space is expected");
-    if (h->kind == TN_OP_ELTWISE || h->kind == TN_OP_NORM || h->kind == TN_OP_REDUCE) {
+    if (tn__optext_sub_name(h->kind, h->kind == TN_OP_ELTWISE) != NULL) {
         n = word_length(r);
         if (!tn__optext_sub_find(h->kind, r->at, n, &h->sub))
             return bad(r, "optext.word", "the kind of this op is expected: add, layer, sum, ...");
@@ -358,6 +354,18 @@ static tn_status read_value(reader *r, const tn__word_row *row)
         if (st == TN_OK)
             memcpy(to, list, sizeof list);
         return st;
+    case TN__WORD_FLOATS: {
+        float floats[TN_MAX_RANK] = {0};
+        count = 0;
+        do {
+            if (count == TN_MAX_RANK)
+                return bad(r, "optext.rank", "no more than 8 numbers are expected");
+            st = read_float(r, &floats[count++]);
+        } while (st == TN_OK && take(r, 'x'));
+        if (st == TN_OK)
+            memcpy(to, floats, sizeof floats);
+        return st;
+    }
     case TN__WORD_SPACE: {
         int32_t space[3] = {0};
         st = read_dims(r, list, 3, &count);
@@ -477,7 +485,9 @@ static tn_status read_setting(reader *r)
             }
             if (row->flag != 0)
                 *flags |= row->flag;
-            if (row->what == TN__WORD_FLAG)
+            if (row->what == TN__WORD_ONE)
+                memcpy((unsigned char *)&r->v.attr + row->at, &(uint32_t){1}, sizeof(uint32_t));
+            if (row->what <= TN__WORD_ONE)
                 return TN_OK;
             return take(r, '=') ? read_value(r, row)
                                 : bad(r, "optext.value", "= and a value are expected");
@@ -672,6 +682,12 @@ static tn_status read_op(reader *r)
         t->norm.kind = r->head.sub;
     else if (r->head.kind == TN_OP_REDUCE)
         t->reduce.kind = r->head.sub;
+    else if (r->head.kind == TN_OP_RESIZE)
+        t->window.kind = r->head.sub;
+    else if (r->head.kind == TN_OP_POOL) {
+        t->pool.kind = r->head.sub;
+        t->pool.dims = r->head.rank < 2 ? 0 : r->head.rank - 2;
+    }
     st = read_dtypes(r);
     if (st != TN_OK)
         return st;
@@ -705,8 +721,7 @@ static tn_status read_op(reader *r)
 /** Reads the text form of an op.
  *  memory    *out is one allocation of the runtime's allocator, freed with tn_op_free; it has no
  *            buffers
- *  returns   INVALID optext.* naming the character, or what validation says of the op read;
- *            UNSUPPORTED for an op that is not built
+ *  returns   INVALID optext.* naming the character, or what validation says of the op read
  *  threads   thread-safe
  *  since     0.1 */
 tn_status tn_op_parse(tn_runtime *rt, const char *text, tn_op **out)

@@ -52,6 +52,25 @@ static const tn__word_row pad_rows[] = {
     {"lo", TN__WORD_LIST, 0, AT(window.lo)},        {"hi", TN__WORD_LIST, 0, AT(window.hi)},
     {"edge", TN__WORD_FLAG, TN_PAD_EDGE, 0},        {"reflect", TN__WORD_FLAG, TN_PAD_REFLECT, 0},
     {"value", TN__WORD_FLOAT, 0, AT(window.value)}, {0}};
+static const tn__word_row pool_rows[] = {{"window", TN__WORD_SPACE, 0, AT(pool.window)},
+                                         {"stride", TN__WORD_SPACE, 0, AT(pool.stride)},
+                                         {"dilation", TN__WORD_SPACE, 0, AT(pool.dilation)},
+                                         {"lo", TN__WORD_SPACE, 0, AT(pool.pad_lo)},
+                                         {"hi", TN__WORD_SPACE, 0, AT(pool.pad_hi)},
+                                         {"ceil", TN__WORD_ONE, 0, AT(pool.ceil)},
+                                         {"nhwc", TN__WORD_FLAG, TN_POOL_CHANNELS_LAST, 0},
+                                         {"count_padding", TN__WORD_FLAG, TN_POOL_COUNT_PADDING, 0},
+                                         {0}};
+static const tn__word_row resize_rows[] = {
+    {"scale", TN__WORD_FLOATS, 0, AT(window.scale)},
+    {"align_corners", TN__WORD_FLAG, TN_RESIZE_ALIGN_CORNERS, 0},
+    {"asymmetric", TN__WORD_FLAG, TN_RESIZE_ASYMMETRIC, 0},
+    {"pytorch_half_pixel", TN__WORD_FLAG, TN_RESIZE_PYTORCH_HALF_PIXEL, 0},
+    {"prefer_ceil", TN__WORD_FLAG, TN_RESIZE_ROUND_PREFER_CEIL, 0},
+    {"floor", TN__WORD_FLAG, TN_RESIZE_FLOOR, 0},
+    {"ceil", TN__WORD_FLAG, TN_RESIZE_CEIL, 0},
+    {"value", TN__WORD_FLOAT, 0, AT(window.value)},
+    {0}};
 static const tn__word_row topk_rows[] = {{"axis", TN__WORD_INT, 0, AT(axis.axis)},
                                          {"k", TN__WORD_INT64, 0, AT(axis.param)},
                                          {"smallest", TN__WORD_FLAG, TN_TOPK_SMALLEST, 0},
@@ -98,6 +117,12 @@ const tn__word_row *tn__optext_words(tn_op_kind kind, tn__attr *attr, uint32_t *
     case TN_OP_PAD:
         *out_flags = &attr->window.mode;
         return pad_rows;
+    case TN_OP_POOL:
+        *out_flags = &attr->pool.flags;
+        return pool_rows;
+    case TN_OP_RESIZE:
+        *out_flags = &attr->window.mode;
+        return resize_rows;
     case TN_OP_TOPK:
         *out_flags = &attr->axis.flags;
         return topk_rows;

@@ -20,6 +20,7 @@ typedef struct sample {
         tn_axis axis;
         tn_window window;
         tn_rope rope;
+        tn_pool pool;
     } attr;
 } sample;
 
@@ -129,6 +130,22 @@ static void pad(sample *s)
     start(s, TN_OP_PAD);
     add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
     add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
+}
+
+static void pool(sample *s)
+{
+    start(s, TN_OP_POOL);
+    s->attr.pool.dims = 1;
+    add(s, TN_ARG_A, TN_F32, DIMS(1, 3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(1, 3, 1));
+}
+
+static void resize(sample *s)
+{
+    start(s, TN_OP_RESIZE);
+    s->attr.window.kind = TN_RESIZE_LINEAR;
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 4, 5));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(6, 8, 10));
 }
 
 static void topk(sample *s)
@@ -324,7 +341,8 @@ TN_TEST(errors_kernels, params)
     REFUSED(softmax, posts(&s, 1, TN_POST_RELU), "softmax.posts", "posts");
     REFUSED(softmax, s.args[0].tensor.dtype = TN_F16, "softmax.dtype", "a");
     REFUSED(norm, posts(&s, 1, TN_POST_RELU), "norm.posts", "posts");
-    REFUSED(norm, s.attr.norm.kind = TN_NORM_BATCH_INFERENCE, "norm.kind", "attr.kind");
+    REFUSED(norm, s.attr.norm.kind = 4, "norm.kind", "attr.kind");
+    REFUSED(norm, s.attr.norm.kind = TN_NORM_BATCH_INFERENCE, "norm.operand", "args");
     REFUSED(norm, s.attr.norm.kind = TN_NORM_GROUP, "norm.groups", "attr.groups");
     REFUSED(norm, s.op.arg_count = 1, "norm.operand", "args");
     REFUSED(norm, s.attr.norm.axes = 3, "norm.axes", "attr.axes");
@@ -375,6 +393,12 @@ TN_TEST(errors_kernels, params)
     REFUSED(pad, s.attr.window.mode = 3, "pad.mode", "attr.mode");
     REFUSED(pad, s.args[1].tensor.rank = 1, "pad.rank", "out");
     REFUSED(pad, s.args[0].tensor.dtype = TN_S4, "pad.dtype", "a");
+    REFUSED(pool, s.op.arg_count = 1, "pool.operand", "args");
+    REFUSED(pool, posts(&s, 1, TN_POST_RELU), "pool.posts", "posts");
+    REFUSED(pool, s.args[0].tensor.dtype = TN_F64, "pool.types", "a");
+    REFUSED(resize, s.op.arg_count = 1, "resize.operand", "args");
+    REFUSED(resize, posts(&s, 1, TN_POST_RELU), "resize.posts", "posts");
+    REFUSED(resize, s.args[0].tensor.dtype = TN_F64, "resize.types", "a");
     REFUSED(topk, s.op.arg_count = 1, "topk.operand", "args");
     REFUSED(topk, posts(&s, 1, TN_POST_RELU), "topk.posts", "posts");
     REFUSED(topk, s.args[0].tensor.dtype = TN_BOOL, "topk.dtype", "a");
@@ -412,6 +436,10 @@ TN_TEST(errors_kernels, rows)
     ROW(scan, (void)0, "scan_integer", "scan.dtype", "a");
     ROW(scan, s.args[0].tensor.dtype = TN_F16, "scan_f32_columns", "scan.dtype", "a");
     ROW(scan, (void)0, "scan_f32_columns", "scan.stride", "a");
+    ROW(pool, (void)0, "pool_exact", "pool.dtype_row", "a");
+    ROW(resize, (void)0, "resize_nearest_exact", "resize.kind_row", "attr.kind");
+    ROW(resize, s.attr.window.kind = TN_RESIZE_NEAREST, "resize_nearest_rows", "resize.view", "a");
+    ROW(norm, (void)0, "norm_batch_f32_canonical", "norm.kind_row", "attr.kind");
     ROW(pad, s.args[0].tensor.stride[1] = 2, "pad_rows", "pad.stride", "a");
     ROW(matmul, s.args[1].flags = TN_ARG_PACKED, "matmul_canonical", "matmul.packed", "b");
     ROW(conv, s.args[1].flags = TN_ARG_PACKED, "conv_canonical", "conv.packed", "b");

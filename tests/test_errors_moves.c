@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Errors of the ops that move, order, scan, rotate and quantise. */
+/* Errors of the ops that move, order, scan, rotate, quantise, pool and resize. */
 #include "support/errors_op.h"
 
 static void moving_rules(void)
@@ -83,6 +83,49 @@ static void axis_rules(void)
     WRONG(rope, s.args[1].tensor.dim[0] = 2, "rope.index_shape", "index", "[2]");
     WRONG(rope, s.args[2].tensor.dim[0] = 4, "rope.freq", "freq", "[4]");
     WRONG(rope, s.args[2].tensor.dtype = TN_F16, "rope.freq", "freq", "f16");
+}
+
+static void image_rules(void)
+{
+    LACKS(pool, s.attr.pool.pass = 1, "pool.pass", "attr.pass", "is 1");
+    WRONG(pool, s.attr.pool.kind = 2, "pool.kind", "attr.kind", "is 2");
+    WRONG(pool, s.attr.pool.dims = 4, "pool.dims", "attr.dims", "is 4");
+    WRONG(pool, s.attr.pool.ceil = 2, "pool.ceil", "attr.ceil", "is 2");
+    WRONG(pool, s.attr.pool.flags = 1, "pool.flags", "attr.flags", "0x1");
+    WRONG(pool, s.attr.pool.flags = TN_POOL_COUNT_PADDING, "pool.flags", "attr.flags", "0x4");
+    WRONG(pool, s.attr.pool.window[0] = -1, "pool.window", "attr.window", "-1");
+    WRONG(pool, s.attr.pool.window[2] = 1, "pool.window", "attr.window", "[2] is 1");
+    WRONG(pool, s.attr.pool.window[1] = 6, "pool.window", "attr.window", "is 6");
+    WRONG(pool, s.attr.pool.stride[1] = -2, "pool.stride", "attr.stride", "-2");
+    WRONG(pool, s.attr.pool.dilation[1] = -3, "pool.dilation", "attr.dilation", "-3");
+    WRONG(pool, s.attr.pool.pad_lo[0] = -1, "pool.pad", "attr.pad_lo", "-1");
+    WRONG(pool, s.attr.pool.pad_hi[2] = 1, "pool.pad", "attr.pad_hi", "[2] is 1");
+    WRONG(pool, s.args[0].tensor.rank = 3, "pool.rank", "a", "rank 3");
+    WRONG(pool, s.args[0].tensor.dtype = TN_S32, "pool.dtype", "a", "s32");
+    WRONG(pool, (s.attr.pool.kind = 1, s.args[0].tensor.dtype = TN_U8), "pool.dtype", "a", "u8");
+    WRONG(pool, s.args[1].tensor.dtype = TN_F16, "pool.dtype", "out", "f16");
+    WRONG(pool, s.attr.pool.stride[0] = 2, "op.out_shape", "out", "[1,3,3,4]");
+    WRONG(pool, s.args[1].flags = TN_ARG_MAY_ALIAS, "op.may_alias", "out", "pool");
+    WRONG(resize, s.attr.window.kind = 3, "resize.kind", "attr.kind", "is 3");
+    WRONG(resize, s.attr.window.mode = 4, "resize.mode", "attr.mode", "0x4");
+    WRONG(resize, s.attr.window.mode = TN_RESIZE_FLOOR, "resize.mode", "attr.mode", "0x20");
+    WRONG(resize, (s.attr.window.kind = 0, s.attr.window.mode = 64), "resize.mode", "attr.mode",
+          "0x40");
+    WRONG(resize, s.attr.window.value = 1, "resize.value", "attr.value", "is 1");
+    WRONG(resize, s.attr.window.lo[1] = 2, "resize.lo", "attr.lo", "is 2");
+    WRONG(resize, s.attr.window.hi[7] = 3, "resize.lo", "attr.hi", "3");
+    WRONG(resize, s.attr.window.scale[1] = -2, "resize.scale", "attr.scale", "-2");
+    WRONG(resize, s.attr.window.scale[3] = 2, "resize.scale", "attr.scale", "rank 3");
+    WRONG(resize, s.attr.window.scale[1] = 1e30f, "resize.scale", "attr.scale", "1e+30");
+    WRONG(resize, s.attr.window.scale[1] = 3, "op.out_shape", "out", "[1,6,9]");
+    WRONG(resize, s.args[0].tensor.dtype = TN_S32, "resize.dtype", "a", "s32");
+    WRONG(resize, s.args[1].tensor.dtype = TN_F16, "resize.dtype", "out", "f16");
+    WRONG(resize, s.args[0].tensor.dim[2] = 0, "resize.empty", "out", "9 elements");
+}
+
+TN_TEST(errors_moves, of_images)
+{
+    each_device(image_rules);
 }
 
 TN_TEST(errors_moves, of_moves)

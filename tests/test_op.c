@@ -104,7 +104,7 @@ TN_TEST(op, matmul_refusals)
     BREAK(bad, "matmul.flags", NULL, s.attr.flags = 64);
     BREAK(bad, "op.packed", "a", s.arg[0].flags = TN_ARG_PACKED);
     BREAK(bad, "op.may_alias", "a", s.arg[0].flags = TN_ARG_MAY_ALIAS);
-    BREAK(TN_STATUS_UNSUPPORTED, "op.kind", "kind", s.op.kind = TN_OP_POOL);
+    BREAK(TN_STATUS_UNSUPPORTED, "op.kind", "kind", s.op.kind = TN_OP_VENDOR);
     BREAK(bad, "op.kind", "kind", s.op.kind = (tn_op_kind)99);
     BREAK(bad, "op.arg_count", "args", s.op.arg_count = 25);
     BREAK(TN_OK, "", NULL, s.op.numerics.cls = TN_CLASS_FAST; s.op.numerics.allow = TN_ALLOW_BF16);

@@ -5,6 +5,7 @@
 Recomputes every golden vector of canonical-1/ and compares bits.
 A vector file holds cases: `case OP key=value ...`, then one line per operand: name, dims, hex words.
 A NaN is written 7fc00000 and stands for every NaN."""
+import math
 import os
 import struct
 import sys
@@ -211,6 +212,62 @@ def groupnorm(key, x, dims):
         channel = [i % int(key["groups"]) * per + j // space for j in range(per * space)]
         out += norm(row, "group", H(key["eps"]), [x["gamma"][j] for j in channel], [x["beta"][j] for j in channel])
     return out
+def batchnorm(key, x, dims):
+    n, c, space = dims["a"]
+    out = []
+    for i, v in enumerate(x["a"]):
+        j = i // space % c
+        a = mul(x["gamma"][j], rsqrt(add(x["stats"][c + j], H(key["eps"]))))
+        out.append(fma(v, a, fma(-x["stats"][j], a, x["beta"][j])))
+    return out
+def pair(text): return [int(v) for v in text.split("x")]
+def pool(key, x, dims):
+    """[1, channels, h, w]"""
+    (_, c, h, w), (kh, kw), (sh, sw), (lh, lw), (hh, hw) = dims["a"], *(pair(key[n]) for n in ("window", "stride", "lo", "hi"))
+    out = []
+    for k in range(c):
+        for oh in range((h + lh + hh - kh) // sh + 1):
+            for ow in range((w + lw + hw - kw) // sw + 1):
+                at = [(oh * sh - lh + i, ow * sw - lw + j) for i in range(kh) for j in range(kw)]
+                taps = [x["a"][(k * h + i) * w + j] if 0 <= i < h and 0 <= j < w else None for i, j in at]
+                there = [t for t in taps if t is not None]
+                if key["kind"] == "max":
+                    m = -INF
+                    for t in there: m = cmax(m, t)
+                    out.append(m)
+                else:
+                    out.append(mul(reduce([0.0 if t is None else t for t in taps]), recip(float(len(at) if "count" in key else len(there)))))
+    return out
+def place(mode, o, n_in, n_out, given):
+    up, down = (1.0, given) if given else (float(n_in), float(n_out))
+    if mode == "align_corners": return 0.0 if n_out == 1 else o * float(n_in - 1) / float(n_out - 1)
+    if mode == "asymmetric": return o * up / down
+    return 0.0 if mode == "pytorch_half_pixel" and n_out == 1 else (o + 0.5) * up / down - 0.5
+def taps_of(key, o, n_in, n_out, given):
+    p = place(key["mode"], o, n_in, n_out, given)
+    if key["kind"] == "linear":
+        p = min(max(p, 0.0), n_in - 1.0)
+        f = p - math.floor(p)
+        w, first = [1.0 - f, f], math.floor(p)
+    else:
+        a, f, first = -0.75, p - math.floor(p), math.floor(p) - 1
+        near = lambda t: ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0
+        far = lambda t: ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a
+        w = [far(f + 1.0), near(f), near(1.0 - f), far(2.0 - f)]
+    return [(min(max(first + i, 0), n_in - 1), r32(v)) for i, v in enumerate(w) if r32(v) != 0]
+def along(values, key, n_out, given):
+    out = []
+    for o in range(n_out):
+        taps = taps_of(key, float(o), len(values), n_out, given)
+        out.append(dot([w for _, w in taps], [values[i] for i, _ in taps]))
+    return out
+def resize(key, x, dims):
+    """[h, w], the last axis first; an axis of equal dims stays"""
+    (h, w), (oh, ow), (gh, gw) = dims["a"], pair(key["to"]), (H(v) for v in key["scale"].split("x_"))
+    lines = [along(r, key, ow, gw) if w != ow or gw not in (0.0, 1.0) else r for r in split(x["a"], w)]
+    columns = [[r[j] for r in lines] for j in range(ow)]
+    columns = [along(v, key, oh, gh) if h != oh or gh not in (0.0, 1.0) else v for v in columns]
+    return [columns[j][i] for i in range(oh) for j in range(ow)]
 def scan(x, exclusive):
     t, out = 0.0, []
     for b in range(0, len(x), SEG):
@@ -437,6 +494,10 @@ def compute(op, key, x, dims):
         return [y for r in rows for y in scan(r[::back], "exclusive" in key)[::back]]
     if op == "rope":
         return [y for r, p in zip(rows, x["index"]) for y in rope(r, p, x["freq"], "interleaved" in key)]
+    if op in ("pool", "resize"):
+        return {"pool": pool, "resize": resize}[op](key, x, dims)
+    if op == "norm" and key["kind"] == "batch":
+        return batchnorm(key, x, dims)
     if op == "norm" and key["kind"] == "group":
         return groupnorm(key, x, dims)
     if op == "norm":

@@ -187,6 +187,30 @@ def backwards():
     f.close()
 
 
+def images():
+    R.seed("images")  # apart from the others, which stay as they are
+    f = File("images.txt")
+    for c, space in ((4, 1), (5, 37)):
+        stats = gauss(c) + [cc.r32(abs(v)) for v in gauss(c)]
+        f.case("norm", [2, c, space], {"a": ([2, c, space], gauss(2 * c * space)), "gamma": ([c], gauss(c)), "beta": ([c], gauss(c)),
+                                       "stats": ([2, c], stats)}, kind="batch", eps=cc.r32(1e-5))
+    for c, h, w, window, stride, lo, hi in ((3, 7, 9, (3, 3), (2, 2), (1, 1), (1, 1)), (1, 12, 11, (9, 8), (3, 2), (0, 2), (2, 0)),
+                                            (9, 5, 6, (5, 6), (1, 1), (0, 0), (0, 0)), (1, 70, 66, (70, 66), (1, 1), (0, 0), (0, 0))):
+        for kind, key in (("average", {}), ("average", {"count": 1}), ("max", {})):
+            x = gauss(c * h * w)
+            if kind == "max":
+                x[:len(SPECIAL)] = SPECIAL[:len(x)]
+            dims = [c] + [(n + a + b - k) // s + 1 for n, k, s, a, b in zip((h, w), window, stride, lo, hi)]
+            text = {n: "x".join(map(str, v)) for n, v in (("window", window), ("stride", stride), ("lo", lo), ("hi", hi))}
+            f.case("pool", [1] + dims, {"a": ([1, c, h, w], x)}, kind=kind, **text, **key)
+    for kind in ("linear", "cubic"):
+        for mode in ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"):
+            for h, w, oh, ow, scale in ((5, 7, 9, 16, (0.0, 0.0)), (12, 8, 5, 8, (0.0, 0.0)), (6, 5, 1, 7, (0.0, cc.r32(1.4))), (1, 1, 3, 2, (0.0, 2.0))):
+                text = "x_".join(float(v).hex() for v in scale)
+                f.case("resize", [oh, ow], {"a": ([h, w], gauss(h * w))}, kind=kind, mode=mode, to=f"{oh}x{ow}", scale=text)
+    f.close()
+
+
 os.makedirs(cc.HERE, exist_ok=True)
-for make in (functions, matmuls, rows, attentions, axes, backwards):
+for make in (functions, matmuls, rows, attentions, axes, backwards, images):
     make()

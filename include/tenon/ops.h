@@ -187,7 +187,10 @@ typedef struct tn_attention {
  * neighbouring channels is normalised as one row, GAMMA and BETA are [channels]. */
 enum { TN_NORM_LAYER = 0, TN_NORM_RMS, TN_NORM_GROUP, TN_NORM_BATCH_INFERENCE };
 enum { TN_REDUCE_SUM = 0, TN_REDUCE_MEAN, TN_REDUCE_MAX, TN_REDUCE_MIN, TN_REDUCE_SUMSQ };
+/* BATCH_INFERENCE: A as in GROUP (0 axes: all but the first); STATS [2, channels] is the means and
+ * the variances, y = x * a + b with a = gamma * rsqrt(variance + epsilon), b = beta - mean * a. */
 enum { TN_POOL_MAX = 0, TN_POOL_AVERAGE };
+enum { TN_POOL_CHANNELS_LAST = 2, TN_POOL_COUNT_PADDING = 4 };
 /* Unary kinds read A; binary A and B; ternary A, B and C; operands broadcast to the output. */
 enum {
     TN_ELTWISE_NEG = 1,
@@ -246,8 +249,16 @@ typedef struct tn_eltwise {
 typedef struct tn_pool {
     tn_head head;
     uint32_t pass, kind, dims, ceil;
-    int32_t window[3], stride[3], pad_lo[3], pad_hi[3];
+    int32_t window[3], stride[3], pad_lo[3], pad_hi[3], dilation[3];
+    uint32_t flags;
 } tn_pool;
+/* A [n, channels, space..] with 1 to 3 dims of space; CHANNELS_LAST: [n, space.., channels].
+ * Strides of the tensors are free, too. window 0: all of A along that dim (a global pool); stride,
+ * dilation 0 is 1. ceil 1: the last window may reach beyond the padding, but starts within A or the
+ * padding before it. Taps in the padding take no part; an average counts those in A, with
+ * COUNT_PADDING those in the padding, too, but none beyond it. Without a tap the maximum is -Inf,
+ * or the least integer, an average NaN. MAX: floats, s8 and u8; AVERAGE: floats. NUMERICS.md
+ * section 6 */
 typedef struct tn_rope {
     tn_head head;
     uint32_t interleaved;
@@ -270,6 +281,24 @@ typedef struct tn_window {
  * not repeated (lo and hi up to dim - 1). A negative lo or hi takes elements away: with both, a
  * slice. (A slice is also a view: dims, strides and offset_bytes of a tn_tensor; copy makes it
  * dense.) kind and scale are resize's and 0 here. EXACT. */
+
+enum { TN_RESIZE_NEAREST = 0, TN_RESIZE_LINEAR, TN_RESIZE_CUBIC };
+/* mode: where element o of OUT lies in A, along a dim of in elements that becomes out elements */
+enum {
+    TN_RESIZE_HALF_PIXEL = 0,     /* (o + 1/2) / scale - 1/2 */
+    TN_RESIZE_ALIGN_CORNERS,      /* o * (in - 1) / (out - 1); 0 where out is 1 */
+    TN_RESIZE_ASYMMETRIC,         /* o / scale */
+    TN_RESIZE_PYTORCH_HALF_PIXEL, /* as HALF_PIXEL; 0 where out is 1 */
+    TN_RESIZE_COORDINATE = 15,    /* the bits of these; with NEAREST one of the following, too */
+    TN_RESIZE_ROUND_PREFER_FLOOR = 0,
+    TN_RESIZE_ROUND_PREFER_CEIL = 16,
+    TN_RESIZE_FLOOR = 32,
+    TN_RESIZE_CEIL = 48
+};
+/* Resize of any axes: scale[d] > 0 makes floor(dim * scale) of a dim; 0: scale is out / in, and an
+ * OUT that is not given keeps the dim. Taps outside of A are the nearest element. value is the
+ * coefficient of CUBIC, 0 for -0.75; lo and hi are 0. NEAREST is EXACT in any dtype, the others
+ * take floats. NUMERICS.md section 11 */
 
 /* The order is that of max and min (NUMERICS.md 1): +0 above -0, NaN first either way; equal
  * elements by index, the lowest first. */

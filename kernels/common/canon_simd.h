@@ -27,6 +27,7 @@ enum { TN_V_WIDTH = 16 };
 #define TN_V_STORE _mm512_storeu_ps
 #define TN_V_ADD   _mm512_add_ps
 #define TN_V_SUB   _mm512_sub_ps
+#define TN_V_MUL   _mm512_mul_ps
 #define TN_V_FMA   _mm512_fmadd_ps
 #define TN_V_SET1  _mm512_set1_ps
 #else
@@ -36,6 +37,7 @@ enum { TN_V_WIDTH = 8 };
 #define TN_V_STORE _mm256_storeu_ps
 #define TN_V_ADD   _mm256_add_ps
 #define TN_V_SUB   _mm256_sub_ps
+#define TN_V_MUL   _mm256_mul_ps
 #define TN_V_FMA   _mm256_fmadd_ps
 #define TN_V_SET1  _mm256_set1_ps
 #endif
@@ -108,9 +110,9 @@ TN_C_FN void tn_v_key_store(int32_t *to, tn_vi keys)
 #elif defined(__AVX512F__)
 typedef __m512i tn_vi;
 
-TN_C_FN tn_vi tn_v_keys(bool most, const float *x)
+TN_C_FN tn_vi tn_v_keys_of(bool most, tn_v x)
 {
-    tn_vi i = _mm512_loadu_si512(x), low = _mm512_set1_epi32(INT32_MAX);
+    tn_vi i = _mm512_castps_si512(x), low = _mm512_set1_epi32(INT32_MAX);
     tn_vi key = _mm512_xor_si512(i, _mm512_and_si512(_mm512_srai_epi32(i, 31), low));
     __mmask16 nan =
         _mm512_cmpgt_epi32_mask(_mm512_and_si512(i, low), _mm512_set1_epi32(TN_C_KEY_INF));
@@ -134,9 +136,9 @@ TN_C_FN void tn_v_key_store(int32_t *to, tn_vi keys)
 #else
 typedef __m256i tn_vi;
 
-TN_C_FN tn_vi tn_v_keys(bool most, const float *x)
+TN_C_FN tn_vi tn_v_keys_of(bool most, tn_v x)
 {
-    tn_vi i = _mm256_loadu_si256((const __m256i *)x), low = _mm256_set1_epi32(INT32_MAX);
+    tn_vi i = _mm256_castps_si256(x), low = _mm256_set1_epi32(INT32_MAX);
     tn_vi key = _mm256_xor_si256(i, _mm256_and_si256(_mm256_srai_epi32(i, 31), low));
     tn_vi nan = _mm256_cmpgt_epi32(_mm256_and_si256(i, low), _mm256_set1_epi32(TN_C_KEY_INF));
     return _mm256_blendv_epi8(key, _mm256_set1_epi32(most ? INT32_MAX : INT32_MIN), nan);
@@ -157,6 +159,11 @@ TN_C_FN void tn_v_key_store(int32_t *to, tn_vi keys)
     _mm256_storeu_si256((__m256i *)to, keys);
 }
 #endif
+
+TN_C_FN tn_vi tn_v_keys(bool most, const float *x)
+{
+    return tn_v_keys_of(most, TN_V_LOAD(x));
+}
 
 /* The greatest or least key of a row; -Inf's or Inf's for an empty one. */
 TN_C_FN int32_t tn_v_key(bool most, const float *x, int64_t count)

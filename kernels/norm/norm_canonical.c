@@ -5,8 +5,9 @@
 
 static bool accepts(const void *params, const tn_k_caps *caps, tn_k_why *why)
 {
-    (void)params, (void)caps, (void)why;
-    return true;
+    (void)caps;
+    return ((const tn_k_norm_params *)params)->kind != TN_NORM_BATCH_INFERENCE ||
+           tn_k_refuse(why, "norm.kind_row", "attr.kind", "this row is not for batch norm");
 }
 
 static void plan(const void *params, const tn_k_caps *caps, tn_k_launch *out)

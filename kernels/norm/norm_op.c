@@ -8,15 +8,19 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     const tn_norm *attr = op->attr;
     const tn_arg *a = tn_k_find(op, TN_ARG_A), *out = tn_k_find(op, TN_ARG_OUT);
     const tn_arg *gamma = tn_k_find(op, TN_ARG_GAMMA), *beta = tn_k_find(op, TN_ARG_BETA);
-    uint32_t given = 2u + (gamma != NULL) + (beta != NULL);
+    const tn_arg *stats = tn_k_find(op, TN_ARG_STATS);
+    uint32_t given = 2u + (gamma != NULL) + (beta != NULL) + (stats != NULL);
     if (op->post_count != 0)
         return tn_k_refuse(why, "norm.posts", "posts", "takes no posts");
-    if (attr->kind > TN_NORM_GROUP)
-        return tn_k_refuse(why, "norm.kind", "attr.kind", "computes LAYER, RMS and GROUP only");
-    bool group = attr->kind == TN_NORM_GROUP;
-    if (a == NULL || out == NULL || op->arg_count != given ||
+    if (attr->kind > TN_NORM_BATCH_INFERENCE)
+        return tn_k_refuse(why, "norm.kind", "attr.kind",
+                           "computes LAYER, RMS, GROUP and BATCH_INFERENCE only");
+    bool batch = attr->kind == TN_NORM_BATCH_INFERENCE;
+    bool group = batch || attr->kind == TN_NORM_GROUP;
+    if (a == NULL || out == NULL || op->arg_count != given || batch != (stats != NULL) ||
         (attr->kind == TN_NORM_RMS && beta != NULL))
-        return tn_k_refuse(why, "norm.operand", "args", "takes A, OUT, GAMMA and (not RMS) BETA");
+        return tn_k_refuse(why, "norm.operand", "args",
+                           "takes A, OUT, GAMMA, (not RMS) BETA and (BATCH) STATS");
     uint32_t rank = a->tensor.rank, axes = attr->axes;
     if (axes == 0)
         axes = !group ? 1 : rank == 0 ? 0 : rank - 1;
@@ -25,9 +29,10 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
         return tn_k_refuse(why, "norm.axes", "attr.axes", "has more normalised axes than dims");
     if (a->tensor.dtype != TN_F32 || out->tensor.dtype != TN_F32 ||
         (gamma != NULL && gamma->tensor.dtype != TN_F32) ||
-        (beta != NULL && beta->tensor.dtype != TN_F32))
+        (beta != NULL && beta->tensor.dtype != TN_F32) ||
+        (stats != NULL && stats->tensor.dtype != TN_F32))
         return tn_k_refuse(why, "norm.dtype", "a", "computes f32 only");
-    int64_t groups = group ? attr->groups : 1, channels = a->tensor.dim[rank - axes];
+    int64_t groups = group && !batch ? attr->groups : 1, channels = a->tensor.dim[rank - axes];
     if (groups == 0 || channels % groups != 0)
         return tn_k_refuse(why, "norm.groups", "attr.groups", "takes a divisor of the channels");
     memset(p, 0, sizeof *p);
@@ -35,7 +40,7 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     p->epsilon = attr->epsilon;
     tn_k_add_operand(&p->operands, a);
     tn_k_add_operand(&p->operands, out);
-    p->gamma_at = p->beta_at = -1;
+    p->gamma_at = p->beta_at = p->stats_at = -1;
     if (gamma != NULL) {
         p->gamma_at = (int32_t)p->operands.count;
         tn_k_add_operand(&p->operands, gamma);
@@ -43,6 +48,12 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     if (beta != NULL) {
         p->beta_at = (int32_t)p->operands.count;
         tn_k_add_operand(&p->operands, beta);
+    }
+    if (stats != NULL) {
+        p->stats_at = (int32_t)p->operands.count;
+        tn_k_add_operand(&p->operands, stats);
+        p->stats_stride[0] = stats->tensor.stride[0];
+        p->stats_stride[1] = stats->tensor.stride[1];
     }
     p->rows.rank = rank - axes;
     for (uint32_t d = 0; d < p->rows.rank; d++) {
@@ -52,11 +63,15 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     }
     p->groups = groups;
     if (group) {
-        uint32_t d = p->rows.rank++;
+        uint32_t d = batch ? p->rows.rank : p->rows.rank++;
         p->channels = channels / groups;
-        p->rows.dim[d] = groups;
-        p->rows.stride[0][d] = p->channels * a->tensor.stride[d];
-        p->rows.stride[1][d] = p->channels * out->tensor.stride[d];
+        if (!batch) {
+            p->rows.dim[d] = groups;
+            p->rows.stride[0][d] = p->channels * a->tensor.stride[d];
+            p->rows.stride[1][d] = p->channels * out->tensor.stride[d];
+        }
+        p->channel_stride[0] = a->tensor.stride[d];
+        p->channel_stride[1] = out->tensor.stride[d];
         p->affine_stride[0] = gamma != NULL ? gamma->tensor.stride[0] : 0;
         p->affine_stride[1] = beta != NULL ? beta->tensor.stride[0] : 0;
     }
@@ -64,7 +79,7 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     p->count = 1;
     for (uint32_t i = 0; i < axes; i++) {
         uint32_t d = rank - axes + i;
-        int64_t dim = group && i == 0 ? p->channels : a->tensor.dim[d];
+        int64_t dim = !group || i > 0 ? a->tensor.dim[d] : batch ? 1 : p->channels;
         p->inner.dim[i] = dim;
         p->inner.stride[0][i] = a->tensor.stride[d];
         p->inner.stride[1][i] = out->tensor.stride[d];
@@ -79,7 +94,7 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
             p->inner.stride[3][i] = p->inner.stride[0][i];
         p->count *= dim;
     }
-    p->space = p->channels == 0 ? 0 : p->count / p->channels;
+    p->space = batch ? p->count : p->channels == 0 ? 0 : p->count / p->channels;
     tn_k_grid_collapse(&p->rows, 2);
     tn_k_grid_collapse(&p->inner, 4);
     return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layer, RMS and group norm in float64: the truth. */
+/* Layer, RMS, group and batch norm in float64: the truth. */
 #include <kernels/norm/norm.h>
 #include <math.h>
 
@@ -28,5 +28,21 @@ void tn_k_norm_ref(const tn_k_norm_params *p, const float *a, const float *gamma
                 z += (double)beta[tn_k_norm_affine(p, 1, r, i)];
             out[i] = z;
         }
+    }
+}
+
+void tn_k_norm_batch_ref(const tn_k_norm_params *p, const float *a, const float *gamma,
+                         const float *beta, const float *stats, double *out)
+{
+    int64_t count = tn_k_grid_count(&p->rows) * p->channels * p->space;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t c = i / p->space % p->channels, s = c * p->stats_stride[1];
+        double x =
+            (double)a[tn_k_grid_offset(&p->rows, 0, i / p->space / p->channels) +
+                      c * p->channel_stride[0] + tn_k_grid_offset(&p->inner, 0, i % p->space)];
+        double y = (x - (double)stats[s]) /
+                   sqrt((double)stats[s + p->stats_stride[0]] + (double)p->epsilon);
+        y = gamma != NULL ? y * (double)gamma[c * p->affine_stride[0]] : y;
+        out[i] = beta != NULL ? y + (double)beta[c * p->affine_stride[1]] : y;
     }
 }

@@ -22,6 +22,7 @@ typedef struct sample {
         tn_axis axis;
         tn_window window;
         tn_rope rope;
+        tn_pool pool;
     } attr;
 } sample;
 
@@ -212,6 +213,23 @@ static inline void pad(sample *s)
     s->attr.window.lo[0] = 1;
     add(s, TN_ARG_A, TN_F32, DIMS(3, 4));
     add(s, TN_ARG_OUT, TN_F32, DIMS(4, 4));
+}
+
+static inline void pool(sample *s)
+{
+    start(s, TN_OP_POOL, TN_TYPE_tn_pool, sizeof(tn_pool));
+    s->attr.pool.dims = 2;
+    s->attr.pool.window[0] = s->attr.pool.window[1] = 2;
+    add(s, TN_ARG_A, TN_F32, DIMS(1, 3, 4, 5));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(1, 3, 3, 4));
+}
+
+static inline void resize(sample *s)
+{
+    start(s, TN_OP_RESIZE, TN_TYPE_tn_window, sizeof(tn_window));
+    s->attr.window.kind = TN_RESIZE_LINEAR;
+    add(s, TN_ARG_A, TN_F32, DIMS(1, 3, 4));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(1, 6, 9));
 }
 
 static inline void topk(sample *s)

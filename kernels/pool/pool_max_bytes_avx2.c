@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Maximum pool of bytes with AVX2 flags. */
+#include "pool_bytes.inc"
+
+extern const tn_k_variant tn_k_pool_max_bytes_avx2;
+const tn_k_variant tn_k_pool_max_bytes_avx2 = {
+    .name = "pool_max_bytes_avx2",
+    .isa = TN_K_ISA_AVX2,
+    .cls = TN_CLASS_EXACT,
+    .accepts = accepts,
+    .plan = plan,
+    .run = run,
+};
