@@ -11,8 +11,9 @@ Importing it opens no device and loads no driver; numpy is imported when an arra
 from . import backward
 from ._library import Error
 from .device import Device, Runtime
-from .ops import (argmax, argmin, attention, cast, concat, conv, copy, cumsum, dequantize, eltwise, gather, groupnorm,
-                  layernorm, matmul, pad, quantize, reduce, rmsnorm, rope, softmax, topk, where)
+from .ops import (argmax, argmin, attention, average_pool, batchnorm, cast, concat, conv, copy, cumsum, dequantize,
+                  eltwise, fold_batchnorm, gather, groupnorm, layernorm, matmul, max_pool, pad, quantize, reduce,
+                  resize, rmsnorm, rope, softmax, topk, where)
 from ._trace import trace
 from .tensor import Tensor, from_dlpack
 
@@ -25,6 +26,7 @@ def version():
     return f"{v >> 16}.{v >> 8 & 255}.{v & 255}"
 
 
-__all__ = ["Device", "Error", "Runtime", "Tensor", "argmax", "argmin", "attention", "backward", "cast", "concat", "conv",
-           "copy", "cumsum", "dequantize", "eltwise", "from_dlpack", "gather", "groupnorm", "layernorm", "matmul", "pad",
-           "quantize", "reduce", "rmsnorm", "rope", "softmax", "topk", "version", "where"]
+__all__ = ["Device", "Error", "Runtime", "Tensor", "argmax", "argmin", "attention", "average_pool",
+           "backward", "batchnorm", "cast", "concat", "conv", "copy", "cumsum", "dequantize", "eltwise", "fold_batchnorm",
+           "from_dlpack", "gather", "groupnorm", "layernorm", "matmul", "max_pool", "pad", "quantize", "reduce",
+           "resize", "rmsnorm", "rope", "softmax", "topk", "version", "where"]

@@ -213,6 +213,38 @@ def groupnorm(a, groups, gamma=None, beta=None, epsilon=1e-5, axes=0, numerics=N
     return _norm(lib.TN_NORM_GROUP, a, gamma, beta, {"axes": axes, "groups": groups, "epsilon": epsilon}, numerics)
 
 
+def batchnorm(a, stats, gamma=None, beta=None, epsilon=1e-5, channels_last=False, numerics=None):
+    """a * f + (beta - mean * f) with f = gamma / sqrt(variance + epsilon), by channel of a [n, channels, space..] or,
+    with channels_last, [n, space.., channels]. stats [2, channels] is means and variances, gamma and beta are
+    [channels]. fold_batchnorm puts it into the conv before it."""
+    args = [(lib.TN_ARG_A, a), (lib.TN_ARG_STATS, stats)]
+    args += [(r, t) for r, t in ((lib.TN_ARG_GAMMA, gamma), (lib.TN_ARG_BETA, beta)) if t is not None]
+    fields = {"kind": lib.TN_NORM_BATCH_INFERENCE, "axes": int(channels_last), "epsilon": epsilon}
+    return _run(lib.TN_OP_NORM, ("tn_norm", fields), args, (), numerics)
+
+
+def fold_batchnorm(b, stats, gamma=None, beta=None, epsilon=1e-5, bias=None, groups=1, channels_last=False,
+                   transposed=False):
+    """(b, bias), numpy arrays, of a conv that does the work of a conv with filters b and the batch norm after it: the
+    filters times f, and beta + (bias - mean) * f. The roundings come in another order, so the CANONICAL bits of
+    that conv are not those of the two ops (docs/NUMERICS.md 6)."""
+    import numpy as np
+
+    mean, variance = np.asarray(stats, np.float64)
+    f = 1.0 / np.sqrt(variance + epsilon)
+    f = f if gamma is None else f * np.asarray(gamma, np.float64)
+    moved = (0.0 if bias is None else np.asarray(bias, np.float64)) - mean
+    moved = moved * f if beta is None else moved * f + np.asarray(beta, np.float64)
+    b = np.asarray(b)
+    ones = (1,) * (b.ndim - 2)
+    if transposed:  # b is [channels, filters / groups, kernel..]: the channels of a group meet its filters
+        by = np.repeat(f.reshape(groups, -1), b.shape[0] // groups, 0)
+        by = by.reshape(by.shape[:1] + (ones + by.shape[1:] if channels_last else by.shape[1:] + ones))
+    else:
+        by = f.reshape((-1, 1) + ones)
+    return (b * by).astype(b.dtype), moved.astype(np.float32)
+
+
 def layernorm(a, gamma=None, beta=None, epsilon=1e-5, axes=1, numerics=None):
     """Over the last `axes` axes."""
     return _norm(lib.TN_NORM_LAYER, a, gamma, beta, {"axes": axes, "epsilon": epsilon}, numerics)
@@ -264,6 +296,52 @@ def pad(a, widths, mode="constant", value=0.0):
         raise Error("invalid", "pad.dims", "widths", f"{len(widths)} pairs for {a.ndim} axes")
     fields = {"mode": number, "lo": tuple(w[0] for w in widths), "hi": tuple(w[1] for w in widths), "value": value}
     return _run(lib.TN_OP_PAD, ("tn_window", fields), [(lib.TN_ARG_A, a)])
+
+
+def _pool(a, kind, window, stride, pad, pad_hi, dilation, ceil, channels_last, flags, numerics):
+    dims = a.ndim - 2
+
+    def each(x):
+        return (x,) * dims if isinstance(x, int) else tuple(x)
+
+    fields = {"kind": kind, "dims": dims, "ceil": int(ceil), "window": each(window), "stride": each(stride),
+              "pad_lo": each(pad), "pad_hi": each(pad if pad_hi is None else pad_hi), "dilation": each(dilation),
+              "flags": flags | channels_last * lib.TN_POOL_CHANNELS_LAST}
+    return _run(lib.TN_OP_POOL, ("tn_pool", fields), [(lib.TN_ARG_A, a)], (), numerics)
+
+
+def max_pool(a, window=0, stride=1, pad=0, pad_hi=None, dilation=1, ceil=False, channels_last=False, numerics=None):
+    """Maximum over windows of a [n, channels, space..], with channels_last [n, space.., channels]. window (0: all
+    of a), stride, pad (before; pad_hi after, if not the same) and dilation are one number or one a dim; padding
+    takes no part. ceil: the last window may reach beyond it."""
+    return _pool(a, lib.TN_POOL_MAX, window, stride, pad, pad_hi, dilation, ceil, channels_last, 0, numerics)
+
+
+def average_pool(a, window=0, stride=1, pad=0, pad_hi=None, dilation=1, ceil=False, channels_last=False,
+                 count_padding=False, numerics=None):
+    """As max_pool, the mean; count_padding: padding counts as zeros."""
+    return _pool(a, lib.TN_POOL_AVERAGE, window, stride, pad, pad_hi, dilation, ceil, channels_last,
+                 lib.TN_POOL_COUNT_PADDING if count_padding else 0, numerics)
+
+
+def resize(a, shape=None, scale=None, kind="linear", coordinate="half_pixel", rounding="prefer_floor", cubic=0.0,
+           numerics=None):
+    """a at other places along any axes: shape is that of the result, or scale one number an axis (0 or 1 keeps
+    it). kind is nearest, linear or cubic (with its coefficient, 0 for -0.75), coordinate half_pixel,
+    align_corners, asymmetric or pytorch_half_pixel, rounding of nearest prefer_floor, prefer_ceil, floor or ceil."""
+    names = {"kind": ("nearest", "linear", "cubic"), "rounding": ("prefer_floor", "prefer_ceil", "floor", "ceil"),
+             "coordinate": ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel")}
+    for field, word in (("kind", kind), ("rounding", rounding), ("coordinate", coordinate)):
+        if word not in names[field]:
+            raise Error("invalid", "resize.mode", field, f"no {field} {word!r}: {', '.join(names[field])}")
+    if (shape is None) == (scale is None):
+        raise Error("invalid", "resize.scale", "shape", "give one of shape and scale")
+    mode = names["coordinate"].index(coordinate)
+    if kind == "nearest":
+        mode |= 16 * names["rounding"].index(rounding)
+    fields = {"kind": names["kind"].index(kind), "mode": mode, "scale": tuple(scale or ()), "value": cubic}
+    out = None if shape is None else Tensor.empty(a.device, tuple(shape), a.dtype)
+    return _run(lib.TN_OP_RESIZE, ("tn_window", fields), [(lib.TN_ARG_A, a)], (), numerics, out)
 
 
 def topk(a, k, axis=-1, smallest=False):
