@@ -122,8 +122,8 @@ bool tn__resize_out_dim(float scale, int64_t in, int64_t *out)
     *out = in;
     if (scale == 0.0f)
         return true;
-    double dim = floor((double)in * (double)scale);
-    if (!(scale > 0.0f) || !isfinite(scale) || dim > (double)MOST)
+    float dim = floorf((float)in * scale); /* in f32, as the models' exporters count */
+    if (!(scale > 0.0f) || !isfinite(scale) || dim > (float)MOST)
         return false;
     *out = (int64_t)dim;
     return true;
@@ -180,8 +180,8 @@ tn_status tn__op_resize(const tn__op_view *v, uint32_t role, tn_tensor *out)
     for (uint32_t d = 0; d < a->rank; ++d) {
         if (!tn__resize_out_dim(t->scale[d], a->dim[d], &out->dim[d]))
             return tn__fail(TN_STATUS_INVALID, "resize.scale", "attr.scale",
-                            "attr.scale[%u] is %g over a dim of %lld, which makes more than 2^48",
-                            d, (double)t->scale[d], (long long)a->dim[d]);
+                            "attr.scale[%u] is %g over a dim of %lld; it may make at most 2^48", d,
+                            (double)t->scale[d], (long long)a->dim[d]);
         if (t->scale[d] == 0.0f && o != NULL && o->rank == a->rank)
             out->dim[d] = o->dim[d];
         if (a->dim[d] == 0 && out->dim[d] != 0)

@@ -295,10 +295,10 @@ enum {
     TN_RESIZE_FLOOR = 32,
     TN_RESIZE_CEIL = 48
 };
-/* Resize of any axes: scale[d] > 0 makes floor(dim * scale) of a dim; 0: scale is out / in, and an
- * OUT that is not given keeps the dim. Taps outside of A are the nearest element. value is the
- * coefficient of CUBIC, 0 for -0.75; lo and hi are 0. NEAREST is EXACT in any dtype, the others
- * take floats. NUMERICS.md section 11 */
+/* Resize of any axes: scale[d] > 0 makes floor(dim * scale), in f32, of a dim; 0: scale is out /
+ * in, and an OUT that is not given keeps the dim. Taps outside of A are the nearest element. value
+ * is the coefficient of CUBIC, 0 for -0.75; lo and hi are 0. NEAREST is EXACT in any dtype, the
+ * others take floats. NUMERICS.md section 11 */
 
 /* The order is that of max and min (NUMERICS.md 1): +0 above -0, NaN first either way; equal
  * elements by index, the lowest first. */
