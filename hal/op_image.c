@@ -106,6 +106,17 @@ tn_status tn__op_pool(const tn__op_view *v, uint32_t role, tn_tensor *out)
         return st;
     like(out, a);
     uint32_t space = (t->flags & TN_POOL_CHANNELS_LAST) != 0 ? 1 : 2;
+    uint64_t padded = 1;
+    for (uint32_t d = 0; d < t->dims; ++d) {
+        uint64_t of_dim = (uint64_t)t->pad_lo[d] + (uint64_t)t->pad_hi[d];
+        if (a->dim[space + d] > MOST ||
+            !tn__mul_u64(padded, (uint64_t)a->dim[space + d] + of_dim, &padded) ||
+            padded > (uint64_t)MOST)
+            return tn__fail(TN_STATUS_INVALID, "pool.pad", "attr.pad_lo",
+                            "attr.pad_lo[%u] is %d and attr.pad_hi[%u] %d around %lld elements of "
+                            "a; space with its padding may hold at most 2^48 elements",
+                            d, t->pad_lo[d], d, t->pad_hi[d], (long long)a->dim[space + d]);
+    }
     for (uint32_t d = 0; d < t->dims; ++d)
         if (!tn__pool_out_dim(t, d, a->dim[space + d], &out->dim[space + d]))
             return tn__fail(TN_STATUS_INVALID, "pool.window", "attr.window",

@@ -100,6 +100,8 @@ static void image_rules(void)
     WRONG(pool, s.attr.pool.dilation[1] = -3, "pool.dilation", "attr.dilation", "-3");
     WRONG(pool, s.attr.pool.pad_lo[0] = -1, "pool.pad", "attr.pad_lo", "-1");
     WRONG(pool, s.attr.pool.pad_hi[2] = 1, "pool.pad", "attr.pad_hi", "[2] is 1");
+    WRONG(pool, s.attr.pool.pad_lo[0] = s.attr.pool.pad_hi[1] = INT32_MAX, "pool.pad",
+          "attr.pad_lo", "2147483647");
     WRONG(pool, s.args[0].tensor.rank = 3, "pool.rank", "a", "rank 3");
     WRONG(pool, s.args[0].tensor.dtype = TN_S32, "pool.dtype", "a", "s32");
     WRONG(pool, (s.attr.pool.kind = 1, s.args[0].tensor.dtype = TN_U8), "pool.dtype", "a", "u8");

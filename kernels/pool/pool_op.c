@@ -44,7 +44,7 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
         p->in[d] = a->tensor.dim[space + from];
         p->size[d] = out->tensor.dim[space + from];
         p->window[d] = attr->window[from] == 0 ? p->in[d] : attr->window[from];
-        p->stride[d] = or_one(attr->stride[from]);
+        p->stride[d] = p->size[d] == 1 ? 1 : or_one(attr->stride[from]);
         p->dilation[d] = or_one(attr->dilation[from]);
         p->lo[d] = attr->pad_lo[from];
         p->hi[d] = attr->pad_hi[from];
