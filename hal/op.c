@@ -31,8 +31,8 @@ tn_status tn__op_open(const tn_op *op, tn__op_view *out)
                             "kind %u is an op of a vendor that is not built; built are %s", kind,
                             tn__op_built);
         return tn__fail(TN_STATUS_INVALID, "op.kind", "kind",
-                        "kind %u does not exist; kinds are %d to %d", kind, TN_OP_MATMUL,
-                        TN_OP_SCAN);
+                        "kind %u does not exist; kinds are %d to %u", kind, TN_OP_MATMUL,
+                        tn__op_newest);
     }
     if (out->op.arg_count > TN__OP_ARGS || out->op.arg_count == 0 || out->op.args == NULL)
         return tn__fail(TN_STATUS_INVALID, "op.arg_count", "args",

@@ -66,6 +66,7 @@ tn_status tn__op_copy_view(tn_runtime *rt, const tn__op_view *v, tn_op **out, si
 uint64_t tn__op_flops(const tn__op_view *v);
 size_t tn__op_copy_bytes(const tn_op *op);  /* what the copy of such an op takes */
 extern const char tn__op_built[];           /* names of the kinds with a row, for messages */
+extern const uint32_t tn__op_newest;        /* kinds are 1 to this, with a row or without */
 const char *tn__role_static(uint32_t role); /* "args" for a role that does not exist */
 /* The row of a kind's pass; NULL: a kind that hal does not know, or a pass that it lacks. */
 const tn__op_row *tn__op_find(uint32_t kind, uint32_t pass);

@@ -13,6 +13,8 @@ static const char *const role_names[] = {
     "k",     "v",    "sinks",      "lengths",    "pages",      "groups", "gamma",  "beta",
     "index", "grad", "out_grad_a", "out_grad_b", "out_grad_v", "stats",  "slopes", "freq",
 };
+enum { KIND_NAMES = sizeof kind_names / sizeof kind_names[0] };
+const uint32_t tn__op_newest = KIND_NAMES - 1;
 enum { ROLE_NAMES = sizeof role_names / sizeof role_names[0] };
 
 /* Names that may stand in tn_error.argument: they have to outlive the call. */
@@ -54,7 +56,7 @@ const char *tn__role_static(uint32_t role)
 const char *tn__op_name(tn_op_kind kind)
 {
     uint32_t k = (uint32_t)kind;
-    return k < sizeof kind_names / sizeof kind_names[0] ? kind_names[k] : "?";
+    return k < KIND_NAMES ? kind_names[k] : "?";
 }
 
 bool tn__role_name(uint32_t role, char *text, size_t bytes)

@@ -215,7 +215,7 @@ static tn_status read_headline(reader *r)
     tn__headline *h = &r->head;
     tn_status st;
     size_t n = word_length(r);
-    for (uint32_t kind = TN_OP_MATMUL; kind <= TN_OP_SCAN; ++kind)
+    for (uint32_t kind = TN_OP_MATMUL; kind <= tn__op_newest; ++kind)
         if (word_is(r->at, n, tn__op_name((tn_op_kind)kind)))
             h->kind = (tn_op_kind)kind;
     if (h->kind == 0)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Installs a build, moves the installed tree, and builds and runs somebody else's project with it: by CMake and by
-pkg-config, shared and static; then programs from before and after the public structs grew, with the same library.
+pkg-config, shared and static; then programs from before and after the public structs grew, and plugins from before and after
+the structs and tables of the contract grew, each with each, with the same library.
 
 usage: check_package.py BUILD GENERATOR CC
 """
@@ -15,9 +16,16 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CONSUMER = os.path.join(ROOT, "tests", "consumer")
 RIGHT = "cpu: 22 28 49 64\ncpu?private=1: 22 28 49 64\n"
-STRUCT = re.compile(r"(typedef struct (tn_\w+) \{\n\s+tn_head head;\n)(.*?)(\} \2;)", re.S)
+PLUGIN = os.path.join(ROOT, "examples", "plugin_matmul", "tenon_backend_mm.c")
+# What may grow: structs with a head, and the tables of backends.
+STRUCT = re.compile(r"(typedef struct (tn_\w+) \{\s*(?:/\*(?:(?!\*/).)*\*/\s*)?(?:tn_head head|uint32_t abi, bytes);\n)"
+                    r"(.*?)(\} \2;)", re.S)
 # Structs that lose their last field for a program from before they grew; the program does not use these fields.
-OLDER = {"tn_runtime_desc", "tn_device_info", "tn_buffer_desc"}
+OLDER = {"tn_runtime_desc", "tn_device_info", "tn_buffer_desc", "tn_queue_desc", "tn_plan_desc", "tn_plan_info",
+         "tn_matmul", "tn_arithmetic"}
+# The same for a plugin.
+OLDER_CONTRACT = {"tn_host", "tn_work", "tn_device_info", "tn_plan_info", "tn_buffer_desc", "tn_plan_ops", "tn_buffer_ops",
+                  "tn_queue_ops", "tn_device_ops", "tn_backend_ops"}
 
 
 def run(*command, **more):
@@ -40,7 +48,7 @@ def depends(program):
 
 
 def headers(stage, out, change):
-    """A copy of the installed headers with each struct that has a head changed."""
+    """A copy of the installed headers with each struct that may grow changed; how many were."""
     count = 0
     for name in sorted(os.listdir(os.path.join(stage, "include", "tenon"))):
         text = open(os.path.join(stage, "include", "tenon", name), encoding="utf-8").read()
@@ -56,11 +64,56 @@ def headers(stage, out, change):
     return count
 
 
-def shrink(name, body):
-    if name not in OLDER:
-        return body
-    fields = re.findall(r"[^;]+;\s*(?:/\*.*?\*/\s*)*", body, re.S)
-    return "".join(fields[:-1]).rstrip() + "\n"
+def same(name, body):
+    return body
+
+
+def grow(name, body):
+    return body + ("    void (*tn_grown)(void);\n" if name.endswith("_ops") else "    uint64_t tn_grown;\n")
+
+
+def shrink(names):
+    def change(name, body):
+        if name not in names:
+            return body
+        fields = re.sub(r"/\*.*?\*/", "", body, flags=re.S).split(";")
+        return ";".join(fields[:-2]) + ";\n"
+    return change
+
+
+def plugins(top, cc, moved, libdir, programs):
+    """Every plugin with every program; the libraries' own ABI number is the last word."""
+    runs = 0
+    for age, change, least in (("older", shrink(OLDER_CONTRACT), len(OLDER_CONTRACT)), ("same", same, 0), ("newer", grow, 20)):
+        include, folder = os.path.join(top, "plugin-include-" + age), os.path.join(top, "plugin-" + age)
+        count = headers(moved, include, change)
+        if count < least:
+            sys.exit(f"{age} plugin: only {count} structs changed")
+        os.makedirs(folder)
+        run(cc, "-std=gnu11", "-shared", "-fPIC", "-ffp-contract=off", "-O2", "-I", include, PLUGIN, "-o",
+            os.path.join(folder, "tenon_backend_mm.so"), "-lm", "-lpthread")
+        for what, program in programs:
+            env = dict(os.environ, LD_LIBRARY_PATH=libdir, TENON_PLUGIN_PATH=folder)
+            out = run(program, "mm", env=env)
+            if out != "mm: 22 28 49 64\n":
+                sys.exit(f"{age} plugin with the {what}: {out}")
+            runs += 1
+        print(f"{age} plugin, {count} structs and tables: right with {len(programs)} programs")
+    include, folder = os.path.join(top, "plugin-include-next"), os.path.join(top, "plugin-next")
+    headers(moved, include, grow)
+    path = os.path.join(include, "tenon", "backend.h")
+    text = open(path, encoding="utf-8").read()
+    number = int(re.search(r"#define TN_BACKEND_ABI +(\d+)u", text).group(1))
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(re.sub(r"(#define TN_BACKEND_ABI +)\d+u", rf"\g<1>{number + 1}u", text))
+    os.makedirs(folder)
+    run(cc, "-std=gnu11", "-shared", "-fPIC", "-O2", "-I", include, PLUGIN, "-o", os.path.join(folder, "tenon_backend_mm.so"),
+        "-lm", "-lpthread")
+    out = run(programs[0][1], "--plugins", env=dict(os.environ, LD_LIBRARY_PATH=libdir, TENON_PLUGIN_PATH=folder))
+    if out != "incompatible plugin.abi\n":
+        sys.exit(f"a plugin of the next ABI alone: {out}")
+    print("plugin of the next ABI alone: refused")
+    return runs
 
 
 def main():
@@ -96,15 +149,17 @@ def main():
             run(cc, "-std=c11", os.path.join(CONSUMER, "consumer.c"), "-o", out, *flags)
             programs.append((f"pkg-config {form}", out, {"LD_LIBRARY_PATH": libdir}))
         # structs of other ages
-        for what, change, define in (("newer program", lambda name, body: body + "    uint64_t tn_grown;\n", "TN_GROWN"),
-                                     ("older program", shrink, "TN_SHRUNK")):
+        aged = []
+        for what, change, define in (("newer program", grow, "TN_GROWN"), ("older program", shrink(OLDER), "TN_SHRUNK"),
+                                     ("same program", same, "TN_SAME")):
             include, out = os.path.join(top, define), os.path.join(top, "p-" + define)
             count = headers(moved, include, change)
-            if count < len(OLDER):
+            if count < (0 if change is same else len(OLDER)):
                 sys.exit(f"{what}: only {count} structs changed")
             run(cc, "-std=c11", "-D" + define, "-I", include, os.path.join(CONSUMER, "consumer.c"), "-o", out,
                 "-L", libdir, "-ltenon")
             programs.append((f"{what}, {count} structs", out, {"LD_LIBRARY_PATH": libdir}))
+            aged.append((what, out))
         for what, program, more in programs:
             needed = depends(program)
             shared = any("libtenon" in name for kind, name in needed)
@@ -114,6 +169,7 @@ def main():
             if out != RIGHT:
                 sys.exit(f"{what}: {out}")
             print(f"{what}: right")
+        pairs = plugins(top, cc, moved, libdir, aged)
         # The command and the helper, where they were moved to.
         told = run(find(moved, "tenon"), "info")
         if "cpu" not in told:
@@ -122,7 +178,7 @@ def main():
             bad = [p for kind, p in depends(find(moved, name)) if kind != "NEEDED" and not p.startswith("$ORIGIN")]
             if bad:
                 sys.exit(f"{name} looks for libraries in {bad}")
-    print(f"package: {len(programs)} programs built and run from a moved tree")
+    print(f"package: {len(programs)} programs built and run from a moved tree, {pairs} pairs of program and plugin")
 
 
 if shutil.which("pkg-config") is None:

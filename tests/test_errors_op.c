@@ -14,7 +14,7 @@ static void common_rules(void)
     WRONG(matmul, s.attr.head.type = TN_TYPE_tn_norm, "struct.type", "attr", "17");
     BAD(matmul, s.attr.head.next = unknown, TN_STATUS_INCOMPATIBLE, "struct.next", "attr", "0x");
     WRONG(matmul, s.op.kind = (tn_op_kind)0, "op.kind", "kind", "kind 0");
-    WRONG(matmul, s.op.kind = (tn_op_kind)19, "op.kind", "kind", "kind 19");
+    WRONG(matmul, s.op.kind = (tn_op_kind)999, "op.kind", "kind", "kind 999");
     LACKS(matmul, s.op.kind = (tn_op_kind)(TN_OP_VENDOR + 3), "op.kind", "kind", "65539");
     WRONG(matmul, s.op.args = NULL, "op.arg_count", "args", "NULL");
     WRONG(matmul, s.op.arg_count = 0, "op.arg_count", "args", "0 operands");

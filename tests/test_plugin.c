@@ -190,7 +190,7 @@ TN_TEST(plugin, good_ones_run_ops)
     tn_runtime *rt = open_runtime(GOOD, 0);
     rows all;
     read_rows(rt, &all);
-    TN_EXPECT(all.count == 5, "%zu rows", all.count);
+    TN_EXPECT(all.count == 6, "%zu rows", all.count);
     for (size_t i = 0; i < all.count; i++)
         TN_EXPECT(all.row[i].status == TN_OK && strcmp(all.row[i].reason, "plugin.loaded") == 0,
                   "%s: %s %s", all.row[i].path, all.row[i].reason, all.row[i].text);
@@ -198,9 +198,10 @@ TN_TEST(plugin, good_ones_run_ops)
     for (size_t i = 0; i < tn_runtime_device_count(rt); i++) {
         tn_device_info info = {.head = TN_INIT(tn_device_info)};
         TN_REQUIRE(tn_runtime_device_info(rt, i, &info) == TN_OK);
-        listed += strcmp(info.uri, "mm") == 0 || strcmp(info.uri, "old") == 0;
+        listed += strcmp(info.uri, "mm") == 0 || strcmp(info.uri, "old") == 0 ||
+                  strcmp(info.uri, "grown") == 0;
     }
-    TN_EXPECT(listed == 2, "discovery lists what plugins enumerate");
+    TN_EXPECT(listed == 3, "discovery lists what plugins enumerate");
     expect_works(rt, "mm");
     expect_works(rt, "mm:");
     tn_runtime_release(rt);
@@ -270,6 +271,7 @@ static const struct {
     {"info_memory", TN_STATUS_INCOMPATIBLE, "plugin.device_info"},
     {"info_children", TN_STATUS_INCOMPATIBLE, "plugin.device_info"},
     {"info_head", TN_STATUS_INCOMPATIBLE, "plugin.device_info"},
+    {"info_tail", TN_STATUS_INCOMPATIBLE, "plugin.device_info"},
     {"info_many", TN_STATUS_INCOMPATIBLE, "plugin.device_info"},
     /* made here from the good one */
     {"cut_0", TN_STATUS_CORRUPT, "plugin.truncated"},
@@ -370,7 +372,7 @@ TN_TEST(plugin, bad_ones_are_named_and_the_others_work)
     const row *missing = find_row(&all, "plugins");
     TN_EXPECT(missing && strcmp(missing->reason, "plugin.folder") == 0 &&
               missing->status == TN_STATUS_UNAVAILABLE);
-    TN_EXPECT(all.count == EXPECTED + 5 + 1, "%zu rows", all.count);
+    TN_EXPECT(all.count == EXPECTED + 6 + 1, "%zu rows", all.count);
     count_kinds(&all);
     expect_works(rt, "mm");
 
@@ -708,7 +710,7 @@ TN_TEST(plugin, threads_share_one_search)
         TN_EXPECT(failed == NULL);
     }
     read_rows(rt, &all);
-    TN_EXPECT(all.count == 5, "%zu rows", all.count);
+    TN_EXPECT(all.count == 6, "%zu rows", all.count);
     tn_runtime_release(rt);
 }
 

@@ -190,7 +190,8 @@ static tn_status submit(void *self, const tn_work *w)
     item *i = calloc(1, sizeof *i);
     if (i == NULL)
         return FAIL(NO_MEMORY, "mm.memory", "no memory for an item");
-    i->work = *w;
+    /* an older Tenon's struct is shorter than this one */
+    memcpy(&i->work, w, w->head.size < sizeof i->work ? w->head.size : sizeof i->work);
     pthread_mutex_lock(&q->list);
     *q->end = i;
     q->end = &i->next;

@@ -39,6 +39,25 @@ __attribute__((constructor)) static void crash(void)
 }
 #endif
 
+#if defined(KIND_grown) || defined(KIND_info_tail)
+/* A description with a field of tomorrow, which is in use or not. */
+static void tell_tomorrow(void *token, const tn_device_info *info,
+                          void (*found)(void *, const tn_device_info *))
+{
+    struct {
+        tn_device_info info;
+        uint64_t tomorrow;
+    } more;
+    memset(&more, 0, sizeof more);
+    more.info = *info;
+    more.info.head.size = sizeof more;
+#if defined(KIND_info_tail)
+    more.tomorrow = 1;
+#endif
+    found(token, &more.info);
+}
+#endif
+
 static void tell(void *token, void (*found)(void *, const tn_device_info *))
 {
     tn_device_info info = {.head = TN_INIT(tn_device_info)};
@@ -66,7 +85,11 @@ static void tell(void *token, void (*found)(void *, const tn_device_info *))
     for (int i = 0; i < 100000; ++i)
         found(token, &info);
 #endif
+#if defined(KIND_grown) || defined(KIND_info_tail)
+    tell_tomorrow(token, &info, found);
+#else
     found(token, &info);
+#endif
 }
 
 static tn_status enumerate(const tn_host *host, void *token,
