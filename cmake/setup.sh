@@ -6,7 +6,7 @@ libcjson-dev libxxhash-dev libmd-dev"
 TN_PEER_PACKAGES="libopenblas-pthread-dev libblis-pthread-dev libxsmm-dev"
 TN_MORE_PEER_PACKAGES="libxnnpack-dev libpthreadpool-dev libclblast-dev ocl-icd-opencl-dev pocl-opencl-icd"
 TN_ARM_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
-TN_MORE_PEER_WHEELS="onnxruntime"
+TN_MORE_PEER_WHEELS="onnxruntime mkl mkl-include"
 TN_LOG=build/setup.log
 
 tn_setup_note() { printf 'setup: %s\n' "$*" >&2; }
@@ -124,7 +124,7 @@ tn_setup_more_peers() {
         tn_setup_apt "$p" || tn_setup_note "going on without the peer $p"
     done
     for p in $TN_MORE_PEER_WHEELS; do
-        .venv/bin/python -c "import importlib.util, sys; sys.exit(not importlib.util.find_spec('$p'))" ||
+        .venv/bin/python -c "import importlib.metadata; importlib.metadata.version('$p')" 2>/dev/null ||
             tn_setup_quiet "fetch the peer $p" .venv/bin/python -m pip install -q \
                 --disable-pip-version-check "$p" || tn_setup_note "going on without the peer $p"
     done

@@ -6,11 +6,14 @@
 
 #include <stdint.h>
 
-enum { TN_PEER_ABI = 2 };
+#include <tenon/ops.h>
 
-/* C[M,N] = A[M,K] B[K,N], row-major, f32. */
+enum { TN_PEER_ABI = 3 };
+
+/* C[M,N] = A[M,K] B[K,N], row-major, f32, `batch` times one behind the other; nt: B is [N,K]. */
 typedef struct tn_peer_matmul {
-    int64_t m, n, k;
+    int64_t m, n, k, batch;
+    int nt;
     const float *a, *b;
     float *c;
 } tn_peer_matmul;
@@ -25,6 +28,12 @@ typedef struct tn_peer_conv {
     float *c;
 } tn_peer_conv;
 
+/* Any op, dense; data has a pointer for each operand of op, in its order. */
+typedef struct tn_peer_op {
+    const tn_op *op;
+    void *const *data;
+} tn_peer_op;
+
 typedef struct tn_peer {
     uint32_t abi, packed; /* packed: prepare() also puts B in the library's own layout */
     const char *name;
@@ -35,6 +44,7 @@ typedef struct tn_peer {
     void (*run)(void *prepared);
     void (*finish)(void *prepared);
     void *(*prepare_conv)(const tn_peer_conv *problem); /* NULL: no conv; filters are repacked */
+    void *(*prepare_op)(const tn_peer_op *problem);     /* NULL: no op but the two above */
 } tn_peer;
 
 /* The one symbol of a module: the index-th entry of this library, NULL past the last. */

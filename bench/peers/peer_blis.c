@@ -32,11 +32,14 @@ static void run(void *prepared)
         const float *in;
         float *out;
     } a = {p->a}, b = {p->b};
-    bli_sgemm(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, p->m, p->n, p->k, &one, a.out, p->k, 1, b.out,
-              p->n, 1, &zero, p->c, p->n, 1);
+    for (int64_t i = 0; i < p->batch; ++i)
+        bli_sgemm(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, p->m, p->n, p->k, &one,
+                  a.out + i * p->m * p->k, p->k, 1, b.out + i * p->k * p->n, p->nt ? 1 : p->n,
+                  p->nt ? p->k : 1, &zero, p->c + i * p->m * p->n, p->n, 1);
 }
 
-static const tn_peer entry = {TN_PEER_ABI, 0, "blis", version, threads, prepare, run, free};
+static const tn_peer entry = {TN_PEER_ABI, 0,   "blis", version, threads,
+                              prepare,     run, free,   NULL,    NULL};
 
 const tn_peer *tn_peer_get(uint32_t index)
 {

@@ -28,7 +28,8 @@ static void threads(int count)
 static void *prepare(const tn_peer_matmul *p)
 {
     /* The kernels are single-threaded and meant for small shapes. */
-    if (thread_count != 1 || (double)p->m * (double)p->n * (double)p->k > 512.0 * 512.0 * 512.0)
+    if (thread_count != 1 || p->nt ||
+        (double)p->m * (double)p->n * (double)p->k > 512.0 * 512.0 * 512.0)
         return NULL;
     float alpha = 1.0f, beta = 0.0f;
     int flags = LIBXSMM_GEMM_FLAG_NONE, prefetch = LIBXSMM_PREFETCH_NONE;
@@ -49,10 +50,13 @@ static void *prepare(const tn_peer_matmul *p)
 static void run(void *state)
 {
     const prepared *own = state;
-    own->fn(own->p.b, own->p.a, own->p.c);
+    const tn_peer_matmul *p = &own->p;
+    for (int64_t i = 0; i < p->batch; ++i)
+        own->fn(p->b + i * p->k * p->n, p->a + i * p->m * p->k, p->c + i * p->m * p->n);
 }
 
-static const tn_peer entry = {TN_PEER_ABI, 0, "libxsmm", version, threads, prepare, run, free};
+static const tn_peer entry = {TN_PEER_ABI, 0,   "libxsmm", version, threads,
+                              prepare,     run, free,      NULL,    NULL};
 
 const tn_peer *tn_peer_get(uint32_t index)
 {

@@ -70,8 +70,10 @@ static void *prepare_with(const tn_peer_matmul *problem, int packed)
     prepared *p = calloc(1, sizeof *p);
     if (p == NULL)
         return NULL;
-    dnnl_dims_t ad = {problem->m, problem->k}, bd = {problem->k, problem->n},
-                cd = {problem->m, problem->n};
+    dnnl_dims_t ad = {problem->batch, problem->m, problem->k},
+                bd = {problem->batch, problem->k, problem->n},
+                cd = {problem->batch, problem->m, problem->n};
+    dnnl_format_tag_t btag = problem->nt ? dnnl_acb : dnnl_abc;
     dnnl_memory_desc_t am = NULL, bm = NULL, bq = NULL, cm = NULL;
     union {
         const float *in;
@@ -79,11 +81,11 @@ static void *prepare_with(const tn_peer_matmul *problem, int packed)
     } a = {problem->a}, b = {problem->b};
     int ok = dnnl_engine_create(&p->engine, dnnl_cpu, 0) == dnnl_success &&
              dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags) == dnnl_success &&
-             dnnl_memory_desc_create_with_tag(&am, 2, ad, dnnl_f32, dnnl_ab) == dnnl_success &&
-             dnnl_memory_desc_create_with_tag(&bm, 2, bd, dnnl_f32, dnnl_ab) == dnnl_success &&
+             dnnl_memory_desc_create_with_tag(&am, 3, ad, dnnl_f32, dnnl_abc) == dnnl_success &&
+             dnnl_memory_desc_create_with_tag(&bm, 3, bd, dnnl_f32, btag) == dnnl_success &&
              dnnl_memory_desc_create_with_tag(
-                 &bq, 2, bd, dnnl_f32, packed ? dnnl_format_tag_any : dnnl_ab) == dnnl_success &&
-             dnnl_memory_desc_create_with_tag(&cm, 2, cd, dnnl_f32, dnnl_ab) == dnnl_success &&
+                 &bq, 3, bd, dnnl_f32, packed ? dnnl_format_tag_any : btag) == dnnl_success &&
+             dnnl_memory_desc_create_with_tag(&cm, 3, cd, dnnl_f32, dnnl_abc) == dnnl_success &&
              dnnl_matmul_primitive_desc_create(&p->desc, p->engine, am, bq, NULL, cm, NULL) ==
                  dnnl_success &&
              dnnl_primitive_create(&p->matmul, p->desc) == dnnl_success &&
@@ -182,12 +184,150 @@ static void *prepare_conv(const tn_peer_conv *q)
     return p;
 }
 
+/* ---- softmax, layernorm and elementwise, all f32 and dense ---- */
+
+typedef struct rows {
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    dnnl_primitive_desc_t desc;
+    dnnl_primitive_t primitive;
+    dnnl_exec_arg_t arg[4];
+    int count;
+} rows;
+
+static void run_rows(void *state)
+{
+    rows *r = state;
+    if (dnnl_primitive_execute(r->primitive, r->stream, r->count, r->arg) == dnnl_success)
+        dnnl_stream_wait(r->stream);
+}
+
+static void finish_rows(void *state)
+{
+    rows *r = state;
+    for (int i = 0; i < r->count; ++i)
+        dnnl_memory_destroy(r->arg[i].memory);
+    dnnl_primitive_destroy(r->primitive);
+    dnnl_primitive_desc_destroy(r->desc);
+    dnnl_stream_destroy(r->stream);
+    dnnl_engine_destroy(r->engine);
+    free(r);
+}
+
+static const tn_tensor *find(const tn_peer_op *q, uint32_t role, void **data)
+{
+    for (uint32_t i = 0; i < q->op->arg_count; ++i)
+        if (q->op->args[i].role == role) {
+            *data = q->data[i];
+            return &q->op->args[i].tensor;
+        }
+    return NULL;
+}
+
+static int add_memory(rows *r, int arg, const_dnnl_memory_desc_t md, void *data)
+{
+    r->arg[r->count].arg = arg;
+    if (dnnl_memory_create(&r->arg[r->count].memory, md, r->engine, data) != dnnl_success)
+        return 0;
+    ++r->count;
+    return 1;
+}
+
+static dnnl_alg_kind_t unary(uint32_t kind)
+{
+    switch (kind) {
+    case TN_ELTWISE_RELU:
+        return dnnl_eltwise_relu;
+    case TN_ELTWISE_EXP:
+        return dnnl_eltwise_exp;
+    case TN_ELTWISE_TANH:
+        return dnnl_eltwise_tanh;
+    case TN_ELTWISE_SIGMOID:
+        return dnnl_eltwise_logistic;
+    case TN_ELTWISE_GELU:
+        return dnnl_eltwise_gelu_erf;
+    case TN_ELTWISE_GELU_TANH:
+        return dnnl_eltwise_gelu_tanh;
+    default:
+        return dnnl_alg_kind_undef;
+    }
+}
+
+/* The primitive of an op over rows; false where the library has none. */
+static int describe(const tn_peer_op *q, rows *r, const_dnnl_memory_desc_t md,
+                    const_dnnl_memory_desc_t vector, int last)
+{
+    const tn_op *op = q->op;
+    if (op->kind == TN_OP_SOFTMAX) {
+        const tn_softmax *t = op->attr;
+        return t->pass == TN_PASS_FORWARD && (t->axis == -1 || t->axis == last) &&
+               dnnl_softmax_forward_primitive_desc_create(
+                   &r->desc, r->engine, dnnl_forward_inference,
+                   t->log ? dnnl_softmax_log : dnnl_softmax_accurate, md, md, last,
+                   NULL) == dnnl_success;
+    }
+    if (op->kind == TN_OP_NORM) {
+        const tn_norm *t = op->attr;
+        return t->pass == TN_PASS_FORWARD && t->kind == TN_NORM_LAYER && t->axes <= 1 &&
+               dnnl_layer_normalization_forward_primitive_desc_create(
+                   &r->desc, r->engine, dnnl_forward_inference, md, md, NULL, t->epsilon,
+                   vector != NULL ? dnnl_use_scale | dnnl_use_shift : dnnl_normalization_flags_none,
+                   NULL) == dnnl_success;
+    }
+    if (op->kind == TN_OP_ELTWISE) {
+        const tn_eltwise *t = op->attr;
+        return t->pass == TN_PASS_FORWARD && unary(t->kind) != dnnl_alg_kind_undef &&
+               dnnl_eltwise_forward_primitive_desc_create(&r->desc, r->engine,
+                                                          dnnl_forward_inference, unary(t->kind),
+                                                          md, md, 0.0f, 0.0f, NULL) == dnnl_success;
+    }
+    return 0;
+}
+
+static void *prepare_op(const tn_peer_op *q)
+{
+    void *a = NULL, *out = NULL, *gamma = NULL, *beta = NULL;
+    const tn_tensor *ta = find(q, TN_ARG_A, &a), *to = find(q, TN_ARG_OUT, &out);
+    const tn_tensor *tg = find(q, TN_ARG_GAMMA, &gamma), *tb = find(q, TN_ARG_BETA, &beta);
+    if (ta == NULL || to == NULL || ta->dtype != TN_F32 || to->dtype != TN_F32 || ta->rank == 0 ||
+        ta->rank > 5 || q->op->post_count != 0 || (tg == NULL) != (tb == NULL))
+        return NULL;
+    rows *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return NULL;
+    static const dnnl_format_tag_t tags[] = {dnnl_a, dnnl_ab, dnnl_abc, dnnl_abcd, dnnl_abcde};
+    int rank = ta->rank, last = rank - 1;
+    dnnl_dims_t dims, one = {ta->dim[last]};
+    dnnl_memory_desc_t md = NULL, vector = NULL;
+    for (int d = 0; d < rank; ++d)
+        dims[d] = ta->dim[d];
+    int ok =
+        dnnl_engine_create(&r->engine, dnnl_cpu, 0) == dnnl_success &&
+        dnnl_stream_create(&r->stream, r->engine, dnnl_stream_default_flags) == dnnl_success &&
+        dnnl_memory_desc_create_with_tag(&md, rank, dims, dnnl_f32, tags[last]) == dnnl_success &&
+        (tg == NULL ||
+         dnnl_memory_desc_create_with_tag(&vector, 1, one, dnnl_f32, dnnl_a) == dnnl_success) &&
+        describe(q, r, md, vector, last) &&
+        dnnl_primitive_create(&r->primitive, r->desc) == dnnl_success &&
+        add_memory(r, DNNL_ARG_SRC, md, a) && add_memory(r, DNNL_ARG_DST, md, out) &&
+        (tg == NULL || (add_memory(r, DNNL_ARG_SCALE, vector, gamma) &&
+                        add_memory(r, DNNL_ARG_SHIFT, vector, beta)));
+    dnnl_memory_desc_destroy(md);
+    dnnl_memory_desc_destroy(vector);
+    if (!ok) {
+        finish_rows(r);
+        return NULL;
+    }
+    return r;
+}
+
 static const tn_peer entries[] = {
-    {TN_PEER_ABI, 0, "onednn", version, threads, prepare, run, finish, NULL},
-    {TN_PEER_ABI, 1, "onednn", version, threads, prepare_packed, run, finish, prepare_conv},
+    {TN_PEER_ABI, 0, "onednn", version, threads, prepare, run, finish, NULL, NULL},
+    {TN_PEER_ABI, 1, "onednn", version, threads, prepare_packed, run, finish, prepare_conv, NULL},
+    {TN_PEER_ABI, 0, "onednn", version, threads, NULL, run_rows, finish_rows, NULL, prepare_op},
 };
 
 const tn_peer *tn_peer_get(uint32_t index)
 {
-    return index < 2 ? &entries[index] : NULL;
+    return index < 3 ? &entries[index] : NULL;
 }

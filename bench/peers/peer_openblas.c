@@ -27,11 +27,15 @@ static void *prepare(const tn_peer_matmul *p)
 static void run(void *prepared)
 {
     const tn_peer_matmul *p = prepared;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)p->m, (int)p->n, (int)p->k, 1.0f,
-                p->a, (int)p->k, p->b, (int)p->n, 0.0f, p->c, (int)p->n);
+    for (int64_t i = 0; i < p->batch; ++i)
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, p->nt ? CblasTrans : CblasNoTrans, (int)p->m,
+                    (int)p->n, (int)p->k, 1.0f, p->a + i * p->m * p->k, (int)p->k,
+                    p->b + i * p->k * p->n, (int)(p->nt ? p->k : p->n), 0.0f,
+                    p->c + i * p->m * p->n, (int)p->n);
 }
 
-static const tn_peer entry = {TN_PEER_ABI, 0, "openblas", version, threads, prepare, run, free};
+static const tn_peer entry = {TN_PEER_ABI, 0,   "openblas", version, threads,
+                              prepare,     run, free,       NULL,    NULL};
 
 const tn_peer *tn_peer_get(uint32_t index)
 {

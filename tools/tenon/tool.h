@@ -31,12 +31,14 @@ double tool_now(void); /* seconds, monotonic */
 /* ---- machine.c: limits measured in the same minute ---- */
 double tool_peak_gflops(uint32_t threads); /* f32 fma, pinned to cpus 0..threads-1 */
 double tool_read_gbs(uint32_t threads);    /* reading 256 MiB */
-bool tool_pin(uint32_t threads);           /* this thread and its children to cpus 0..threads-1 */
+/* Copying 128 MiB to another 128 MiB, both counted, by the faster of two kinds of stores. */
+double tool_copy_gbs(uint32_t threads);
+bool tool_pin(uint32_t threads); /* this thread and its children to cpus 0..threads-1 */
 void tool_cpu_name(char *text, size_t bytes);
 
 /* ---- bench_rows.c: samples, statistics, the table ---- */
 typedef struct tool_contestant {
-    char impl[96], cls[16], shape[64], op[16];
+    char impl[96], cls[16], shape[64], op[16], kernel[96];
     bool packed;
     void (*run)(void *self);
     void *self;
@@ -52,7 +54,41 @@ bool tool_interleave(tool_contestant *c, uint32_t count, uint32_t rounds);
 /* Median over the rounds of (a's time / b's time), pair by pair. */
 double tool_pair_ratio(const tool_contestant *a, const tool_contestant *b);
 
-/* ---- bench_overhead.c, bench_attention.c, bench_conv.c ---- */
+/* What all benches of one call share. */
+typedef struct tool_setup {
+    tn_runtime *runtime;
+    tn_device *device;
+    const char *vs;
+    uint32_t threads, rounds;
+    double peak_gflops, read_gbs, copy_gbs; /* measured in the same minute */
+    cJSON *rows;
+} tool_setup;
+typedef struct tool_problem {
+    const char *text, *dtype; /* "softmax 4096x4096:f32" */
+    double flops, bytes, written;
+} tool_problem;
+/* Prints the table of contestants, the first `own` of them ours, and adds their rows. */
+void tool_report(const tool_setup *with, const tool_problem *p, tool_contestant *c, uint32_t own,
+                 uint32_t count);
+
+/* ---- bench_peers.c ---- */
+enum { TOOL_PEERS = 20 };
+struct tn_peer;
+/* The entries of every module that is there; they stay loaded. */
+uint32_t tool_peers(const struct tn_peer **out, uint32_t room);
+bool tool_peer_wanted(const char *vs, const char *name); /* "all", or names joined by commas */
+/* data: a pointer for each operand. NULL: the peer lacks the op. */
+void *tool_peer_prepare(const struct tn_peer *peer, const tn_op *op, void *const *data);
+/* Says which peers are not there and what installs them; adds their names. */
+void tool_peers_missing(cJSON *out);
+
+/* ---- bench_op.c, bench_suite.c ---- */
+int tool_bench_op(const tool_setup *with, const char *text);
+/* Every op of a suite whose text has one of the words (none: all). 2: no such suite. */
+int tool_bench_suite(const tool_setup *with, const char *suite, const char *const *word,
+                     uint32_t words);
+
+/* ---- bench_conv.c ---- */
 int tool_bench_conv(tn_runtime *rt, tn_device *device, const char *shape, const char *vs,
                     uint32_t threads, uint32_t rounds, double peak, cJSON *rows);
 /* ---- trace_json.c: the events of a runtime, written as Chrome's JSON ---- */

@@ -19,6 +19,9 @@ static const struct {
      "apt-get install libxsmm-dev && ./run --setup"},
     {"peers/peer_onednn.so", "oneDNN in tenon bench",
      "rm -rf .venv/onednn build/release/build.ninja && ./run --setup"},
+    {"peers/peer_mkl.so", "MKL in tenon bench", "./run --setup --peers"},
+    {"peers/peer_xnnpack.so", "XNNPACK in tenon bench", "./run --setup --peers"},
+    {"peers/peer_onnxruntime.so", "ONNX Runtime in tenon bench", "./run --setup --peers"},
 };
 
 int tool_doctor(int argc, char **argv)
