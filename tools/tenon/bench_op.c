@@ -220,14 +220,27 @@ static bool alike(const float *x, const float *y, uint64_t count)
     return worst <= largest * 0x1p-10;
 }
 
-/* The operations that are useful: half of a causal square. */
-static double useful(const tn_op *op, uint64_t flops)
+/* The operations that are told: of attention the two products, half of them in a causal square. */
+static double told(const tn_op *op, uint64_t flops)
 {
     const tn_attention *t = op->attr;
-    bool causal = op->kind == TN_OP_ATTENTION && t != NULL &&
-                  (t->flags & (TN_ATTENTION_CAUSAL | TN_ATTENTION_CAUSAL_FROM_END)) != 0;
-    const tn_tensor *q = &op->args[0].tensor;
-    return causal && q->rank >= 2 && q->dim[q->rank - 2] > 1 ? (double)flops * 0.5 : (double)flops;
+    const tn_tensor *q = NULL, *k = NULL, *out = NULL;
+    for (uint32_t i = 0; i < op->arg_count; ++i) {
+        const tn_tensor *one = &op->args[i].tensor;
+        q = op->args[i].role == TN_ARG_Q ? one : q;
+        k = op->args[i].role == TN_ARG_K ? one : k;
+        out = op->args[i].role == TN_ARG_OUT ? one : out;
+    }
+    if (op->kind != TN_OP_ATTENTION || (t != NULL && t->pass != TN_PASS_FORWARD) || q == NULL ||
+        k == NULL || out == NULL || q->rank < 3 || k->rank != q->rank)
+        return (double)flops;
+    int r = q->rank;
+    double n = 2.0 * (double)(q->dim[r - 1] + out->dim[r - 1]) * (double)k->dim[r - 2];
+    for (int d = 0; d < r - 1; ++d)
+        n *= (double)q->dim[d];
+    bool causal =
+        t != NULL && (t->flags & (TN_ATTENTION_CAUSAL | TN_ATTENTION_CAUSAL_FROM_END)) != 0;
+    return causal && q->dim[r - 2] > 1 ? n * 0.5 : n;
 }
 
 typedef struct bench {
@@ -357,7 +370,7 @@ int tool_bench_op(const tool_setup *with, const char *text)
         }
     tool_problem p = {.text = text,
                       .dtype = tn_dtype_name((tn_dtype)b->op->args[0].tensor.dtype),
-                      .flops = useful(b->op, flops),
+                      .flops = told(b->op, flops),
                       .bytes = (double)bytes,
                       .written = (double)bytes_of(&b->op->args[b->out].tensor)};
     tool_report(with, &p, b->c, b->own, b->count);
