@@ -275,7 +275,7 @@ static void add_ours(bench *b, const char *text)
         snprintf(one->cls, sizeof one->cls, "%s%s", tool_class_name(cls),
                  cls == TN_CLASS_FAST && b->op->numerics.allow != 0 ? "+allow" : "");
         snprintf(one->impl, sizeof one->impl, "tenon");
-        snprintf(one->kernel, sizeof one->kernel, "%s", j->kernel);
+        memcpy(one->kernel, j->kernel, sizeof one->kernel);
     }
     b->count = b->own;
 }

@@ -100,7 +100,7 @@ static bool dense(const tn_tensor *t)
 
 static void *prepare_matmul(const tn_peer *peer, const tn_op *op, void *const *data)
 {
-    void *a, *b, *c;
+    void *a = NULL, *b = NULL, *c = NULL;
     const tn_tensor *ta = operand(op, TN_ARG_A, data, &a), *tb = operand(op, TN_ARG_B, data, &b);
     const tn_tensor *tc = operand(op, TN_ARG_OUT, data, &c);
     const tn_matmul *attr = op->attr;
@@ -123,7 +123,7 @@ static void *prepare_matmul(const tn_peer *peer, const tn_op *op, void *const *d
 
 static void *prepare_conv(const tn_peer *peer, const tn_op *op, void *const *data)
 {
-    void *a, *b, *c;
+    void *a = NULL, *b = NULL, *c = NULL;
     const tn_tensor *ta = operand(op, TN_ARG_A, data, &a), *tb = operand(op, TN_ARG_B, data, &b);
     const tn_tensor *tc = operand(op, TN_ARG_OUT, data, &c);
     const tn_conv *t = op->attr;
