@@ -267,19 +267,56 @@ static void build(golden *g, built *b)
     b->op.args = b->args;
 }
 
-/* Reads an output back and counts the words that are not the golden ones. */
-static void compare(tn_queue *queue, const golden *g, const operand *want, tn_buffer *buffer)
+/* Every NaN of a type as the one that the vectors hold. */
+static uint32_t one_nan(uint32_t dtype, uint32_t word)
 {
-    uint32_t *got = malloc(want->count * 4u + 4u);
-    size_t wrong = 0;
+    static const struct {
+        uint32_t dtype, magnitude, inf, nan;
+    } types[] = {{TN_F32, 0x7fffffff, 0x7f800000, 0x7fc00000},
+                 {TN_BF16, 0x7fff, 0x7f80, 0x7fc0},
+                 {TN_F16, 0x7fff, 0x7c00, 0x7e00},
+                 {TN_F8E4M3, 0x7f, 0x7e, 0x7f},
+                 {TN_F8E5M2, 0x7f, 0x7c, 0x7e}};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; ++i)
+        if (types[i].dtype == dtype && (word & types[i].magnitude) > types[i].inf)
+            return types[i].nan;
+    return word;
+}
+
+/* What `types=a:bf16,out:f16` says of an operand; f32 where it says nothing. */
+static tn_dtype type_of(const golden *g, const char *name)
+{
+    static const tn_dtype types[] = {TN_BF16, TN_F16, TN_F8E4M3, TN_F8E5M2};
+    char text[128], *save = NULL;
+    if (value_of(g, "types", text, sizeof text) == NULL)
+        return TN_F32;
+    for (char *t = strtok_r(text, ",", &save); t != NULL; t = strtok_r(NULL, ",", &save)) {
+        size_t n = strlen(name);
+        for (size_t i = 0; i < 4; ++i)
+            if (strncmp(t, name, n) == 0 && t[n] == ':' &&
+                strcmp(t + n + 1, tn_dtype_name(types[i])) == 0)
+                return types[i];
+    }
+    return TN_F32;
+}
+
+/* Reads an output back and counts the words that are not the golden ones. */
+static void compare(tn_queue *queue, const golden *g, const operand *want, uint32_t dtype,
+                    tn_buffer *buffer)
+{
+    size_t element_bytes = tn_dtype_bits((tn_dtype)dtype) / 8, wrong = 0;
+    char *got = malloc(want->count * element_bytes + 4u);
     TN_REQUIRE(got != NULL &&
-                   tn_queue_read(queue, got, buffer, 0, want->count * 4u, NULL) == TN_OK &&
+                   tn_queue_read(queue, got, buffer, 0, want->count * element_bytes, NULL) ==
+                       TN_OK &&
                    tn_queue_wait_idle(queue, UINT64_MAX) == TN_OK,
                "%s", g->head);
     for (size_t k = 0; k < want->count; ++k) {
-        uint32_t word = (got[k] & 0x7fffffffu) > 0x7f800000u ? 0x7fc00000u : got[k];
+        uint32_t word = 0;
+        memcpy(&word, got + k * element_bytes, element_bytes);
+        word = one_nan(dtype, word);
         if (word != want->word[k] && wrong++ == 0)
-            fprintf(stderr, "%s: %s %zu is %08x, golden %08x\n", g->head, want->name, k, got[k],
+            fprintf(stderr, "%s: %s %zu is %08x, golden %08x\n", g->head, want->name, k, word,
                     want->word[k]);
     }
     TN_EXPECT(wrong == 0, "%s: %zu of %zu words of %s differ", g->head, wrong, want->count,
@@ -311,7 +348,9 @@ static void check(tn_device *device, tn_queue *queue, golden *g)
             memcpy(&f, &o->word[k], sizeof f);
             o->word[k] = (uint32_t)(int32_t)f;
         }
-        t->dtype = as_bool ? TN_BOOL : as_int ? TN_S32 : TN_F32;
+        t->dtype = as_bool ? TN_BOOL : as_int ? TN_S32 : type_of(g, o->name);
+        size_t size = tn_dtype_bits((tn_dtype)t->dtype) / 8;
+        uint64_t bytes = o->count * size;
         t->rank = o->rank;
         int64_t stride = 1;
         for (int d = o->rank; d-- > 0;) {
@@ -319,23 +358,24 @@ static void check(tn_device *device, tn_queue *queue, golden *g)
             t->stride[d] = stride;
             stride *= o->dim[d];
         }
-        tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = o->count * 4u};
+        tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = bytes};
         TN_REQUIRE(tn_buffer_create(device, &desc, &buffer[i]) == TN_OK, "%s", g->head);
         t->buffer = buffer[i];
-        uint8_t *flags = as_bool ? malloc(o->count + 1) : NULL;
-        for (size_t k = 0; flags != NULL && k < o->count; ++k)
-            flags[k] = o->word[k] != 0;
+        uint8_t *packed = malloc(o->count * 4u + 1);
+        TN_REQUIRE(packed != NULL, "memory");
+        for (size_t k = 0; k < o->count; ++k) {
+            uint32_t w = as_bool ? o->word[k] != 0 : o->word[k];
+            memcpy(packed + k * size, &w, size); /* little-endian, as all that is tested here */
+        }
         bool out = strcmp(o->name, "out") == 0;
         if (out)
-            TN_REQUIRE(tn_queue_fill(queue, buffer[i], 0, o->count * 4u, 0x7fc0dead, 4, NULL) ==
-                           TN_OK,
-                       "%s", g->head);
+            TN_REQUIRE(tn_queue_fill(queue, buffer[i], 0, bytes, 0x7f, 1, NULL) == TN_OK, "%s",
+                       g->head);
         else if (o->count != 0)
-            TN_REQUIRE(tn_queue_write(queue, buffer[i], 0, flags != NULL ? (void *)flags : o->word,
-                                      flags != NULL ? o->count : o->count * 4u, NULL) == TN_OK,
-                       "%s", g->head);
+            TN_REQUIRE(tn_queue_write(queue, buffer[i], 0, packed, bytes, NULL) == TN_OK, "%s",
+                       g->head);
         TN_REQUIRE(tn_queue_wait_idle(queue, UINT64_MAX) == TN_OK, "%s", g->head);
-        free(flags);
+        free(packed);
     }
     b.op.arg_count = g->count;
     operand *want = find(g, "out");
@@ -345,8 +385,10 @@ static void check(tn_device *device, tn_queue *queue, golden *g)
     if (st != TN_OK)
         tn_error_last(&e);
     TN_EXPECT(st == TN_OK, "%s: %s", g->head, e.text != NULL ? e.text : "");
-    if (st == TN_OK)
-        compare(queue, g, want, buffer[want - g->item]);
+    if (st == TN_OK) {
+        size_t at = (size_t)(want - g->item);
+        compare(queue, g, want, b.args[at].tensor.dtype, buffer[at]);
+    }
     for (uint32_t i = 0; i < g->count; ++i)
         tn_buffer_release(buffer[i]);
 }
@@ -394,7 +436,7 @@ static void check_backward(tn_runtime *rt, tn_device *device, tn_queue *queue, g
     TN_EXPECT(st == TN_OK, "%s: %s", g->head, e.text != NULL ? e.text : "");
     for (uint32_t i = 0; i < g->count; ++i) {
         if (st == TN_OK && output[i])
-            compare(queue, g, &g->item[i], buffer[i]);
+            compare(queue, g, &g->item[i], TN_F32, buffer[i]);
         tn_buffer_release(buffer[i]);
     }
     tn_op_free(rt, op);
@@ -435,8 +477,9 @@ static unsigned run_file(tn_runtime *rt, tn_device *device, tn_queue *queue, con
 
 static void golden_vectors(uint32_t queue_flags)
 {
-    static const char *const files[] = {"functions.txt", "matmul.txt", "rows.txt",
-                                        "attention.txt", "axes.txt",   "backward.txt", "images.txt"};
+    static const char *const files[] = {"functions.txt", "matmul.txt",       "rows.txt",
+                                        "attention.txt", "axes.txt",         "backward.txt",
+                                        "images.txt",    "matmul_narrow.txt"};
     for (const char *const *uri = tn_test_devices(); *uri != NULL; ++uri) {
         tn_runtime *rt = NULL;
         tn_device *device = NULL;

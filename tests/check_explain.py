@@ -81,7 +81,7 @@ def main():
     rows = len(explain("matmul 64x64x64:f32")[0]["choices"])
     for uri in ("cpu", "cpu?private=1"):
         # dtype: every row of the op refuses, none is left out
-        d = has("matmul 8x8x8:f16", [uri], "matmul.dtype", rc=1)
+        d = has("matmul 8x8x8:f64", [uri], "matmul.dtype", rc=1)
         expect(len(d["choices"]) == rows and d["plan"] is None and d["refused"]["reason"] == "matmul.dtype", f"dtype: {d}")
         # layout, and a stride that a row does not take
         has("matmul 8x8x8:f32:nt", [uri], "matmul.layout", "direct")
@@ -110,7 +110,7 @@ def main():
     expect(not null["accepted"] and null["refused"]["reason"] == "null.no_kernels", f"null: {null}")
     expect(null["plan"]["fallback"] is True and null["plan"]["device"] == "cpu"
            and null["plan"]["kernel"] == cpu["plan"]["kernel"], f"fallback: {null['plan']}")
-    expect(explain("matmul 8x8x8:f16", "null", rc=1)[0]["plan"] is None, "a fallback that cpu refuses too")
+    expect(explain("matmul 8x8x8:f64", "null", rc=1)[0]["plan"] is None, "a fallback that cpu refuses too")
     text = run("softmax 8x33:f32:axis=1", "--device", "null", "--device", "cpu")
     for part in ("null.no_kernels", "falls back to", "chosen", "refused", "class bounded", "workspace"):
         expect(part in text, f"no '{part}' in: {text}")

@@ -319,7 +319,8 @@ static void posts(sample *s, uint32_t count, uint32_t kind)
 TN_TEST(errors_kernels, params)
 {
     REFUSED(matmul, s.op.arg_count = 2, "matmul.operand", "args");
-    REFUSED(matmul, s.args[0].tensor.dtype = TN_F16, "matmul.dtype", "a");
+    REFUSED(matmul, s.args[0].tensor.dtype = TN_F64, "matmul.dtype", "a");
+    REFUSED(matmul, add(&s, TN_ARG_C, TN_F16, DIMS(5)), "matmul.dtype", "c");
     REFUSED(matmul, s.args[0].tensor.rank = 3, "matmul.rank", "a");
     REFUSED(matmul, s.args[0].flags = TN_ARG_PACKED, "matmul.packed", "a");
     REFUSED(matmul, posts(&s, 13, TN_POST_RELU), "matmul.posts", "posts");

@@ -86,7 +86,7 @@ TN_TEST(errors_plan, descriptions)
                "exact");
         CREATE("matmul 4x4x4:f32:acc=f64", &d, TN_STATUS_UNSUPPORTED, "kernel.accumulate",
                "numerics.accumulate", "f64");
-        CREATE("matmul 4x4x4:f16", &d, TN_STATUS_UNSUPPORTED, "matmul.dtype", "a", "f16");
+        CREATE("matmul 4x4x4:f64", &d, TN_STATUS_UNSUPPORTED, "matmul.dtype", "a", "f64");
         TN_INVALID(tn_plan_get_info(NULL, NULL), "argument.null", "plan", "NULL");
         TN_INVALID(tn_plan_arithmetic(NULL, NULL), "argument.null", "plan", "NULL");
         TN_INVALID(tn_plan_explain(NULL, ignore_choice, NULL), "argument.null", "plan", "NULL");
@@ -318,7 +318,7 @@ TN_TEST(errors_plan, fallback)
                        .kernel = "matmul_canonical"};
     CREATE("matmul 8x8x8", &d, TN_STATUS_UNSUPPORTED, "null.no_kernels", NULL, NULL);
     d.kernel = NULL;
-    CREATE("matmul 8x8x8:f16", &d, TN_STATUS_UNSUPPORTED, "null.no_kernels", NULL, NULL);
+    CREATE("matmul 8x8x8:f64", &d, TN_STATUS_UNSUPPORTED, "null.no_kernels", NULL, NULL);
     TN_ACCEPTS(tn_queue_call(bed.q, nothing, NULL, NULL) == TN_OK);
     TN_EXPECT(tn_queue_wait_idle(bed.q, UINT64_MAX) == TN_OK);
     tn_queue_release(r);

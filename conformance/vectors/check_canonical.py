@@ -4,7 +4,8 @@
 
 Recomputes every golden vector of canonical-1/ and compares bits.
 A vector file holds cases: `case OP key=value ...`, then one line per operand: name, dims, hex words.
-A NaN is written 7fc00000 and stands for every NaN."""
+Words are of f32, or of the type that `types=` gives the operand.
+A NaN is written 7fc00000 (7fc0, 7e00, 7f and 7e in the narrow types) and stands for every NaN."""
 import math
 import os
 import struct
@@ -23,6 +24,30 @@ def r32(x):
     except OverflowError:
         return INF if x > 0 else -INF
 def H(text): return float.fromhex(text)
+# bits of precision, least normal exponent, largest value, what is beyond
+FORMATS = {"bf16": (8, -126, float.fromhex("0x1.fep127"), INF), "f16": (11, -14, 65504.0, INF), "f8e4m3": (4, -6, 448.0, NAN), "f8e5m2": (3, -14, 57344.0, INF)}
+def narrow(kind, x):
+    """To the nearest value of a type, even where two are."""
+    if kind == "f32" or x != x or x == 0: return x
+    p, least, most, beyond = FORMATS[kind]
+    if abs(x) == INF: return x * beyond
+    step = 2.0 ** (max(math.frexp(x)[1] - 1, least) - p + 1)
+    y = round(x / step) * step  # the quotient is exact, and round() goes to even
+    return math.copysign(abs(y), x) if abs(y) <= most else math.copysign(1.0, x) * beyond
+def types(key): return dict(t.split(":") for t in key["types"].split(",")) if "types" in key else {}
+def half(u): return struct.unpack("<e", struct.pack("<H", u))[0]
+def value(kind, u):
+    """What a word of a type stands for."""
+    if kind == "f8e4m3":
+        e, m, sign = u >> 3 & 15, u & 7, -1.0 if u >> 7 else 1.0
+        return NAN if u & 127 == 127 else sign * (m * 2.0 ** -9 if e == 0 else (8 + m) * 2.0 ** (e - 10))
+    return {"f32": val, "bf16": lambda w: val(w << 16), "f16": half, "f8e5m2": lambda w: half(w << 8)}[kind](u)
+def word(kind, x):
+    """The word of a value that the type has."""
+    if x != x: return {"f32": 0x7FC00000, "bf16": 0x7FC0, "f16": 0x7E00, "f8e4m3": 0x7F, "f8e5m2": 0x7E}[kind]
+    if kind == "f8e4m3": return next(u for u in range(256) if value(kind, u) == x and u >> 7 == (math.copysign(1.0, x) < 0))
+    f16 = 0 if kind in ("f32", "bf16") else struct.unpack("<H", struct.pack("<e", x))[0]
+    return {"f32": bits(x), "bf16": bits(x) >> 16, "f16": f16, "f8e5m2": f16 >> 8}[kind]
 
 # One rounding each; binary64 has more than 2 * 24 + 2 bits, so rounding twice is innocuous for + and *.
 def add(a, b): return r32(a + b)
@@ -465,7 +490,7 @@ def matmul(key, x, dims):
                 y = {"": lambda: y, "bias": lambda: add(y, x["bias"][j]), "add": lambda: add(y, x["add"][i * n + j]),
                      "scale": lambda: mul(y, H(key["scale"]))}.get(post, lambda: UNARY[post](y))()
             out.append(y)
-    return out
+    return [narrow(types(key).get("out", "f32"), y) for y in out]
 def attention(key, x, dims):
     (hq, sq, d), (hkv, sk, _), dv = dims["q"], dims["k"], dims["v"][2]
     heads = [split(split(x[n], w), s) for n, w, s in (("q", d, sq), ("k", d, sk), ("v", dv, sk))]
@@ -512,12 +537,13 @@ def main():
     count = bad = 0
     for name in sorted(os.listdir(HERE)):
         for op, key, args, head in cases(os.path.join(HERE, name)):
-            x = {n: [val(w) for w in words] for n, (_, words) in args.items()}
+            kind = {n: types(key).get(n, "f32") for n in args}
+            x = {n: [value(kind[n], w) for w in words] for n, (_, words) in args.items()}
             dims = {n: d for n, (d, _) in args.items()}
             outputs = backward(key, x, dims) if op == "backward" else {"out": compute(op, key, x, dims)}
             wrong = 0
             for output, values in outputs.items():
-                got, want = [bits(y) for y in values], args[output][1]
+                got, want = [word(kind[output], y) for y in values], args[output][1]
                 wrong += sum(a != b for a, b in zip(got, want)) + abs(len(got) - len(want))
             count, bad = count + 1, bad + (wrong > 0)
             if wrong:

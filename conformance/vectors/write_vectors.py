@@ -37,7 +37,9 @@ class File:
         assert len(got) == size(out_dims), (op, key)
         lines = ["case " + " ".join([op] + [f"{k}={v}" for k, v in key.items()])]
         for name, (dims, values) in list(args.items()) + [("out", (out_dims, got))]:
-            lines.append(" ".join([name, "x".join(map(str, dims))] + [f"{cc.bits(v):08x}" for v in values]))
+            kind = cc.types(key).get(name, "f32")
+            digits = {"f32": 8, "bf16": 4, "f16": 4}.get(kind, 2)
+            lines.append(" ".join([name, "x".join(map(str, dims))] + [f"{cc.word(kind, v):0{digits}x}" for v in values]))
         self.parts.append("\n".join(lines) + "\n")
 
     def backward(self, of, form, args, out_dims, **key):
@@ -86,6 +88,26 @@ def matmuls():
     f.case("matmul", [m, n], {"a": ([m, k], wide), "b": ([k, n], gauss(k * n))})
     small = [cc.r32(x * 2.0 ** -75) for x in gauss(m * k)]
     f.case("matmul", [m, n], {"a": ([m, k], small), "b": ([k, n], [cc.r32(x * 2.0 ** -70) for x in gauss(k * n)])})
+    f.close()
+
+
+def narrow_matmuls():
+    f = File("matmul_narrow.txt")
+    for a, b, out in (("bf16", "bf16", "f32"), ("bf16", "bf16", "bf16"), ("f16", "f16", "f32"), ("f16", "f16", "f16"), ("f8e4m3", "f8e4m3", "f32"),
+                      ("f8e4m3", "f8e5m2", "bf16"), ("f8e5m2", "f8e4m3", "f8e5m2"), ("f32", "bf16", "f32"), ("bf16", "f8e4m3", "bf16"), ("f16", "f32", "f8e4m3")):
+        types = f"a:{a},b:{b},out:{out}"
+
+        def of(kind, n, s=1.0): return [cc.narrow(kind, x) for x in gauss(n, s)]
+        for m, n, k in ((2, 3, 0), (1, 18, 128), (5, 3, 300)):
+            f.case("matmul", [m, n], {"a": ([m, k], of(a, m * k)), "b": ([k, n], of(b, k * n))}, types=types)
+        m, n, k = 2, 19, 131
+        wide = [cc.narrow(a, cc.r32(x * 2.0 ** R.randint(-14, 6))) for x in gauss(m * k)]
+        f.case("matmul", [m, n], {"a": ([m, k], wide), "b": ([k, n], of(b, k * n, 8.0))}, types=types)
+        f.case("matmul", [m, n], {"a": ([m, k], of(a, m * k)), "b": ([k, n], of(b, k * n)), "c": ([m, n], gauss(m * n))}, types=types, alpha=0.75, beta=-1.5)
+        f.case("matmul", [m, n], {"a": ([m, k], of(a, m * k)), "b": ([k, n], of(b, k * n)), "bias": ([n], of(out, n)), "add": ([m, n], gauss(m * n))},
+               types=types + f",bias:{out}", posts="bias+gelu+add")
+        special = [cc.narrow(a, x) for x in SPECIAL]
+        f.case("matmul", [len(special), 2], {"a": ([len(special), 1], special), "b": ([1, 2], [1.0, -0.5])}, types=types)
     f.close()
 
 
@@ -212,5 +234,5 @@ def images():
 
 
 os.makedirs(cc.HERE, exist_ok=True)
-for make in (functions, matmuls, rows, attentions, axes, backwards, images):
+for make in (functions, matmuls, rows, attentions, axes, backwards, images, narrow_matmuls):
     make()

@@ -3,7 +3,7 @@
 #ifndef TN_KERNELS_SIMD_AVX2_H
 #define TN_KERNELS_SIMD_AVX2_H
 
-#include <immintrin.h>
+#include <kernels/common/widen.h>
 
 enum { VF_LANES = 8 };
 typedef __m256 vf;
@@ -20,6 +20,22 @@ static inline vf vf_set1(float x)
 static inline vf vf_load(const float *p)
 {
     return _mm256_loadu_ps(p);
+}
+static inline vf vf_load_bf16(const uint16_t *p)
+{
+    return tn_k_widen8_bf16(p);
+}
+static inline vf vf_load_f16(const uint16_t *p)
+{
+    return tn_k_widen8_f16(p);
+}
+static inline vf vf_load_f8e4m3(const uint8_t *p)
+{
+    return tn_k_widen8_f8e4m3(p);
+}
+static inline vf vf_load_f8e5m2(const uint8_t *p)
+{
+    return tn_k_widen8_f8e5m2(p);
 }
 static inline void vf_store(float *p, vf v)
 {

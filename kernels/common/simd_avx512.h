@@ -4,6 +4,7 @@
 #define TN_KERNELS_SIMD_AVX512_H
 
 #include <immintrin.h>
+#include <stdint.h>
 
 enum { VF_LANES = 16 };
 typedef __m512 vf;
@@ -20,6 +21,30 @@ static inline vf vf_set1(float x)
 static inline vf vf_load(const float *p)
 {
     return _mm512_loadu_ps(p);
+}
+static inline vf vf_load_bf16(const uint16_t *p)
+{
+    __m256i h = _mm256_loadu_si256((const __m256i *)p);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
+}
+static inline vf vf_load_f16(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+static inline vf vf_load_f8e5m2(const uint8_t *p)
+{
+    __m256i w = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p));
+    return _mm512_cvtph_ps(_mm256_slli_epi16(w, 8));
+}
+/* See tn_k_widen8_f8e4m3(). */
+static inline vf vf_load_f8e4m3(const uint8_t *p)
+{
+    __m256i w = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p));
+    __m256i sign = _mm256_and_si256(_mm256_slli_epi16(w, 8), _mm256_set1_epi16((short)0x8000));
+    __m256i size = _mm256_and_si256(_mm256_slli_epi16(w, 7), _mm256_set1_epi16(0x3f80));
+    __m256i nan = _mm256_cmpeq_epi16(size, _mm256_set1_epi16(0x3f80));
+    size = _mm256_or_si256(size, _mm256_and_si256(nan, _mm256_set1_epi16(0x7c00)));
+    return _mm512_mul_ps(_mm512_cvtph_ps(_mm256_or_si256(sign, size)), _mm512_set1_ps(256.0f));
 }
 static inline void vf_store(float *p, vf v)
 {

@@ -16,13 +16,23 @@ typedef struct tn_k_matmul_view {
 typedef struct tn_k_matmul_post {
     uint32_t kind; /* tn_post_kind */
     int32_t operand;
+    uint32_t type; /* tn_dtype of the operand */
     float a, b;
     tn_k_matmul_view view;
 } tn_k_matmul_post;
 
+/** out = post(alpha * a b + beta * c).
+ *  shape     a [...,M,K], b [...,K,N] or transposed, out [...,M,N]; batch dims broadcast
+ *  dtype     a and b f32, bf16, f16, f8e4m3 or f8e5m2, each by itself: activations of one type
+ *            with weights of another, and the two 8-bit formats together; added up in f32; out any
+ *            of them; c and operands of posts f32 or out's type
+ *  numerics  CANONICAL: operands widened exactly, the dot of docs/NUMERICS.md section 3, posts in
+ *            f32, rounded once at the end. BOUNDED: one chain of fma over a block of k
+ *  memory    b may be packed, by the layout of the row that packed it */
 typedef struct tn_k_matmul {
     tn_k_operands operands;
-    int32_t c, out; /* operand index; c -1: no C; a is 0, b is 1 */
+    int32_t c, out;                            /* operand index; c -1: no C; a is 0, b is 1 */
+    uint32_t a_type, b_type, c_type, out_type; /* tn_dtype */
     uint32_t batch_rank, post_count, b_packed, b_transposed;
     float alpha, beta;
     int64_t m, n, k, batch_count, b_matrices;
@@ -55,7 +65,7 @@ static inline void tn_k_matmul_locate(const tn_k_matmul *p, int64_t index, tn_k_
 
 /* The truth for bounds: dot and sum |a||b| of each output in float64, without alpha, beta and
  * epilogue; both dense [batch, M, N]. */
-void tn_k_matmul_ref(const tn_k_matmul *p, const float *a, const float *b, double *out_dot,
+void tn_k_matmul_ref(const tn_k_matmul *p, const void *a, const void *b, double *out_dot,
                      double *out_magnitude);
 
 /* Every row's `arithmetic`: exact products in an fma, f32 sums; the functions of the epilogue are

@@ -28,6 +28,20 @@ static void canonical_plan(const void *params, const tn_k_caps *caps, tn_k_launc
                                                (caps->workers ? caps->workers : 1));
 }
 
+/* Chunks of 128 chains; elements of any type enter as the f32 that they are exactly. */
+static float dot(const tn_k_matmul *p, const void *a, int64_t a_at, const void *b, int64_t b_at)
+{
+    float t = 0.0f;
+    for (int64_t k0 = 0; k0 < p->k; k0 += TN_C_CHUNK) {
+        float s = 0.0f;
+        for (int64_t k = k0; k < p->k && k < k0 + TN_C_CHUNK; k++)
+            s = __builtin_fmaf(tn_k_widen(p->a_type, a, a_at + k * p->a_view.col),
+                               tn_k_widen(p->b_type, b, b_at + k * p->b_view.row), s);
+        t = t + s;
+    }
+    return t;
+}
+
 static void canonical_run(const tn_k_launch *launch, const void *params, void *const *operand,
                           void *shared, void *worker_scratch, uint32_t phase, uint32_t first,
                           uint32_t last)
@@ -39,10 +53,9 @@ static void canonical_run(const tn_k_launch *launch, const void *params, void *c
         tn_k_matmul_item at;
         tn_k_matmul_locate(p, r / p->m, &at);
         int64_t i = r % p->m;
-        const float *a = (const float *)operand[0] + at.a + i * p->a_view.row;
-        const float *b = (const float *)operand[1] + at.b;
         for (int64_t j = 0; j < p->n; j++) {
-            float y = tn_c_dot(a, p->a_view.col, b + j * p->b_view.col, p->b_view.row, p->k);
+            float y =
+                dot(p, operand[0], at.a + i * p->a_view.row, operand[1], at.b + j * p->b_view.col);
             matmul_finish(p, &at, operand, i, j, &y, 1, 1);
         }
     }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Few-row matmul on AVX2 that reads an unpacked B once, in the CANONICAL order. */
+/* Matmul of at most four rows with a B of f32, read once where it lies. */
 #include <kernels/common/simd_avx2.h>
 
+#define MATMUL_B       TN_F32
+#define MATMUL_TOKEN   "f32"
+#define MATMUL_ELEM    float
+#define MATMUL_LOAD    vf_load
 #define MATMUL_VARIANT tn_k_matmul_f32_avx2_gemv
 #define MATMUL_NAME    "matmul_f32_avx2_gemv"
 #define MATMUL_ISA     TN_K_ISA_AVX2

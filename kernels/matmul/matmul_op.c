@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Matmul: params from a validated op, and the rows of the cpu target. */
-#include <kernels/common/canonmath.h>
+#include <kernels/common/post.h>
+#include <kernels/common/widen.h>
 #include <kernels/matmul/matmul.h>
 #include <string.h>
 
@@ -134,8 +135,10 @@ static bool take_posts(const tn_op *op, tn_k_matmul *p, int rank, tn_k_why *why)
             continue;
         uint32_t flags = 0;
         const tn_tensor *t = find(op, from->role, &flags);
-        if (t == NULL || t->dtype != TN_F32 || t->rank > rank)
-            return refuse(why, "matmul.post_operand", "posts", "needs an f32 operand");
+        if (t == NULL || (t->dtype != TN_F32 && t->dtype != p->out_type) || t->rank > rank)
+            return refuse(why, "matmul.post_operand", "posts",
+                          "needs an operand of f32 or of the output's type");
+        to->type = t->dtype;
         to->operand = add_operand(&p->operands, from->role, flags);
         full_view(t, rank, &to->view);
     }
@@ -153,9 +156,14 @@ static bool matmul_params(const tn_op *op, void *out_params, tn_k_why *why)
     memset(p, 0, sizeof *p);
     if (a == NULL || b == NULL || out == NULL)
         return refuse(why, "matmul.operand", "args", "a, b and out are needed");
-    if (a->dtype != TN_F32 || b->dtype != TN_F32 || out->dtype != TN_F32 ||
-        (c != NULL && c->dtype != TN_F32))
-        return refuse(why, "matmul.dtype", "a", "only f32");
+    if (!tn_k_widens(a->dtype) || !tn_k_widens(b->dtype) || !tn_k_widens(out->dtype))
+        return refuse(why, "matmul.dtype", "a", "only f32, bf16, f16, f8e4m3 and f8e5m2");
+    if (c != NULL && c->dtype != TN_F32 && c->dtype != out->dtype)
+        return refuse(why, "matmul.dtype", "c", "only f32 and the output's type");
+    p->a_type = a->dtype;
+    p->b_type = b->dtype;
+    p->c_type = c != NULL ? c->dtype : TN_F32;
+    p->out_type = out->dtype;
     if (a->rank < 2 || b->rank < 2 || out->rank < 2 || out->rank > TN_MAX_RANK ||
         a->rank > out->rank || b->rank > out->rank || (c != NULL && c->rank > out->rank))
         return refuse(why, "matmul.rank", "a", "ranks 2 to 8, none above the output's");
@@ -208,46 +216,18 @@ void tn_k_matmul_arithmetic(const void *params, tn_arithmetic *out)
 {
     const tn_k_matmul *p = params;
     for (uint32_t i = 0; i < p->post_count; i++) {
-        uint32_t kind = p->post[i].kind;
-        float ulp = kind == TN_POST_GELU        ? TN_C_GELU_ULP
-                    : kind == TN_POST_GELU_TANH ? TN_C_GELU_TANH_ULP
-                    : kind == TN_POST_SILU      ? TN_C_SILU_ULP
-                                                : 0.0f;
+        float ulp = tn_k_post_ulp(p->post[i].kind);
         out->exp_ulp = ulp > out->exp_ulp ? ulp : out->exp_ulp;
     }
 }
 
-extern const tn_k_variant tn_k_matmul_canonical;
-#if defined(__x86_64__)
-extern const tn_k_variant tn_k_matmul_f32_avx2_direct_6x16,
-    tn_k_matmul_f32_avx2_direct_6x16_canonical, tn_k_matmul_f32_avx2_6x16_canonical,
-    tn_k_matmul_f32_avx2_6x16, tn_k_matmul_f32_avx2_gemv,
-    tn_k_matmul_f32_avx512_direct_14x32_canonical, tn_k_matmul_f32_avx512_14x32_canonical,
-    tn_k_matmul_f32_avx512_14x32;
-#elif defined(__aarch64__)
-extern const tn_k_variant tn_k_matmul_f32_neon_direct_6x16,
-    tn_k_matmul_f32_neon_direct_6x16_canonical, tn_k_matmul_f32_neon_6x16_canonical,
-    tn_k_matmul_f32_neon_6x16, tn_k_matmul_f32_neon_gemv;
-#endif
-
+#define TN_ROW(name) extern const tn_k_variant name;
+#include <kernels/matmul/matmul_variants.inc>
+#undef TN_ROW
 static const tn_k_variant *const variants[] = {
-    &tn_k_matmul_canonical,
-#if defined(__x86_64__)
-    &tn_k_matmul_f32_avx2_direct_6x16_canonical,
-    &tn_k_matmul_f32_avx2_direct_6x16,
-    &tn_k_matmul_f32_avx2_6x16_canonical,
-    &tn_k_matmul_f32_avx2_6x16,
-    &tn_k_matmul_f32_avx2_gemv,
-    &tn_k_matmul_f32_avx512_direct_14x32_canonical,
-    &tn_k_matmul_f32_avx512_14x32_canonical,
-    &tn_k_matmul_f32_avx512_14x32,
-#elif defined(__aarch64__)
-    &tn_k_matmul_f32_neon_direct_6x16_canonical,
-    &tn_k_matmul_f32_neon_direct_6x16,
-    &tn_k_matmul_f32_neon_6x16_canonical,
-    &tn_k_matmul_f32_neon_6x16,
-    &tn_k_matmul_f32_neon_gemv,
-#endif
+#define TN_ROW(name) &name,
+#include <kernels/matmul/matmul_variants.inc>
+#undef TN_ROW
 };
 
 extern const tn_k_op tn_k_op_matmul;
