@@ -174,6 +174,9 @@ def main():
     out = ["# Performance", "", "Made by `bench/performance.py` from the output of `tenon bench --json`; do not edit. Ours and the peers take turns "
            "in one process, at least", "15 rounds, warm, pinned to the same cpus, and every number is a median of rounds. "
            "Ratios above 1 are in our favour; a difference within the spread", "is a tie. Another machine has other numbers: compare ratios, not times.", "",
+           "    tenon bench --suite peers --json bench/results/threads1.json",
+           "    tenon bench --suite peers --threads 2 --json bench/results/threads2.json",
+           "    bench/performance.py bench/results/*.json", "",
            "## Machine", ""]
     out += table(["cpu", "threads", "f32 fma peak", "read", "copy"],
                  [[str(f.get("cpu", "?")), str(f.get("threads", "?")), f"{f['peak_gflops']:.0f} GFLOP/s", f"{f['read_gbs']:.1f} GB/s",

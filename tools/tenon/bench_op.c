@@ -308,6 +308,12 @@ static void add_peers(bench *b, const char *text)
     }
 }
 
+static bool is_output(uint32_t role)
+{
+    return role == TN_ARG_OUT || role == TN_ARG_OUT_GRAD_A || role == TN_ARG_OUT_GRAD_B ||
+           role == TN_ARG_OUT_GRAD_V;
+}
+
 static bool prepare(bench *b, const char *text)
 {
     b->out = OPERANDS;
@@ -321,9 +327,10 @@ static bool prepare(bench *b, const char *text)
             return false;
         }
         memset(b->data[i], 0, bytes);
-        if (b->op->args[i].role == TN_ARG_OUT)
+        bool output = is_output(b->op->args[i].role);
+        if (output && b->out == OPERANDS)
             b->out = i;
-        else
+        if (!output)
             fill(b->op, i, b->data[i], 1);
     }
     add_ours(b, text);
