@@ -18,6 +18,7 @@ enum { TN_V_WIDTH = 4 };
 #define TN_V_STORE        vst1q_f32
 #define TN_V_ADD          vaddq_f32
 #define TN_V_SUB          vsubq_f32
+#define TN_V_MUL          vmulq_f32
 #define TN_V_FMA(a, b, c) vfmaq_f32(c, a, b)
 #define TN_V_SET1         vdupq_n_f32
 #elif defined(__AVX512F__)
@@ -85,9 +86,9 @@ TN_C_FN float tn_v_reduce(int mode, const float *x, int64_t count, float centre)
 #ifdef __ARM_NEON
 typedef int32x4_t tn_vi;
 
-TN_C_FN tn_vi tn_v_keys(bool most, const float *x)
+TN_C_FN tn_vi tn_v_keys_of(bool most, tn_v x)
 {
-    tn_vi i = vreinterpretq_s32_f32(vld1q_f32(x)), low = vdupq_n_s32(INT32_MAX);
+    tn_vi i = vreinterpretq_s32_f32(x), low = vdupq_n_s32(INT32_MAX);
     tn_vi key = veorq_s32(i, vandq_s32(vshrq_n_s32(i, 31), low));
     uint32x4_t nan = vcgtq_s32(vandq_s32(i, low), vdupq_n_s32(TN_C_KEY_INF));
     return vbslq_s32(nan, vdupq_n_s32(most ? INT32_MAX : INT32_MIN), key);
