@@ -6,8 +6,9 @@ set(TN_ISA_FLAGS_avx512 ${TN_ISA_FLAGS_avx2} -mavx512f -mavx512bw -mavx512dq -ma
     -mprefer-vector-width=512)
 # GCC's scheduling before register allocation moves loads so far up that a tile's accumulators are spilled.
 set(TN_ISA_FLAGS_neon -fno-schedule-insns)
+set(TN_ISA_FLAGS_avx512bf16 ${TN_ISA_FLAGS_avx512} -mavx512bf16 -mavx512vnni)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-    set(TN_ISAS avx2 avx512)
+    set(TN_ISAS avx2 avx512 avx512bf16)
 else()
     set(TN_ISAS neon)
 endif()

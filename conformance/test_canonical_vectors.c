@@ -109,7 +109,13 @@ static uint32_t role_of(const char *op, const char *name, uint32_t post_index)
                  {"stats", TN_ARG_STATS},
                  {"out_grad_a", TN_ARG_OUT_GRAD_A},
                  {"out_grad_b", TN_ARG_OUT_GRAD_B},
-                 {"out_grad_v", TN_ARG_OUT_GRAD_V}};
+                 {"out_grad_v", TN_ARG_OUT_GRAD_V},
+                 {"scale_of_a", TN_ARG_SCALE_OF + TN_ARG_A},
+                 {"scale_of_b", TN_ARG_SCALE_OF + TN_ARG_B},
+                 {"scale_of_out", TN_ARG_SCALE_OF + TN_ARG_OUT},
+                 {"zero_of_a", TN_ARG_ZERO_OF + TN_ARG_A},
+                 {"zero_of_b", TN_ARG_ZERO_OF + TN_ARG_B},
+                 {"zero_of_out", TN_ARG_ZERO_OF + TN_ARG_OUT}};
     if (strcmp(op, "matmul") == 0 && (strcmp(name, "bias") == 0 || strcmp(name, "add") == 0))
         return TN_ARG_POST0 + post_index;
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; ++i)
@@ -286,13 +292,13 @@ static uint32_t one_nan(uint32_t dtype, uint32_t word)
 /* What `types=a:bf16,out:f16` says of an operand; f32 where it says nothing. */
 static tn_dtype type_of(const golden *g, const char *name)
 {
-    static const tn_dtype types[] = {TN_BF16, TN_F16, TN_F8E4M3, TN_F8E5M2};
+    static const tn_dtype types[] = {TN_BF16, TN_F16, TN_F8E4M3, TN_F8E5M2, TN_S32, TN_S8, TN_U8};
     char text[128], *save = NULL;
     if (value_of(g, "types", text, sizeof text) == NULL)
         return TN_F32;
     for (char *t = strtok_r(text, ",", &save); t != NULL; t = strtok_r(NULL, ",", &save)) {
         size_t n = strlen(name);
-        for (size_t i = 0; i < 4; ++i)
+        for (size_t i = 0; i < sizeof types / sizeof types[0]; ++i)
             if (strncmp(t, name, n) == 0 && t[n] == ':' &&
                 strcmp(t + n + 1, tn_dtype_name(types[i])) == 0)
                 return types[i];
@@ -351,9 +357,10 @@ static void check(tn_device *device, tn_queue *queue, golden *g)
         t->dtype = as_bool ? TN_BOOL : as_int ? TN_S32 : type_of(g, o->name);
         size_t size = tn_dtype_bits((tn_dtype)t->dtype) / 8;
         uint64_t bytes = o->count * size;
-        t->rank = o->rank;
+        bool factor = strstr(o->name, "_of_") != NULL;
+        t->rank = factor && o->count == 1 ? 0 : o->rank; /* one number */
         int64_t stride = 1;
-        for (int d = o->rank; d-- > 0;) {
+        for (int d = t->rank; d-- > 0;) {
             t->dim[d] = o->dim[d];
             t->stride[d] = stride;
             stride *= o->dim[d];
@@ -477,9 +484,9 @@ static unsigned run_file(tn_runtime *rt, tn_device *device, tn_queue *queue, con
 
 static void golden_vectors(uint32_t queue_flags)
 {
-    static const char *const files[] = {"functions.txt", "matmul.txt",       "rows.txt",
-                                        "attention.txt", "axes.txt",         "backward.txt",
-                                        "images.txt",    "matmul_narrow.txt"};
+    static const char *const files[] = {"functions.txt", "matmul.txt",        "rows.txt",
+                                        "attention.txt", "axes.txt",          "backward.txt",
+                                        "images.txt",    "matmul_narrow.txt", "integers.txt"};
     for (const char *const *uri = tn_test_devices(); *uri != NULL; ++uri) {
         tn_runtime *rt = NULL;
         tn_device *device = NULL;

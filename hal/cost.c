@@ -27,6 +27,8 @@ static uint64_t elems(const tn_tensor *t, bool once)
 
 static uint64_t moved_bytes(const tn_tensor *t)
 {
+    if (tn__block_bytes(t->layout) != 0)
+        return mul(elems(t, true) / TN__BLOCK, tn__block_bytes(t->layout));
     uint64_t bits = mul(elems(t, true), tn_dtype_bits((tn_dtype)t->dtype));
     return bits / 8 + (bits % 8 != 0);
 }

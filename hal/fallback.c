@@ -66,6 +66,8 @@ static bool needs_copy_in(const tn_plan *plan, uint32_t arg)
     for (int i = 0; i < t->rank; ++i)
         elems *= (uint64_t)t->dim[i]; /* below the extent, which was checked */
     bytes = (elems * tn_dtype_bits((tn_dtype)t->dtype) + 7) / 8;
+    if (tn__block_bytes(t->layout) != 0)
+        bytes = elems / TN__BLOCK * tn__block_bytes(t->layout);
     return bytes != plan->arg[arg].extent;
 }
 

@@ -123,8 +123,11 @@ static tn_status check_roles(const tn__op_view *v, bool need_out)
                     "args[%u] and args[%u] of %s both have the role %s; give each role once", j, i,
                     row->name, name);
     }
+    const tn_tensor *a = tn__op_tensor(v, TN_ARG_A);
+    bool own_scale = v->op.kind == TN_OP_DEQUANTIZE && a != NULL && tn__block_bytes(a->layout) != 0;
     for (size_t i = 0; i < TN__OP_REQUIRED && row->required[i] != 0; ++i)
-        if (tn__op_tensor(v, row->required[i]) == NULL)
+        if (tn__op_tensor(v, row->required[i]) == NULL &&
+            !(own_scale && row->required[i] >= TN_ARG_SCALE_OF))
             return tn__fail(TN_STATUS_INVALID, "op.role_missing", tn__role_static(row->required[i]),
                             "%s is missing; %s needs that operand",
                             tn__role_static(row->required[i]), row->name);
@@ -180,6 +183,37 @@ static bool too_many(const tn_tensor *t)
     return n > INT64_C(1) << ELEMENTS_LOG2;
 }
 
+/* Where blocks are understood: weights, and the ops that make and unmake them. */
+static bool takes_blocks(tn_op_kind kind, uint32_t role)
+{
+    return (kind == TN_OP_MATMUL && role == TN_ARG_B) ||
+           (kind == TN_OP_QUANTIZE && role == TN_ARG_OUT) ||
+           (kind == TN_OP_DEQUANTIZE && role == TN_ARG_A);
+}
+
+static tn_status check_blocks(const tn_tensor *t, const char *name)
+{
+    const char *layout = tn__block_name(t->layout);
+    uint16_t dtype = tn__block_dtype(t->layout);
+    if (t->dtype != dtype)
+        return tn__fail(TN_STATUS_INVALID, "block.dtype", name,
+                        "%s is %s in layout %s; %s is needed", name,
+                        tn_dtype_name((tn_dtype)t->dtype), layout, tn_dtype_name((tn_dtype)dtype));
+    int last = t->rank - 1;
+    if (last < 0 || t->dim[last] % TN__BLOCK != 0 || (t->dim[last] > 1 && t->stride[last] != 1))
+        return tn__fail(TN_STATUS_INVALID, "block.row", name,
+                        "%s in layout %s has a last dim of %lld, stride %lld; whole blocks of %d "
+                        "with stride 1 are allowed",
+                        name, layout, last < 0 ? 0LL : (long long)t->dim[last],
+                        last < 0 ? 0LL : (long long)t->stride[last], TN__BLOCK);
+    for (int i = 0; i < last; ++i)
+        if (t->dim[i] > 1 && t->stride[i] % TN__BLOCK != 0)
+            return tn__fail(TN_STATUS_INVALID, "block.stride", name,
+                            "%s in layout %s has stride %d = %lld; multiples of %d are allowed",
+                            name, layout, i, (long long)t->stride[i], TN__BLOCK);
+    return TN_OK;
+}
+
 static tn_status check_tensor(const tn__op_view *v, const tn_arg *arg)
 {
     const tn_tensor *t = &arg->tensor;
@@ -221,12 +255,15 @@ static tn_status check_tensor(const tn__op_view *v, const tn_arg *arg)
             TN_STATUS_UNSUPPORTED, "op.quant", name,
             "%s is quantised in groups of %u, which no op takes yet; dequantise it first", name,
             t->quant_group);
-    if (t->layout != TN_LAYOUT_STRIDED && (arg->flags & TN_ARG_PACKED) == 0)
-        return tn__fail(t->layout <= UINT32_MAX ? TN_STATUS_UNSUPPORTED : TN_STATUS_INVALID,
-                        "op.layout", name,
-                        "%s has layout 0x%llx; without PACKED only strided (0) is allowed", name,
-                        (unsigned long long)t->layout);
-    if (t->layout != TN_LAYOUT_STRIDED && t->layout <= UINT32_MAX)
+    bool blocks = tn__block_bytes(t->layout) != 0 && (arg->flags & TN_ARG_PACKED) == 0 &&
+                  takes_blocks(v->op.kind, arg->role);
+    if (t->layout != TN_LAYOUT_STRIDED && (arg->flags & TN_ARG_PACKED) == 0 && !blocks)
+        return tn__fail(
+            t->layout <= UINT32_MAX ? TN_STATUS_UNSUPPORTED : TN_STATUS_INVALID, "op.layout", name,
+            "%s has layout 0x%llx; without PACKED only strided (0) is allowed, and blocks "
+            "(1 to 3) as b of matmul, out of quantize and a of dequantize",
+            name, (unsigned long long)t->layout);
+    if (t->layout != TN_LAYOUT_STRIDED && t->layout <= UINT32_MAX && !blocks)
         return tn__fail(
             TN_STATUS_UNSUPPORTED, "op.layout", name,
             "%s has layout %u and PACKED; packed layouts are above 2^32, or 0 for the plan's own",
@@ -246,6 +283,9 @@ static tn_status check_tensor(const tn__op_view *v, const tn_arg *arg)
                             "one place; give it a stride",
                             name, i, (long long)t->dim[i]);
     }
+    tn_status st = blocks ? check_blocks(t, name) : TN_OK;
+    if (st != TN_OK)
+        return st;
     if (too_many(t)) {
         char shape[96];
         tn__shape_text(t, shape, sizeof shape);

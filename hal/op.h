@@ -9,7 +9,7 @@ enum {
     TN__OP_ARGS = 24,    /* most operands of one op, posts included */
     TN__OP_POSTS = 8,    /* most posts */
     TN__OP_REQUIRED = 6, /* most of each in a row of the table */
-    TN__OP_OPTIONAL = 6,
+    TN__OP_OPTIONAL = 8,
     TN__OP_OUTPUTS = 3,
     TN__CANONICAL_NEWEST = 1 /* the version that canonical_version 0 asks for */
 };
@@ -88,6 +88,11 @@ void tn__shape_text(const tn_tensor *t, char *text, size_t bytes);
 tn_status tn__op_expect(const tn__op_view *v, uint32_t role, const tn_tensor *shape,
                         const char *rule);
 void tn__strides_contiguous(tn_tensor *t);
+/* Layouts of blocks (docs/LAYOUTS.md): bytes of a block, 0 for other layouts; dtype; name. */
+enum { TN__BLOCK = 32 };
+uint32_t tn__block_bytes(uint64_t layout);
+uint16_t tn__block_dtype(uint64_t layout);
+const char *tn__block_name(uint64_t layout);
 bool tn__dtype_float(uint32_t dtype);
 bool tn__dtype_integer(uint32_t dtype);
 uint32_t tn__eltwise_arity(uint32_t kind); /* 0: no such kind */

@@ -16,6 +16,35 @@ static tn_status check_operand(const tn_tensor *t, const char *name)
     return TN_OK;
 }
 
+/* A scale or a zero point: one number, or one a row of a, a column of b or of out. */
+static tn_status check_factor(const tn__op_view *v, uint32_t role, int64_t m, int64_t n)
+{
+    const tn_tensor *t = tn__op_tensor(v, role);
+    bool zero = role >= TN_ARG_ZERO_OF;
+    uint32_t of_role = role - (zero ? TN_ARG_ZERO_OF : TN_ARG_SCALE_OF);
+    const tn_tensor *of = tn__op_tensor(v, of_role);
+    const char *name = tn__role_static(role), *of_name = tn__role_static(of_role);
+    int64_t many = of_role == TN_ARG_A ? m : n;
+    if (t == NULL || of == NULL)
+        return TN_OK;
+    if (t->rank > 1 || (t->rank == 1 && t->dim[0] != many)) {
+        char have[96];
+        tn__shape_text(t, have, sizeof have);
+        return tn__fail(TN_STATUS_INVALID, "matmul.factor_shape", name,
+                        "%s is %s; one number (rank 0) or [%lld], one a %s of %s, is allowed", name,
+                        have, (long long)many, of_role == TN_ARG_A ? "row" : "column", of_name);
+    }
+    if (t->dtype != (zero ? of->dtype : TN_F32))
+        return tn__fail(TN_STATUS_INVALID, "matmul.factor_dtype", name, "%s is %s; %s is needed",
+                        name, tn_dtype_name((tn_dtype)t->dtype),
+                        zero ? tn_dtype_name((tn_dtype)of->dtype) : "f32");
+    if ((zero || of_role == TN_ARG_OUT) && of->dtype != TN_S8 && of->dtype != TN_U8)
+        return tn__fail(TN_STATUS_INVALID, "matmul.factor_of", name,
+                        "%s is given and %s is %s; it is of s8 or u8", name, of_name,
+                        tn_dtype_name((tn_dtype)of->dtype));
+    return TN_OK;
+}
+
 tn_status tn__op_matmul(const tn__op_view *v, uint32_t role, tn_tensor *out)
 {
     const uint32_t known =
@@ -38,7 +67,18 @@ tn_status tn__op_matmul(const tn__op_view *v, uint32_t role, tn_tensor *out)
         st = check_operand(b, "b");
     if (st != TN_OK)
         return st;
-    if (tn__dtype_float(a->dtype) != tn__dtype_float(b->dtype))
+    bool blocks = tn__block_bytes(b->layout) != 0;
+    if (blocks && !tn__dtype_float(a->dtype))
+        return tn__fail(TN_STATUS_INVALID, "matmul.dtype", "a",
+                        "a is %s and b is in blocks; a float is needed",
+                        tn_dtype_name((tn_dtype)a->dtype));
+    if (blocks && (attr->flags & TN_MATMUL_TRANSPOSE_B) == 0)
+        return tn__fail(
+            TN_STATUS_INVALID, "matmul.block_axis", "b",
+            "b is in blocks, which lie along its last dim, and attr.flags is 0x%x; give "
+            "b as [...,N,K] with TN_MATMUL_TRANSPOSE_B",
+            attr->flags);
+    if (!blocks && tn__dtype_float(a->dtype) != tn__dtype_float(b->dtype))
         return tn__fail(TN_STATUS_INVALID, "matmul.dtype", "b",
                         "b is %s and a is %s; both floats or both integers are allowed",
                         tn_dtype_name((tn_dtype)b->dtype), tn_dtype_name((tn_dtype)a->dtype));
@@ -66,7 +106,7 @@ tn_status tn__op_matmul(const tn__op_view *v, uint32_t role, tn_tensor *out)
     memcpy(out->dim, batch_a.dim, batch_a.rank * sizeof out->dim[0]);
     out->dim[out->rank - 2] = m;
     out->dim[out->rank - 1] = n;
-    if (a->dtype == b->dtype && tn__dtype_float(a->dtype))
+    if ((a->dtype == b->dtype || blocks) && tn__dtype_float(a->dtype))
         out->dtype = a->dtype;
     else
         out->dtype = tn__dtype_float(a->dtype) ? TN_F32 : TN_S32;
@@ -85,5 +125,12 @@ tn_status tn__op_matmul(const tn__op_view *v, uint32_t role, tn_tensor *out)
     }
     if (c != NULL && c->dtype == TN_BOOL)
         return tn__fail(TN_STATUS_INVALID, "matmul.dtype", "c", "c is bool; a number is needed");
-    return TN_OK;
+    for (uint32_t of = TN_ARG_A; st == TN_OK && of <= TN_ARG_OUT; ++of) {
+        if (of == TN_ARG_C)
+            continue;
+        st = check_factor(v, TN_ARG_SCALE_OF + of, m, n);
+        if (st == TN_OK)
+            st = check_factor(v, TN_ARG_ZERO_OF + of, m, n);
+    }
+    return st;
 }

@@ -41,10 +41,14 @@ const char *tn__role_static(uint32_t role)
     switch (role) {
     case TN_ARG_SCALE_OF + TN_ARG_A:
         return "scale_of_a";
+    case TN_ARG_SCALE_OF + TN_ARG_B:
+        return "scale_of_b";
     case TN_ARG_SCALE_OF + TN_ARG_OUT:
         return "scale_of_out";
     case TN_ARG_ZERO_OF + TN_ARG_A:
         return "zero_of_a";
+    case TN_ARG_ZERO_OF + TN_ARG_B:
+        return "zero_of_b";
     case TN_ARG_ZERO_OF + TN_ARG_OUT:
         return "zero_of_out";
     default:

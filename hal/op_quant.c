@@ -83,6 +83,24 @@ static bool number(uint32_t dtype)
     return tn__dtype_float(dtype) || tn__dtype_integer(dtype);
 }
 
+/* Blocks carry their scales, along the last dim. */
+static tn_status check_own_scale(const tn__op_view *v, const tn_tensor *blocks, const char *name)
+{
+    const tn_axis *t = &v->attr.axis;
+    if (v->op.arg_count > 2)
+        return tn__fail(
+            TN_STATUS_INVALID, "block.scale", "args",
+            "args hold %u operands and %s is in %s; blocks hold their scales, give a and "
+            "out alone",
+            v->op.arg_count, name, tn__block_name(blocks->layout));
+    if (t->axis != 0 || t->param != 0 || t->flags != 0)
+        return tn__fail(
+            TN_STATUS_INVALID, "block.attr", "attr",
+            "attr has axis %d, param %lld and flags 0x%x, and %s is in %s; 0 is allowed", t->axis,
+            (long long)t->param, t->flags, name, tn__block_name(blocks->layout));
+    return TN_OK;
+}
+
 tn_status tn__op_quantize(const tn__op_view *v, uint32_t role, tn_tensor *out)
 {
     const uint32_t by_a = TN_ARG_SCALE_OF + TN_ARG_A, by_out = TN_ARG_SCALE_OF + TN_ARG_OUT;
@@ -91,6 +109,13 @@ tn_status tn__op_quantize(const tn__op_view *v, uint32_t role, tn_tensor *out)
     const uint16_t to = o != NULL ? o->dtype : TN_S8;
     int axis;
     (void)role;
+    if (o != NULL && tn__block_bytes(o->layout) != 0) {
+        tn_status own = check_own_scale(v, o, "out");
+        if (own != TN_OK)
+            return own;
+        like(out, a, to);
+        return tn__op_expect(v, TN_ARG_OUT, out, "the shape of a");
+    }
     tn_status st = check_attr(v, a, &axis);
     if (st != TN_OK)
         return st;
@@ -118,7 +143,8 @@ tn_status tn__op_dequantize(const tn__op_view *v, uint32_t role, tn_tensor *out)
     const tn_tensor *a = tn__op_tensor(v, TN_ARG_A), *o = tn__op_tensor(v, TN_ARG_OUT);
     int axis;
     (void)role;
-    tn_status st = check_attr(v, a, &axis);
+    bool blocks = tn__block_bytes(a->layout) != 0;
+    tn_status st = blocks ? check_own_scale(v, a, "a") : check_attr(v, a, &axis);
     if (st != TN_OK)
         return st;
     if (!number(a->dtype) || (o != NULL && !tn__dtype_float(o->dtype)))
@@ -126,11 +152,12 @@ tn_status tn__op_dequantize(const tn__op_view *v, uint32_t role, tn_tensor *out)
                         "%s is %s; %s is needed", number(a->dtype) ? "out" : "a",
                         tn_dtype_name((tn_dtype)(number(a->dtype) ? o->dtype : a->dtype)),
                         number(a->dtype) ? "a float" : "a number");
-    st = check_factor(v, a, axis, TN_ARG_SCALE_OF + TN_ARG_A, TN_F32);
-    if (st == TN_OK)
+    if (!blocks)
+        st = check_factor(v, a, axis, TN_ARG_SCALE_OF + TN_ARG_A, TN_F32);
+    if (st == TN_OK && !blocks)
         st = check_zero(v, TN_ARG_ZERO_OF + TN_ARG_A, tn__op_tensor(v, TN_ARG_SCALE_OF + TN_ARG_A),
                         a->dtype);
-    if (st == TN_OK)
+    if (st == TN_OK && !blocks)
         st = check_factor(v, a, axis, TN_ARG_ZERO_OF + TN_ARG_A, a->dtype);
     if (st != TN_OK)
         return st;

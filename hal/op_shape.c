@@ -65,6 +65,27 @@ void tn__strides_contiguous(tn_tensor *t)
     }
 }
 
+static const struct {
+    const char *name;
+    uint32_t bytes;
+    uint16_t dtype;
+} blocks[] = {{"", 0, 0}, {"q4_0", 18, TN_S4}, {"q8_0", 34, TN_S8}, {"mxfp4", 17, TN_F4E2M1}};
+
+uint32_t tn__block_bytes(uint64_t layout)
+{
+    return layout <= TN_LAYOUT_MXFP4 ? blocks[layout].bytes : 0;
+}
+
+uint16_t tn__block_dtype(uint64_t layout)
+{
+    return layout <= TN_LAYOUT_MXFP4 ? blocks[layout].dtype : 0;
+}
+
+const char *tn__block_name(uint64_t layout)
+{
+    return layout <= TN_LAYOUT_MXFP4 ? blocks[layout].name : "";
+}
+
 bool tn__tensor_extent(const tn_tensor *t, uint64_t *out_bytes)
 {
     uint64_t last = 0, step, bits;
@@ -80,6 +101,12 @@ bool tn__tensor_extent(const tn_tensor *t, uint64_t *out_bytes)
         if (!tn__mul_u64((uint64_t)(t->dim[i] - 1), (uint64_t)t->stride[i], &step) ||
             !tn__add_u64(last, step, &last))
             return false;
+    }
+    uint32_t block = tn__block_bytes(t->layout);
+    if (block != 0) {
+        if (!tn__mul_u64(last / TN__BLOCK + 1, block, out_bytes))
+            return false;
+        return *out_bytes <= INT64_MAX / 8;
     }
     if (!tn__add_u64(last, 1, &last) ||
         !tn__mul_u64(last, tn_dtype_bits((tn_dtype)t->dtype), &bits) || bits > UINT64_MAX - 7)

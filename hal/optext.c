@@ -20,7 +20,8 @@
  *              others: 4x1x33, the dims of a (eltwise: of out; concat: of input0), "-" for rank 0
  *   dtypes   = one name for all, or one each: matmul, conv a,b,out; attention q,k,v,out; eltwise
  *              a[,b[,c]],out; concat input0,out; others a,out. One name: comparisons give bool,
- *              where reads bool
+ *              where reads bool. Commas may be left out: u8s8s32.
+ *              q4_0, q8_0, mxfp4: blocks (docs/LAYOUTS.md), b of matmul, quantize, dequantize
  *   key      = nn nt tn tt  alpha=F beta=F                matmul; the letters: a, b transposed
  *              bias add mul relu gelu gelu_tanh silu scale=F/F clamp=F/F    posts, in order
  *              nhwc transposed stride=2x1 dilation=.. lo=.. hi=.. out_pad=..  conv (posts too)
@@ -261,8 +262,12 @@ static void put_headline(sink *s, tn__headline *h, const tn__op_view *v)
     uint32_t roles[5], n = tn__headline_roles(h, roles), given = 0;
     uint16_t actual[5];
     /* one name, if some operand's name gives them all */
-    for (uint32_t i = 0; i < n; ++i)
-        actual[i] = tn__op_tensor(v, roles[i])->dtype;
+    for (uint32_t i = 0; i < n; ++i) {
+        const tn_tensor *t = tn__op_tensor(v, roles[i]);
+        actual[i] = t->dtype;
+        if (tn__block_bytes(t->layout) != 0)
+            actual[i] = (uint16_t)(TN__TEXT_BLOCKS + t->layout);
+    }
     for (uint32_t i = 0; i < n && given == 0; ++i) {
         tn__headline_dtypes(h, actual[i]);
         if (memcmp(h->dtype, actual, n * sizeof actual[0]) == 0)
@@ -270,11 +275,11 @@ static void put_headline(sink *s, tn__headline *h, const tn__op_view *v)
     }
     put(s, ":");
     if (given != 0)
-        put(s, tn_dtype_name((tn_dtype)given));
+        put(s, tn__text_type_name((uint16_t)given));
     for (uint32_t i = 0; given == 0 && i < n; ++i) {
         if (i > 0)
             put(s, ",");
-        put(s, tn_dtype_name((tn_dtype)actual[i]));
+        put(s, tn__text_type_name(actual[i]));
         h->dtype[i] = actual[i];
     }
 }
@@ -516,7 +521,7 @@ static void put_operand(sink *s, const tn__headline *h, const tn__op_view *v, co
     }
     if ((a->flags & TN_ARG_PACKED) != 0)
         key(s, "packed");
-    if (t->layout != 0) {
+    if (t->layout != 0 && t->layout != implied.layout) {
         char hex[24];
         (void)snprintf(hex, sizeof hex, "%llx", (unsigned long long)t->layout);
         key(s, "layout=");

@@ -17,8 +17,10 @@ typedef struct tn__headline {
     uint32_t rank;
     int64_t dim[TN_MAX_RANK + 1];
     bool batch; /* attention: letter b was given */
-    uint16_t dtype[5];
+    uint16_t dtype[5]; /* or TN__TEXT_BLOCKS + a layout of blocks, which implies its dtype */
 } tn__headline;
+enum { TN__TEXT_BLOCKS = 256 };
+const char *tn__text_type_name(uint16_t type);
 
 /* Conv: dims of the headline up to s, then what goes to the attribute. rank: spatial dims. */
 enum { TN__CONV_LETTERS = 13 };

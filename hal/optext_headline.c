@@ -41,6 +41,12 @@ void tn__headline_dtypes(tn__headline *h, uint16_t dtype)
         h->dtype[0] = TN_BOOL;
 }
 
+const char *tn__text_type_name(uint16_t type)
+{
+    return type > TN__TEXT_BLOCKS ? tn__block_name(type - TN__TEXT_BLOCKS)
+                                  : tn_dtype_name((tn_dtype)type);
+}
+
 static void append(tn_tensor *t, int64_t dim)
 {
     t->dim[t->rank++] = dim;
@@ -52,6 +58,14 @@ static bool matmul_tensor(const tn__headline *h, const tn__op_view *v, uint32_t 
         return false;
     int64_t m = h->dim[h->rank - 3], n = h->dim[h->rank - 2], k = h->dim[h->rank - 1];
     uint32_t flags = v->attr.matmul.flags;
+    if (role >= TN_ARG_SCALE_OF) { /* one number */
+        uint32_t of = role - (role >= TN_ARG_ZERO_OF ? TN_ARG_ZERO_OF : TN_ARG_SCALE_OF);
+        t->dtype = role < TN_ARG_ZERO_OF ? TN_F32 : h->dtype[of == TN_ARG_OUT ? 2 : of - TN_ARG_A];
+        return true;
+    }
+    /* After the rounding to f32, and before that to bytes. */
+    if (role >= TN_ARG_POST0 && (h->dtype[2] == TN_S8 || h->dtype[2] == TN_U8))
+        t->dtype = TN_F32;
     for (uint32_t p = 0; p < v->op.post_count; ++p)
         if (v->op.posts[p].role == role && v->op.posts[p].kind == TN_POST_BIAS) {
             append(t, n);
@@ -293,6 +307,10 @@ bool tn__headline_tensor(const tn__headline *h, const tn__op_view *v, uint32_t r
         ok = attention_tensor(h, role, out);
     else
         ok = row_tensor(h, v, role, out);
+    if (out->dtype > TN__TEXT_BLOCKS) {
+        out->layout = out->dtype - TN__TEXT_BLOCKS;
+        out->dtype = tn__block_dtype(out->layout);
+    }
     tn__strides_contiguous(out);
     return ok;
 }

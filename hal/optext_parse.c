@@ -133,6 +133,46 @@ static tn_status read_dtype(reader *r, uint16_t *out)
     return bad(r, "optext.dtype", "a dtype is expected: f32, bf16, s8, bool, ...");
 }
 
+/* A dtype, or a layout of blocks. */
+static tn_status read_type(reader *r, uint16_t *out)
+{
+    size_t n = word_length(r);
+    for (uint16_t l = TN_LAYOUT_Q4_0; l <= TN_LAYOUT_MXFP4; ++l)
+        if (word_is(r->at, n, tn__block_name(l))) {
+            r->at += n;
+            *out = (uint16_t)(TN__TEXT_BLOCKS + l);
+            return TN_OK;
+        }
+    return read_dtype(r, out);
+}
+
+/* Dtypes written as one word, "u8s8s32", no name of which begins another; false: it is none. */
+static bool read_joined(reader *r, uint32_t want, uint16_t *list)
+{
+    size_t n = word_length(r), at = 0;
+    uint32_t count = 0;
+    uint16_t found[5] = {0};
+    while (at < n) {
+        size_t step = 0;
+        for (int d = TN_F64; d <= TN_BOOL && count < want; ++d) {
+            const char *name = tn_dtype_name((tn_dtype)d);
+            if (strncmp(r->at + at, name, strlen(name)) == 0) {
+                step = strlen(name);
+                found[count] = (uint16_t)d;
+            }
+        }
+        if (step == 0)
+            return false;
+        at += step;
+        ++count;
+    }
+    if (at != n || count != want)
+        return false;
+    memcpy(list, found, sizeof found);
+    r->at += n;
+    return true;
+}
+
 static tn_status read_dims(reader *r, int64_t *dim, uint32_t most, uint32_t *out_rank)
 {
     *out_rank = 0;
@@ -250,8 +290,10 @@ static tn_status read_dtypes(reader *r)
     uint32_t roles[5], want = tn__headline_roles(h, roles), count = 0;
     uint16_t list[5] = {TN_F32};
     const char *before = r->at;
-    if (take(r, ':')) {
-        tn_status st = read_dtype(r, &list[0]);
+    if (take(r, ':') && want > 1 && read_joined(r, want, list)) {
+        count = want;
+    } else if (r->at != before) {
+        tn_status st = read_type(r, &list[0]);
         if (st != TN_OK) {
             r->at = before; /* then these are the keys, which complain for themselves */
         } else {
@@ -259,7 +301,7 @@ static tn_status read_dtypes(reader *r)
                 if (count == want)
                     return bad(r, "optext.dtypes",
                                "no more dtypes are expected than there are operands");
-                st = read_dtype(r, &list[count]);
+                st = read_type(r, &list[count]);
                 if (st != TN_OK)
                     return st;
                 ++count;
@@ -524,7 +566,8 @@ static tn_status read_operand(reader *r, uint32_t role)
     tn_status st = TN_OK;
     uint64_t layout = a->tensor.layout; /* its key may stand before this one */
     bool known = tn__headline_tensor(&r->head, &r->v, role, &a->tensor);
-    a->tensor.layout = layout;
+    if (layout != 0)
+        a->tensor.layout = layout;
     if (!known && *r->at != '=')
         return bad(r, "optext.operand", "=DIMS of this operand is expected");
     if (!take(r, '='))
@@ -635,7 +678,8 @@ static tn_status imply_operands(reader *r)
             return bad(r, "optext.dims", "dims are expected that fit the op");
     for (int i = 0; i < TN__OP_REQUIRED && r->v.row->required[i] != 0; ++i) {
         uint32_t role = r->v.row->required[i];
-        if (find_arg(r, role) == NULL)
+        bool own_scale = role >= TN_ARG_SCALE_OF && r->head.dtype[0] > TN__TEXT_BLOCKS;
+        if (find_arg(r, role) == NULL && !own_scale)
             (void)tn__headline_tensor(&r->head, &r->v, role, &add_arg(r, role)->tensor);
     }
     (void)add_arg(r, TN_ARG_OUT);

@@ -59,6 +59,14 @@ static void matmul(sample *s)
     add(s, TN_ARG_OUT, TN_F32, DIMS(8, 8));
 }
 
+static void bytes(sample *s)
+{
+    start(s, TN_OP_MATMUL);
+    add(s, TN_ARG_A, TN_U8, DIMS(8, 8));
+    add(s, TN_ARG_B, TN_S8, DIMS(8, 8));
+    add(s, TN_ARG_OUT, TN_S32, DIMS(8, 8));
+}
+
 static void conv(sample *s)
 {
     start(s, TN_OP_CONV);
@@ -186,6 +194,33 @@ static void dequantize(sample *s)
     add(s, TN_ARG_A, TN_S8, DIMS(3, 4));
     add(s, TN_ARG_SCALE_OF + TN_ARG_A, TN_F32, DIMS(3));
     add(s, TN_ARG_OUT, TN_F32, DIMS(3, 4));
+}
+
+static void blocks_of(tn_tensor *t)
+{
+    t->dtype = TN_S8;
+    t->layout = TN_LAYOUT_Q8_0;
+}
+
+static void in_blocks(sample *s)
+{
+    blocks_of(&s->args[1].tensor);
+}
+
+static void quantize_blocks(sample *s)
+{
+    start(s, TN_OP_QUANTIZE);
+    add(s, TN_ARG_A, TN_F32, DIMS(3, 32));
+    add(s, TN_ARG_OUT, TN_S8, DIMS(3, 32));
+    blocks_of(&s->args[1].tensor);
+}
+
+static void dequantize_blocks(sample *s)
+{
+    start(s, TN_OP_DEQUANTIZE);
+    add(s, TN_ARG_A, TN_S8, DIMS(3, 32));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(3, 32));
+    blocks_of(&s->args[0].tensor);
 }
 
 static void copy(sample *s)
@@ -326,6 +361,17 @@ TN_TEST(errors_kernels, params)
     REFUSED(matmul, posts(&s, 13, TN_POST_RELU), "matmul.posts", "posts");
     REFUSED(matmul, posts(&s, 1, 99), "matmul.post", "posts");
     REFUSED(matmul, posts(&s, 1, TN_POST_BIAS), "matmul.post_operand", "posts");
+    REFUSED(matmul, add(&s, TN_ARG_SCALE_OF + TN_ARG_B, TN_F32, DIMS(8)), "matmul.scale", "args");
+    REFUSED(bytes, s.args[2].tensor.dtype = TN_S64, "matmul.dtype", "out");
+    REFUSED(bytes, (s.attr.matmul.flags = TN_MATMUL_ALPHA, s.attr.matmul.alpha = 2.0f),
+            "matmul.integer", "attr");
+    REFUSED(bytes, add(&s, TN_ARG_C, TN_S32, DIMS(8, 8)), "matmul.integer", "attr");
+    REFUSED(bytes, add(&s, TN_ARG_SCALE_OF + TN_ARG_B, TN_F32, DIMS(8)), "matmul.scale", "out");
+    REFUSED(bytes, posts(&s, 1, TN_POST_SCALE), "matmul.post", "posts");
+    REFUSED(bytes,
+            (s.args[2].tensor.dtype = TN_F32, s.op.numerics.cls = TN_CLASS_EXACT,
+             posts(&s, 1, TN_POST_GELU)),
+            "matmul.exact", "posts");
     REFUSED(conv, s.op.arg_count = 2, "conv.operand", "args");
     REFUSED(conv, s.args[0].tensor.dtype = TN_F64, "conv.types", "a");
     REFUSED(conv, posts(&s, 9, TN_POST_RELU), "conv.posts", "posts");
@@ -421,6 +467,14 @@ TN_TEST(errors_kernels, params)
     REFUSED(dequantize, posts(&s, 1, TN_POST_RELU), "dequantize.posts", "posts");
     REFUSED(dequantize, s.args[0].tensor.dtype = TN_S64, "dequantize.dtype", "a");
     REFUSED(dequantize, (s.args[0].tensor.rank = 8, s.attr.axis.param = 3), "dequantize.rank", "a");
+    REFUSED(quantize, s.args[2].tensor.layout = TN_LAYOUT_Q8_0, "quantize.operand", "args");
+    REFUSED(quantize, (quantize_blocks(&s), s.args[0].tensor.dtype = TN_F64), "quantize.dtype",
+            "a");
+    REFUSED(dequantize, s.args[0].tensor.layout = TN_LAYOUT_Q8_0, "dequantize.operand", "args");
+    REFUSED(dequantize, (dequantize_blocks(&s), s.args[1].tensor.dtype = TN_F64),
+            "dequantize.dtype", "out");
+    REFUSED(matmul, (in_blocks(&s), s.args[2].tensor.dtype = TN_F64), "matmul.dtype", "a");
+    ROW(matmul, in_blocks(&s), "matmul_canonical", "matmul.dtype", "b");
     REFUSED(copy, s.op.arg_count = 1, "copy.operand", "args");
     REFUSED(copy, posts(&s, 1, TN_POST_RELU), "copy.posts", "posts");
     REFUSED(copy, s.args[0].tensor.dtype = TN_S4, "copy.dtype", "a");
@@ -443,6 +497,13 @@ TN_TEST(errors_kernels, rows)
     ROW(norm, (void)0, "norm_batch_f32_canonical", "norm.kind_row", "attr.kind");
     ROW(pad, s.args[0].tensor.stride[1] = 2, "pad_rows", "pad.stride", "a");
     ROW(matmul, s.args[1].flags = TN_ARG_PACKED, "matmul_canonical", "matmul.packed", "b");
+    ROW(bytes, s.args[1].flags = TN_ARG_PACKED, "matmul_int8_exact", "matmul.packed", "b");
+    ROW(matmul, (void)0, "matmul_int8_exact", "matmul.dtype", "a");
+    ROW(matmul, (void)0, "matmul_block_canonical", "matmul.dtype", "b");
+    ROW(quantize, (void)0, "quantize_blocks_canonical", "quantize.layout", "out");
+    ROW(quantize, quantize_blocks(&s), "quantize_canonical", "quantize.layout", "out");
+    ROW(dequantize, (void)0, "dequantize_blocks_canonical", "dequantize.layout", "a");
+    ROW(dequantize, dequantize_blocks(&s), "dequantize_canonical", "dequantize.layout", "a");
     ROW(conv, s.args[1].flags = TN_ARG_PACKED, "conv_canonical", "conv.packed", "b");
     ROW(conv, (void)0, "conv_s32_exact", "conv.kind", "a");
     ROW(eltwise, s.args[0].tensor.dtype = s.args[1].tensor.dtype = s.args[2].tensor.dtype = TN_S32,
@@ -469,6 +530,7 @@ TN_TEST(errors_kernels, rows)
          s.args[0].tensor.stride[2] = 7),
         "conv_depthwise_f32_avx2", "conv.layout", "a");
     ROW(matmul, (void)0, "matmul_f32_avx2_gemv", "matmul.rows", "a");
+    ROW(bytes, (void)0, "matmul_int8_avx2_gemv", "matmul.rows", "a");
     ROW(attention,
         (s.args[0].tensor.dim[3] = s.args[1].tensor.dim[3] = s.args[2].tensor.dim[3] =
              s.args[3].tensor.dim[3] = 2000),

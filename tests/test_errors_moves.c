@@ -2,6 +2,16 @@
 /* Errors of the ops that move, order, scan, rotate, quantise, pool and resize. */
 #include "support/errors_op.h"
 
+/* a [3,32] to blocks; a third operand stands behind, not counted. */
+static void to_blocks(sample *s)
+{
+    s->args[0].tensor = dense(TN_F32, 2, (const int64_t[]){3, 32});
+    s->args[2] = s->args[1];
+    s->args[1] = (tn_arg){.role = TN_ARG_OUT, .tensor = dense(TN_S4, 2, (const int64_t[]){3, 32})};
+    s->args[1].tensor.layout = TN_LAYOUT_Q4_0;
+    s->op.arg_count = 2;
+}
+
 static void moving_rules(void)
 {
     WRONG(concat, s.args[1].role = TN_ARG_INPUT0 + 2, "op.role_missing", "input1", "is missing");
@@ -53,6 +63,9 @@ static void axis_rules(void)
     WRONG(quantize, s.attr.axis.flags = 1, "quant.flags", "attr.flags", "0x1");
     WRONG(quantize, s.attr.axis.param = 2, "quant.group", "attr.param", "2 over a dim of 3");
     WRONG(quantize, s.args[1].role = TN_ARG_ZERO_OF + TN_ARG_OUT, "quant.scale", "args", "none");
+    WRONG(quantize, (to_blocks(&s), s.op.arg_count = 3), "block.scale", "args", "3 operands");
+    WRONG(quantize, (to_blocks(&s), s.attr.axis.axis = 1), "block.attr", "attr", "axis 1");
+    WRONG(quantize, (to_blocks(&s), s.args[1].tensor.dim[0] = 4), "op.out_shape", "out", "[4,32]");
     WRONG(quantize, add(&s, TN_ARG_SCALE_OF + TN_ARG_A, TN_F32, DIMS(3)), "quant.scale", "args",
           "both");
     WRONG(quantize, s.args[2].tensor.dtype = TN_BOOL, "quant.dtype", "out", "bool");

@@ -3,6 +3,14 @@
  * text form. */
 #include "support/errors_op.h"
 
+/* b [4,32], a [3,4]: wrong in nothing but that b is not transposed. */
+static void in_blocks(sample *s)
+{
+    s->args[1].tensor = dense(TN_S8, 2, (const int64_t[]){4, 32});
+    s->args[1].tensor.layout = TN_LAYOUT_Q8_0;
+    s->args[2].tensor = dense(TN_F32, 2, (const int64_t[]){3, 32});
+}
+
 static void common_rules(void)
 {
     const uint32_t bad_size = 4;
@@ -39,7 +47,14 @@ static void common_rules(void)
     WRONG(matmul, s.args[0].tensor.dtype = 0, "op.dtype", "a", "dtype 0");
     WRONG(matmul, s.args[0].tensor.flags = 3, "op.tensor_flags", "a", "0x3");
     LACKS(matmul, s.args[1].tensor.quant_group = 32, "op.quant", "b", "32");
-    LACKS(matmul, s.args[1].tensor.layout = TN_LAYOUT_Q4_0, "op.layout", "b", "0x1");
+    LACKS(matmul, s.args[0].tensor.layout = TN_LAYOUT_Q4_0, "op.layout", "a", "0x1");
+    WRONG(matmul, s.args[1].tensor.layout = TN_LAYOUT_Q4_0, "block.dtype", "b",
+          "f32 in layout q4_0");
+    WRONG(matmul, (s.args[1].tensor.layout = TN_LAYOUT_Q8_0, s.args[1].tensor.dtype = TN_S8),
+          "block.row", "b", "last dim of 5");
+    WRONG(matmul, in_blocks(&s), "matmul.block_axis", "b", "0x0");
+    WRONG(matmul, (in_blocks(&s), s.args[1].tensor.stride[0] = 33), "block.stride", "b", "33");
+    WRONG(matmul, (in_blocks(&s), s.args[0].tensor.dtype = TN_S8), "matmul.dtype", "a", "s8");
     WRONG(matmul, s.args[1].tensor.layout = UINT64_C(1) << 40, "op.layout", "b", "0x10000000000");
     LACKS(matmul, (s.args[1].tensor.layout = 2, s.args[1].flags = TN_ARG_PACKED), "op.layout", "b",
           "layout 2");
@@ -108,6 +123,12 @@ static void matmul_rules(void)
           (s.args[0].tensor = dense(TN_F32, DIMS(2, 3, 4)),
            s.args[1].tensor = dense(TN_F32, DIMS(3, 4, 5))),
           "matmul.batch", "b", "[3,4,5]");
+    WRONG(matmul, add(&s, TN_ARG_SCALE_OF + TN_ARG_B, TN_F32, DIMS(4)), "matmul.factor_shape",
+          "scale_of_b", "[4]");
+    WRONG(matmul, add(&s, TN_ARG_SCALE_OF + TN_ARG_A, TN_F16, DIMS(3)), "matmul.factor_dtype",
+          "scale_of_a", "f16");
+    WRONG(matmul, add(&s, TN_ARG_ZERO_OF + TN_ARG_B, TN_F32, DIMS(5)), "matmul.factor_of",
+          "zero_of_b", "b is f32");
     WRONG(matmul, s.args[2].tensor.dim[1] = 4, "op.out_shape", "out", "[3,4]");
 }
 

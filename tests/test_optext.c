@@ -63,6 +63,13 @@ TN_TEST(optext, known_texts)
         "post1=5+c",
         "matmul 2x3x5x7:f32:b=7x5",
         "matmul 8x8x8:u8,s8,s32:exact+packed+layout=1234567890",
+        "matmul 8x9x4:u8,s8,s8:bias+relu+scale_of_a=8+scale_of_b=9+scale_of_out+zero_of_a+"
+        "zero_of_b=9+zero_of_out",
+        "matmul 8x9x4:u8,u8,f32:bias+post0=9/s32",
+        "matmul 1x64x96:f32,q4_0,f32:nt+canonical",
+        "matmul 2x1x64x96:f32,mxfp4,f32:nt+bias+silu+b=64x96@128x1",
+        "quantize 4x64:f32,q8_0",
+        "dequantize 4x64:mxfp4,bf16:canonical+a=4x64@96x1",
         "conv n1c64h56w56k64r3s3p1:f32",
         "conv n2c6w50k8s5g2u2l3:bf16,f32,f16:nhwc+canonical",
         "conv n1c4d5h6w7k8t1r2s3:u8,s8,s32",
@@ -130,6 +137,8 @@ TN_TEST(optext, known_texts)
     tn_runtime *rt = runtime();
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; ++i)
         round_trip(rt, texts[i], texts[i]);
+    round_trip(rt, "matmul 2x3x4:u8s8s32:exact", "matmul 2x3x4:u8,s8,s32:exact");
+    round_trip(rt, "matmul 2x3x4:f16acc+fast", "matmul 2x3x4:f32:fast+f16acc");
     round_trip(rt, "matmul 2x3x4", "matmul 2x3x4:f32");
     round_trip(rt, "matmul 2x3x4:canonical+nn+relu", "matmul 2x3x4:f32:relu+canonical");
     tn_runtime_release(rt);

@@ -62,10 +62,18 @@ static bool consider(const cpu_plan *p, const tn_op *op, const tn_k_variant *v, 
     return true;
 }
 
+/* A row that is for other types could not have been it, whatever else it would say. */
+static bool for_other_types(const tn_k_why *why)
+{
+    const char *dot = strrchr(why->reason, '.');
+    return dot != NULL && strcmp(dot, ".dtype") == 0;
+}
+
 /* Walks the rows and leaves the best in `p`; `why` is the refusal of the last row that could have
  * served the class. */
 static bool choose(cpu_plan *p, const tn_op *op, const char *kernel, uint64_t limit, tn_k_why *why)
 {
+    bool told = false;
     for (uint32_t i = 0; i < p->op->variant_count; ++i) {
         const tn_k_variant *v = p->op->variants[i];
         tn_k_why no;
@@ -75,8 +83,10 @@ static bool choose(cpu_plan *p, const tn_op *op, const char *kernel, uint64_t li
              * asked for, or one that this cpu can run. */
             bool near = kernel != NULL ? strcmp(kernel, v->name) == 0
                                        : (v->isa & ~p->device->caps.isa) == 0;
-            if (why->reason == NULL || near)
+            bool other = for_other_types(&no);
+            if (why->reason == NULL || (near && (!other || !told)))
                 *why = no;
+            told = told || (near && !other);
         } else if (p->variant == NULL || launch.estimate_ns == 0 || p->launch.estimate_ns == 0 ||
                    launch.estimate_ns <= p->launch.estimate_ns) {
             p->variant = v;
@@ -174,7 +184,7 @@ static tn_status fill(cpu_device *d, const tn_op *op, const tn_plan_desc *desc, 
     if (!found)
         return refuse(d, op, kernel != NULL ? kernel : p->op->name, &why);
     if (p->numerics.accumulate == 0)
-        p->numerics.accumulate = TN_F32;
+        p->numerics.accumulate = usual_accumulate(op);
     p->numerics.canonical_version = 1;
     return TN_OK;
 }

@@ -36,14 +36,19 @@ def narrow(kind, x):
     return math.copysign(abs(y), x) if abs(y) <= most else math.copysign(1.0, x) * beyond
 def types(key): return dict(t.split(":") for t in key["types"].split(",")) if "types" in key else {}
 def half(u): return struct.unpack("<e", struct.pack("<H", u))[0]
+WHOLE = {"s32": 32, "s8": 8, "u8": 0}
 def value(kind, u):
     """What a word of a type stands for."""
+    if kind in WHOLE:
+        return float(u - (1 << WHOLE[kind]) if WHOLE[kind] and u >> (WHOLE[kind] - 1) else u)
     if kind == "f8e4m3":
         e, m, sign = u >> 3 & 15, u & 7, -1.0 if u >> 7 else 1.0
         return NAN if u & 127 == 127 else sign * (m * 2.0 ** -9 if e == 0 else (8 + m) * 2.0 ** (e - 10))
     return {"f32": val, "bf16": lambda w: val(w << 16), "f16": half, "f8e5m2": lambda w: half(w << 8)}[kind](u)
 def word(kind, x):
     """The word of a value that the type has."""
+    if kind in WHOLE:
+        return int(x) % (1 << (WHOLE[kind] or 8))
     if x != x: return {"f32": 0x7FC00000, "bf16": 0x7FC0, "f16": 0x7E00, "f8e4m3": 0x7F, "f8e5m2": 0x7E}[kind]
     if kind == "f8e4m3": return next(u for u in range(256) if value(kind, u) == x and u >> 7 == (math.copysign(1.0, x) < 0))
     f16 = 0 if kind in ("f32", "bf16") else struct.unpack("<H", struct.pack("<e", x))[0]
@@ -478,7 +483,38 @@ def operands(lines):
         out[name] = ([int(d) for d in dims.split("x")], [int(w, 16) for w in words])
     return out
 def split(x, n): return [x[i:i + n] for i in range(0, len(x), n)] if n else []
+def integer_matmul(kind, key, x, dims):
+    (m, k), n = dims["a"], dims["b"][1]
+    low, high = {"s8": (-128, 127), "u8": (0, 255)}.get(kind.get("out"), (0, 0))
+    out = []
+
+    def at(name, i, other):
+        return x[name][i if len(x[name]) > 1 else 0] if name in x else other
+    for i in range(m):
+        for j in range(n):
+            za, zb = int(at("zero_of_a", i, 0)), int(at("zero_of_b", j, 0))
+            s = sum((int(x["a"][i * k + p]) - za) * (int(x["b"][p * n + j]) - zb) for p in range(k))
+            posts = [p for p in key.get("posts", "").split("+") if p]
+            if "bias" in x and kind.get("bias") == "s32":
+                s, posts = s + int(x["bias"][j]), posts[1:]
+            s = (s + 2**31) % 2**32 - 2**31
+            if kind.get("out") == "s32":
+                out.append(float(max(s, 0) if posts else s))
+                continue
+            y = r32(float(s))
+            if "scale_of_a" in x or "scale_of_b" in x:
+                y = mul(y, mul(at("scale_of_a", i, 1.0), at("scale_of_b", j, 1.0)))
+            for post in posts:
+                y = add(y, x["bias"][j]) if post == "bias" else UNARY[post](y)
+            if kind.get("out", "f32") != "f32":
+                y = r32(y / at("scale_of_out", j, 1.0))
+                q = int(max(min(rint(y), 2.0**30), -2.0**30)) + int(at("zero_of_out", j, 0))
+                y = float(max(min(q, high), low))
+            out.append(y)
+    return out
 def matmul(key, x, dims):
+    if types(key).get("a") in WHOLE:
+        return integer_matmul(types(key), key, x, dims)
     m, k, n = dims["a"][0], dims["a"][1], dims["b"][1]
     out = []
     for i in range(m):

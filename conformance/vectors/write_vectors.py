@@ -38,7 +38,7 @@ class File:
         lines = ["case " + " ".join([op] + [f"{k}={v}" for k, v in key.items()])]
         for name, (dims, values) in list(args.items()) + [("out", (out_dims, got))]:
             kind = cc.types(key).get(name, "f32")
-            digits = {"f32": 8, "bf16": 4, "f16": 4}.get(kind, 2)
+            digits = {"f32": 8, "s32": 8, "bf16": 4, "f16": 4}.get(kind, 2)
             lines.append(" ".join([name, "x".join(map(str, dims))] + [f"{cc.word(kind, v):0{digits}x}" for v in values]))
         self.parts.append("\n".join(lines) + "\n")
 
@@ -108,6 +108,35 @@ def narrow_matmuls():
                types=types + f",bias:{out}", posts="bias+gelu+add")
         special = [cc.narrow(a, x) for x in SPECIAL]
         f.case("matmul", [len(special), 2], {"a": ([len(special), 1], special), "b": ([1, 2], [1.0, -0.5])}, types=types)
+    f.close()
+
+
+def integers():
+    f = File("integers.txt")
+
+    def whole(n, dtype):
+        low, high = {"s8": (-128, 127), "u8": (0, 255), "s32": (-100000, 100000)}[dtype]
+        return [float(R.choice((low, high, R.randint(low, high)))) for _ in range(n)]
+
+    def scales(n): return [cc.r32(R.uniform(1e-4, 1e-3)) for _ in range(n)]
+    for a, b in (("u8", "s8"), ("s8", "s8"), ("u8", "u8"), ("s8", "u8")):
+        m, n, k = 3, 9, 41
+
+        def ab(): return {"a": ([m, k], whole(m * k, a)), "b": ([k, n], whole(k * n, b))}
+        zeros = {"zero_of_a": ([m], whole(m, a)), "zero_of_b": ([n], whole(n, b))}
+        plain = f"a:{a},b:{b}"
+        typed = plain + f",zero_of_a:{a},zero_of_b:{b},bias:s32"
+        f.case("matmul", [m, n], ab(), types=plain + ",out:s32")
+        f.case("matmul", [m, n], {**ab(), **zeros}, types=typed + ",out:s32")
+        f.case("matmul", [m, n], {**ab(), **zeros, "bias": ([n], whole(n, "s32"))}, types=typed + ",out:s32", posts="bias+relu")
+        f.case("matmul", [m, n], {**ab(), "scale_of_a": ([m], scales(m)), "scale_of_b": ([n], scales(n)), "bias": ([n], gauss(n))},
+               types=plain + ",out:f32", posts="bias+gelu")
+        for out in ("s8", "u8"):
+            f.case("matmul", [m, n], {**ab(), **zeros, "scale_of_b": ([n], scales(n)), "bias": ([n], whole(n, "s32")),
+                                      "zero_of_out": ([1], whole(1, out))},
+                   types=typed + f",zero_of_out:{out},out:{out}", posts="bias+relu")
+            f.case("matmul", [m, n], {**ab(), "scale_of_a": ([1], scales(1)), "scale_of_out": ([1], [cc.r32(0.0371)])},
+                   types=plain + f",out:{out}")
     f.close()
 
 
@@ -234,5 +263,5 @@ def images():
 
 
 os.makedirs(cc.HERE, exist_ok=True)
-for make in (functions, matmuls, rows, attentions, axes, backwards, images, narrow_matmuls):
+for make in (functions, matmuls, rows, attentions, axes, backwards, images, narrow_matmuls, integers):
     make()

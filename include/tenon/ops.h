@@ -131,6 +131,12 @@ typedef struct tn_matmul {
     uint32_t flags;
     float alpha, beta;
 } tn_matmul;
+/* s8 and u8, of any two signs: sums of (a - zero of a) (b - zero of b) mod 2^32, EXACT. An OUT of s32
+ * takes leading posts BIAS and ADD of s32, then RELU; no alpha, beta, C. An OUT of f32, s8 or u8: the
+ * sum, with the leading s32 posts, is rounded to f32 and multiplied by scale_of_a * scale_of_b
+ * (TN_ARG_SCALE_OF + role, f32; rounded, either may be left out), then come the posts, then for s8 and
+ * u8 clamp(rint(y / scale_of_out) + zero_of_out). A zero (TN_ARG_ZERO_OF + role) has its operand's
+ * dtype. Scales and zeros are one number (rank 0), [M] of a, [N] of b and out. */
 enum { TN_PASS_FORWARD = 0, TN_PASS_BACKWARD_DATA, TN_PASS_BACKWARD_WEIGHTS };
 /* Backward passes: GRAD is the gradient of the loss by the forward out, in its shape. Bits as in
  * NUMERICS.md. BACKWARD_DATA but for conv:
@@ -332,6 +338,10 @@ enum {
  *
  * scan: running sum along the axis, flags TN_SCAN_*, param 0; CANONICAL is cumsum of NUMERICS.md 6,
  * integers wrap.
+ *
+ * Blocks (docs/LAYOUTS.md) carry their scale: quantize to an OUT and dequantize of an A in such a
+ * layout take no other operand and 0 in all fields; matmul takes them as B [.., N, K] with
+ * TRANSPOSE_B and a float A.
  *
  * dequantize (CANONICAL): out = a * scale, or fma(a, scale, -(zero * scale)): TN_ARG_SCALE_OF +
  * TN_ARG_A (f32), for integers also TN_ARG_ZERO_OF + TN_ARG_A of their dtype.

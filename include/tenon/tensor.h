@@ -15,7 +15,8 @@ enum {
     TN_LAYOUT_Q4_0,
     TN_LAYOUT_Q8_0,
     TN_LAYOUT_MXFP4
-}; /* >= 2^32: a packing that only the plan which named it understands */
+}; /* Q4_0, Q8_0, MXFP4: blocks of 32 with a scale, docs/LAYOUTS.md. >= 2^32: a packing that only
+    * the plan which named it understands */
 typedef struct tn_tensor { /* frozen; zero dims allowed; 160 bytes */
     uint16_t dtype, rank;
     uint16_t quant_group;

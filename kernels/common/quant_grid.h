@@ -43,4 +43,21 @@ static inline bool tn_k_quant_grid(tn_k_grid *g, const tn_axis *attr, const tn_t
     return true;
 }
 
+/** Rows of blocks: `plain` is the tensor of elements, `blocks` the other, operands 0 and 3 as
+ *  `plain_at` says; strides in elements and in blocks. */
+static inline void tn_k_block_grid(tn_k_grid *g, const tn_tensor *plain, uint32_t plain_at,
+                                   const tn_tensor *blocks)
+{
+    enum { BLOCK = 32 };
+    memset(g, 0, sizeof *g);
+    g->rank = plain->rank;
+    for (uint32_t d = 0; d < plain->rank; d++) {
+        bool last = d + 1 == plain->rank;
+        g->dim[d] = last ? plain->dim[d] / BLOCK : plain->dim[d];
+        g->stride[plain_at][d] = plain->stride[d] * (last ? BLOCK : 1);
+        g->stride[3 - plain_at][d] = last ? 1 : blocks->stride[d] / BLOCK;
+    }
+    tn_k_grid_collapse(g, 4);
+}
+
 #endif

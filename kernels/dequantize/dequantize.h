@@ -15,6 +15,8 @@ typedef struct tn_k_dequantize_params {
     tn_k_operands operands; /* A, SCALE, OUT, [ZERO] */
     uint32_t from, to;      /* dtypes */
     bool zero;
+    uint64_t layout; /* of blocks of A: no scale operand, the grid counts blocks */
+    int64_t step;    /* elements from one to the next in a block of the other */
     tn_k_grid grid; /* A, SCALE, ZERO, OUT */
 } tn_k_dequantize_params;
 

@@ -3,7 +3,7 @@
 #ifndef TN_KERNELS_MATMUL_H
 #define TN_KERNELS_MATMUL_H
 
-#include <kernels/common/kernel.h>
+#include <kernels/common/shape.h>
 
 enum { TN_K_MATMUL_BATCH = 6, TN_K_MATMUL_POSTS = 12 };
 
@@ -21,11 +21,19 @@ typedef struct tn_k_matmul_post {
     tn_k_matmul_view view;
 } tn_k_matmul_post;
 
+/* A scale or a zero point: one number, or one a row of a or a column of b or out. */
+typedef struct tn_k_matmul_factor {
+    int32_t operand; /* -1: not given */
+    int64_t stride;  /* elements along m (of a) or n; 0: one number */
+} tn_k_matmul_factor;
+
 /** out = post(alpha * a b + beta * c).
  *  shape     a [...,M,K], b [...,K,N] or transposed, out [...,M,N]; batch dims broadcast
  *  dtype     a and b f32, bf16, f16, f8e4m3 or f8e5m2, each by itself: activations of one type
  *            with weights of another, and the two 8-bit formats together; added up in f32; out any
- *            of them; c and operands of posts f32 or out's type
+ *            of them; c and operands of posts f32 or out's type. Weights in blocks
+ * (docs/LAYOUTS.md) for any of these a. s8 and u8 by s8 or u8: EXACT sums mod 2^32 to s32, or
+ * scaled to f32, s8 and u8; scales f32, zero points of their operand's type, leading s32 posts
  *  numerics  CANONICAL: operands widened exactly, the dot of docs/NUMERICS.md section 3, posts in
  *            f32, rounded once at the end. BOUNDED: one chain of fma over a block of k
  *  memory    b may be packed, by the layout of the row that packed it */
@@ -33,6 +41,9 @@ typedef struct tn_k_matmul {
     tn_k_operands operands;
     int32_t c, out;                            /* operand index; c -1: no C; a is 0, b is 1 */
     uint32_t a_type, b_type, c_type, out_type; /* tn_dtype */
+    uint32_t b_layout;                         /* TN_LAYOUT_* of blocks along k, or 0 */
+    uint32_t int_posts; /* integer operands: leading steps that add s32 to the sum */
+    tn_k_matmul_factor a_scale, b_scale, out_scale, a_zero, b_zero, out_zero;
     uint32_t batch_rank, post_count, b_packed, b_transposed;
     float alpha, beta;
     int64_t m, n, k, batch_count, b_matrices;
@@ -62,6 +73,15 @@ static inline void tn_k_matmul_locate(const tn_k_matmul *p, int64_t index, tn_k_
             at->post[j] += i * p->post[j].view.batch[d];
     }
 }
+
+/* What a row of block weights says to other layouts. */
+static inline bool tn_k_matmul_blocks(const tn_k_matmul *p, tn_k_why *why)
+{
+    return p->b_layout != 0 || tn_k_refuse(why, "matmul.dtype", "b", "for weights in blocks");
+}
+
+/* Scales and zero points, and what integer operands allow (matmul_factors.c). */
+bool tn_k_matmul_factors(const tn_op *op, tn_k_matmul *p, tn_k_why *why);
 
 /* The truth for bounds: dot and sum |a||b| of each output in float64, without alpha, beta and
  * epilogue; both dense [batch, M, N]. */

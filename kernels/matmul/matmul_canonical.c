@@ -7,6 +7,8 @@ static bool canonical_accepts(const void *params, const tn_k_caps *caps, tn_k_wh
 {
     const tn_k_matmul *p = params;
     (void)caps;
+    if (p->b_layout != 0 || !tn_k_widens(p->a_type) || !tn_k_widens(p->b_type))
+        return tn_k_refuse(why, "matmul.dtype", "b", "for floats, each an element of its own");
     if (p->b_packed) {
         *why = (tn_k_why){"matmul.packed", "b", "the plain kernel has no packed form"};
         return false;

@@ -3,14 +3,17 @@
 #include <kernels/common/post.h>
 #include <kernels/common/widen.h>
 #include <kernels/matmul/matmul.h>
-#include <string.h>
 
 _Static_assert(sizeof(tn_k_matmul) <= TN_K_PARAMS_BYTES, "matmul params do not fit");
 
 static bool refuse(tn_k_why *why, const char *reason, const char *argument, const char *text)
 {
-    *why = (tn_k_why){reason, argument, text};
-    return false;
+    return tn_k_refuse(why, reason, argument, text);
+}
+
+static bool byte_integer(uint32_t dtype)
+{
+    return dtype == TN_S8 || dtype == TN_U8;
 }
 
 static const tn_tensor *find(const tn_op *op, uint32_t role, uint32_t *out_flags)
@@ -75,6 +78,11 @@ static void remove_batch(tn_k_matmul *p, uint32_t d)
     p->batch_rank--;
 }
 
+static bool one_number(const tn_k_matmul_factor *f)
+{
+    return f->operand < 0 || f->stride == 0;
+}
+
 static bool joins(const tn_k_matmul_view *view, uint32_t d, int64_t m)
 {
     return view->batch[d] == m * view->row;
@@ -85,6 +93,8 @@ static bool fold_last_batch(tn_k_matmul *p)
 {
     uint32_t d = p->batch_rank - 1;
     bool shared = p->b_packed ? p->b_pack[d] == 0 : p->b_view.batch[d] == 0;
+    if (!one_number(&p->a_scale) || !one_number(&p->a_zero))
+        return false;
     if (!shared || !joins(&p->a_view, d, p->m) || !joins(&p->out_view, d, p->m))
         return false;
     if (p->c >= 0 && !joins(&p->c_view, d, p->m))
@@ -135,9 +145,15 @@ static bool take_posts(const tn_op *op, tn_k_matmul *p, int rank, tn_k_why *why)
             continue;
         uint32_t flags = 0;
         const tn_tensor *t = find(op, from->role, &flags);
-        if (t == NULL || (t->dtype != TN_F32 && t->dtype != p->out_type) || t->rank > rank)
+        /* s32 is added to the sum of integers, so it comes before all that is done in floats. */
+        bool integer = byte_integer(p->a_type), own = t != NULL && t->dtype == p->out_type;
+        bool sum = integer && t != NULL && t->dtype == TN_S32 && from->kind != TN_POST_MUL &&
+                   p->int_posts == i;
+        if (t == NULL || (t->dtype != TN_F32 && !(own && !integer) && !sum) || t->rank > rank)
             return refuse(why, "matmul.post_operand", "posts",
-                          "needs an operand of f32 or of the output's type");
+                          "needs an operand of f32 or of a float output's type, or after sums of "
+                          "integers leading bias and add in s32");
+        p->int_posts += sum;
         to->type = t->dtype;
         to->operand = add_operand(&p->operands, from->role, flags);
         full_view(t, rank, &to->view);
@@ -156,14 +172,19 @@ static bool matmul_params(const tn_op *op, void *out_params, tn_k_why *why)
     memset(p, 0, sizeof *p);
     if (a == NULL || b == NULL || out == NULL)
         return refuse(why, "matmul.operand", "args", "a, b and out are needed");
-    if (!tn_k_widens(a->dtype) || !tn_k_widens(b->dtype) || !tn_k_widens(out->dtype))
-        return refuse(why, "matmul.dtype", "a", "only f32, bf16, f16, f8e4m3 and f8e5m2");
-    if (c != NULL && c->dtype != TN_F32 && c->dtype != out->dtype)
+    bool blocks = b->layout != TN_LAYOUT_STRIDED && b->layout <= UINT32_MAX;
+    bool integer = byte_integer(a->dtype) && byte_integer(b->dtype) && !blocks;
+    bool floats =
+        tn_k_widens(a->dtype) && tn_k_widens(out->dtype) && (blocks || tn_k_widens(b->dtype));
+    if (!integer && !floats)
+        return refuse(why, "matmul.dtype", "a", "only f32, bf16, f16, f8e4m3, f8e5m2, s8 and u8");
+    if (!integer && c != NULL && c->dtype != TN_F32 && c->dtype != out->dtype)
         return refuse(why, "matmul.dtype", "c", "only f32 and the output's type");
     p->a_type = a->dtype;
     p->b_type = b->dtype;
     p->c_type = c != NULL ? c->dtype : TN_F32;
     p->out_type = out->dtype;
+    p->b_layout = blocks ? (uint32_t)b->layout : 0;
     if (a->rank < 2 || b->rank < 2 || out->rank < 2 || out->rank > TN_MAX_RANK ||
         a->rank > out->rank || b->rank > out->rank || (c != NULL && c->rank > out->rank))
         return refuse(why, "matmul.rank", "a", "ranks 2 to 8, none above the output's");
@@ -206,7 +227,7 @@ static bool matmul_params(const tn_op *op, void *out_params, tn_k_why *why)
             p->b_matrices *= b->dim[at];
         }
     }
-    if (!take_posts(op, p, rank, why))
+    if (!take_posts(op, p, rank, why) || !tn_k_matmul_factors(op, p, why))
         return false;
     simplify_batch(p);
     return true;

@@ -15,6 +15,8 @@ typedef struct tn_k_quantize_params {
     tn_k_operands operands; /* A, scale, OUT, [ZERO] */
     uint32_t from, to;      /* dtypes */
     bool divide, zero, saturate;
+    uint64_t layout; /* of blocks of OUT: no scale operand, the grid counts blocks */
+    int64_t step;    /* elements from one to the next in a block of the other */
     tn_k_grid grid; /* A, scale, ZERO, OUT */
 } tn_k_quantize_params;
 

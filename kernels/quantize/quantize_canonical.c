@@ -5,8 +5,10 @@
 
 static bool accepts(const void *params, const tn_k_caps *caps, tn_k_why *why)
 {
-    (void)params, (void)caps, (void)why;
-    return true;
+    const tn_k_quantize_params *p = params;
+    (void)caps;
+    return p->layout == TN_LAYOUT_STRIDED ||
+           tn_k_refuse(why, "quantize.layout", "out", "leaves the scale to an operand");
 }
 
 static void plan(const void *params, const tn_k_caps *caps, tn_k_launch *out)

@@ -12,6 +12,24 @@ static bool narrow(uint32_t dtype)
     return dtype == TN_S8 || dtype == TN_U8 || dtype == TN_F8E4M3 || dtype == TN_F8E5M2;
 }
 
+/* Blocks carry their scale. */
+static bool block_params(const tn_op *op, const tn_arg *a, const tn_arg *out,
+                         tn_k_quantize_params *p, tn_k_why *why)
+{
+    if (op->arg_count != 2)
+        return tn_k_refuse(why, "quantize.operand", "args", "blocks take A and OUT only");
+    if (!wide(a->tensor.dtype))
+        return tn_k_refuse(why, "quantize.dtype", "a", "makes blocks of f32 f16 bf16 s32");
+    memset(p, 0, sizeof *p);
+    tn_k_block_grid(&p->grid, &a->tensor, 0, &out->tensor);
+    tn_k_add_operand(&p->operands, a);
+    tn_k_add_operand(&p->operands, out);
+    p->from = a->tensor.dtype;
+    p->layout = out->tensor.layout;
+    p->step = a->tensor.stride[a->tensor.rank - 1];
+    return true;
+}
+
 static bool params(const tn_op *op, void *out_params, tn_k_why *why)
 {
     static const tn_axis none;
@@ -22,6 +40,8 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     bool divide = scale != NULL;
     if (!divide)
         scale = tn_k_find(op, TN_ARG_SCALE_OF + TN_ARG_A);
+    if (a != NULL && out != NULL && out->tensor.layout != TN_LAYOUT_STRIDED && op->post_count == 0)
+        return block_params(op, a, out, p, why);
     if (a == NULL || out == NULL || scale == NULL || op->arg_count != 3u + (zero != NULL))
         return tn_k_refuse(why, "quantize.operand", "args", "takes A, OUT, one scale and a zero");
     if (op->post_count != 0)

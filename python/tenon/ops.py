@@ -5,7 +5,7 @@ numerics is "bounded" (the default), "fast", "canonical" or "exact". A device th
 it run on the cpu device; Device.ops_fallen_back counts those, Device.ops_on_device the others.
 """
 from ._library import Error, check, ffi, handle, lib, struct
-from .tensor import DTYPES, NAMES, Tensor
+from .tensor import BLOCKS, DTYPES, NAMES, Tensor
 
 _CLASSES = {name: getattr(lib, "TN_CLASS_" + name.upper()) for name in ("bounded", "fast", "canonical", "exact")}
 _POSTS = {name: getattr(lib, "TN_POST_" + name.upper()) for name in ("relu", "gelu", "gelu_tanh", "silu")}
@@ -118,8 +118,11 @@ def _packed(device, plan, role, t):
 
 
 def matmul(a, b, transpose_a=False, transpose_b=False, bias=None, act=None, residual=None, alpha=None,
-           constant_b=False, numerics=None):
-    """act(a b + bias) + residual. constant_b: b never changes, so the device may pack it once."""
+           constant_b=False, numerics=None, out=None, scale_a=None, scale_b=None, scale_out=None, zero_a=None,
+           zero_b=None, zero_out=None):
+    """act(a b + bias) + residual. constant_b: b never changes, so the device may pack it once. s8 and u8
+    operands give s32, or what `out` is: scales (f32) and zero points are one number, or one a row of a
+    or a column of b and out; a leading s32 bias is added to the sum."""
     fields = {"flags": transpose_a * lib.TN_MATMUL_TRANSPOSE_A | transpose_b * lib.TN_MATMUL_TRANSPOSE_B}
     if alpha is not None:
         fields["flags"] |= lib.TN_MATMUL_ALPHA
@@ -141,7 +144,13 @@ def matmul(a, b, transpose_a=False, transpose_b=False, bias=None, act=None, resi
         post(_POSTS[act])
     if residual is not None:
         post(lib.TN_POST_ADD, residual)
-    return _run(lib.TN_OP_MATMUL, ("tn_matmul", fields), args, tuple(posts), numerics,
+    for role, scale, zero in ((lib.TN_ARG_A, scale_a, zero_a), (lib.TN_ARG_B, scale_b, zero_b),
+                              (lib.TN_ARG_OUT, scale_out, zero_out)):
+        if scale is not None:
+            args.append((lib.TN_ARG_SCALE_OF + role, scale))
+        if zero is not None:
+            args.append((lib.TN_ARG_ZERO_OF + role, zero))
+    return _run(lib.TN_OP_MATMUL, ("tn_matmul", fields), args, tuple(posts), numerics, out=out,
                 pack=lib.TN_ARG_B if constant_b else None)
 
 
@@ -380,10 +389,14 @@ def cumsum(a, axis=-1, exclusive=False, reverse=False, dtype=None, numerics=None
     return _run(lib.TN_OP_SCAN, ("tn_axis", {"axis": axis, "flags": flags}), [(lib.TN_ARG_A, a)], (), numerics, out)
 
 
-def quantize(a, scale, zero=None, dtype=None, axis=0, group=0, requantize=False, saturate=False, numerics=None):
+def quantize(a, scale=None, zero=None, dtype=None, axis=0, group=0, requantize=False, saturate=False, numerics=None):
     """clamp(rint(a / scale) + zero) as s8 or u8 (dtype, or that of zero), or a / scale cast to an 8-bit float.
     scale is one number, [dim] along the axis, or one for each run of `group` elements of it; zero looks like
-    scale. requantize: a, sums of products, is multiplied by scale instead."""
+    scale. requantize: a, sums of products, is multiplied by scale instead. dtype q4_0, q8_0 or mxfp4: blocks
+    of 32 along the last axis that hold their scale, and no other operand."""
+    if dtype in BLOCKS:
+        return _run(lib.TN_OP_QUANTIZE, ("tn_axis", {}), [(lib.TN_ARG_A, a)], (), numerics,
+                    Tensor.empty(a.device, a.shape, dtype))
     role = lib.TN_ARG_SCALE_OF + (lib.TN_ARG_A if requantize else lib.TN_ARG_OUT)
     args = [(lib.TN_ARG_A, a), (role, scale)]
     if zero is not None:
@@ -393,8 +406,11 @@ def quantize(a, scale, zero=None, dtype=None, axis=0, group=0, requantize=False,
                 flags=lib.TN_NUMERICS_SATURATE if saturate else 0)
 
 
-def dequantize(a, scale, zero=None, dtype="f32", axis=0, group=0, numerics=None):
-    """(a - zero) * scale as a float; scale and zero as in quantize."""
+def dequantize(a, scale=None, zero=None, dtype="f32", axis=0, group=0, numerics=None):
+    """(a - zero) * scale as a float; scale and zero as in quantize; blocks hold their scale."""
+    if a.dtype in BLOCKS:
+        return _run(lib.TN_OP_DEQUANTIZE, ("tn_axis", {}), [(lib.TN_ARG_A, a)], (), numerics,
+                    Tensor.empty(a.device, a.shape, dtype))
     args = [(lib.TN_ARG_A, a), (lib.TN_ARG_SCALE_OF + lib.TN_ARG_A, scale)]
     if zero is not None:
         args.append((lib.TN_ARG_ZERO_OF + lib.TN_ARG_A, zero))

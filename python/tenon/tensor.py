@@ -12,6 +12,9 @@ DTYPES = {
         ("s64", 8, "int64"), ("s32", 4, "int32"), ("s8", 1, "int8"), ("u8", 1, "uint8"),
         ("bool", 1, "bool"))
 }
+# Blocks of 32 along the last axis that hold their scale: {name: (layout, dtype, bytes)}
+BLOCKS = {"q4_0": (lib.TN_LAYOUT_Q4_0, lib.TN_S4, 18), "q8_0": (lib.TN_LAYOUT_Q8_0, lib.TN_S8, 34),
+          "mxfp4": (lib.TN_LAYOUT_MXFP4, lib.TN_F4E2M1, 17)}
 NAMES = {d: name for name, (d, _, _) in DTYPES.items()}
 _FROM_NUMPY = {np_name: name for name, (_, _, np_name) in DTYPES.items() if np_name}
 _DL_CPU = 1
@@ -30,6 +33,10 @@ def _product(shape):
     for d in shape:
         n *= d
     return n
+
+
+def _nbytes(dtype, shape):
+    return _product(shape) // 32 * BLOCKS[dtype][2] if dtype in BLOCKS else _product(shape) * DTYPES[dtype][1]
 
 
 class Tensor:
@@ -55,11 +62,12 @@ class Tensor:
 
     @property
     def nbytes(self):
-        return _product(self.shape) * DTYPES[self.dtype][1]
+        return _nbytes(self.dtype, self.shape)
 
     def fill_view(self, t, buffer=True):
         """Writes this view into a tn_tensor."""
-        t.dtype, t.rank = DTYPES[self.dtype][0], len(self.shape)
+        t.layout, t.dtype = BLOCKS[self.dtype][:2] if self.dtype in BLOCKS else (0, DTYPES[self.dtype][0])
+        t.rank = len(self.shape)
         for i, (n, s) in enumerate(zip(self.shape, self.strides)):
             t.dim[i], t.stride[i] = n, s
         if buffer:
@@ -70,7 +78,25 @@ class Tensor:
     @classmethod
     def empty(cls, device, shape, dtype="f32"):
         shape = tuple(shape)
-        return cls(device, device.buffer(_product(shape) * DTYPES[dtype][1]), dtype, shape)
+        if dtype in BLOCKS and (not shape or shape[-1] % 32):
+            raise Error("invalid", "tensor.blocks", "shape", f"{shape} in {dtype}: the last dim has to be whole blocks of 32")
+        return cls(device, device.buffer(_nbytes(dtype, shape)), dtype, shape)
+
+    @classmethod
+    def from_blocks(cls, device, array, dtype, shape):
+        """The bytes of blocks (docs/LAYOUTS.md), as a GGUF file has them: q4_0, q8_0 or mxfp4."""
+        import numpy as np
+
+        t = cls.empty(device, shape, dtype)
+        raw = cls.from_numpy(device, np.frombuffer(array, np.uint8), copy=True)
+        if raw.nbytes != t.nbytes:
+            raise Error("invalid", "tensor.blocks", "array", f"{raw.nbytes} bytes, {t.nbytes} are those of {shape} in {dtype}")
+        t.buffer, t._keep = raw.buffer, raw._keep
+        return t
+
+    def block_bytes(self):
+        """The bytes of a tensor in blocks, as a u8 tensor."""
+        return Tensor(self.device, self.buffer, "u8", (self.nbytes,), None, self.offset_bytes)
 
     @classmethod
     def from_numpy(cls, device, array, copy=False):

@@ -232,3 +232,20 @@ def test_another_device_falls_back(runtime, rng):
     want = np.argsort(-x, 1)[:, :5]
     assert np.array_equal(index.numpy(copy=True), want) and device.ops_fallen_back == 1
     assert np.array_equal(values.numpy(copy=True), np.take_along_axis(x, want, 1))
+
+
+def test_matmul_of_bytes(device):
+    rng = np.random.default_rng(5)
+    a = rng.integers(0, 256, (7, 33), dtype=np.uint8)
+    b = rng.integers(-128, 128, (33, 20), dtype=np.int8)
+    bias = rng.integers(-1000, 1000, 20, dtype=np.int32)
+    put = device.tensor
+    want = a.astype(np.int32) @ b.astype(np.int32)
+    got = tenon.matmul(put(a), put(b), numerics="exact", constant_b=True)
+    assert got.dtype == "s32" and (got.numpy() == want).all()
+    za, zo, sb = np.uint8(131), np.int8(-7), (rng.random(20) * 1e-3 + 1e-4).astype(np.float32)
+    out = tenon.Tensor.empty(device, (7, 20), "s8")
+    got = tenon.matmul(put(a), put(b), bias=put(bias), act="relu", zero_a=put(np.array(za)), scale_b=put(sb),
+                       zero_out=put(np.array(zo)), out=out).numpy()
+    y = (((a.astype(np.int32) - 131) @ b.astype(np.int32) + bias).astype(np.float32) * sb).clip(0)
+    assert (got == (np.rint(y).astype(np.int64) - 7).clip(-128, 127)).all()

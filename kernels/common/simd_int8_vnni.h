@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* simd_int8_avx2.h on AVX-512 VNNI: vpdpbusd takes four unsigned bytes of a and four signed of b
+ * and does not saturate; a's bytes are raised by 128, which its zero point takes back. */
+#ifndef TN_KERNELS_SIMD_INT8_VNNI_H
+#define TN_KERNELS_SIMD_INT8_VNNI_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+enum { VI_LANES = 16, VI_DEPTH = 4, VI_A_OFFSET = 128 };
+typedef __m512i vi;
+
+static inline vi vi_zero(void)
+{
+    return _mm512_setzero_si512();
+}
+static inline void vi_store(int32_t *p, vi v)
+{
+    _mm512_storeu_si512(p, v);
+}
+static inline vi vi_unit(uint32_t u)
+{
+    return _mm512_set1_epi32((int)u);
+}
+static inline vi vi_columns(const int8_t *p)
+{
+    return _mm512_loadu_si512(p);
+}
+static inline vi vi_dot(vi sum, vi a, vi b)
+{
+    return _mm512_dpbusd_epi32(sum, a, b);
+}
+
+#endif

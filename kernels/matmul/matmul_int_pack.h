@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Packing for int8 tile cores: rows of a as units, columns of b as panels. VI_DEPTH is the
+ * includer's. Bytes become s8 on the way: a u8 minus 128, which flips its top bit. */
+#ifndef TN_KERNELS_MATMUL_INT_PACK_H
+#define TN_KERNELS_MATMUL_INT_PACK_H
+
+#include <kernels/common/simd_transpose8.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef int8_t i8x16 __attribute__((vector_size(16)));
+typedef int16_t i16x16 __attribute__((vector_size(32)));
+typedef uint8_t u8x32 __attribute__((vector_size(32)));
+
+/* Eight bytes or four values of a byte each as one 32-bit unit of a. */
+static inline uint32_t unit_of(const uint8_t *x, int64_t step, int64_t left, uint8_t flip)
+{
+    uint32_t u = 0;
+    for (int d = 0; d < VI_DEPTH; d++) {
+        int8_t v = d < left ? (int8_t)(x[d * step] ^ flip) : 0;
+        u |= VI_DEPTH == 2 ? (uint32_t)(uint16_t)v << 16 * d
+                           : (uint32_t)(uint8_t)(v + VI_A_OFFSET) << 8 * d;
+    }
+    return u;
+}
+
+/* Eight units of a row whose k are contiguous. */
+static inline void units_of(const uint8_t *x, uint8_t flip, tn_k_f8 *out)
+{
+    if (VI_DEPTH == 2) {
+        i8x16 bytes;
+        memcpy(&bytes, x, sizeof bytes);
+        bytes ^= (int8_t)flip;
+        i16x16 wide = __builtin_convertvector(bytes, i16x16);
+        memcpy(out, &wide, sizeof *out);
+    } else {
+        u8x32 bytes;
+        memcpy(&bytes, x, sizeof bytes);
+        bytes ^= (uint8_t)(flip ^ VI_A_OFFSET);
+        memcpy(out, &bytes, sizeof *out);
+    }
+}
+
+/* Units [depth][tile rows]; what lies above `rows` is not used. */
+static inline __attribute__((always_inline)) void pack_a(const uint8_t *a, int64_t a_row,
+                                                         int64_t a_k, int64_t k, int rows,
+                                                         int tile_rows, uint8_t flip, uint32_t *to)
+{
+    enum { STEP = 8 * VI_DEPTH };
+    int64_t at = 0;
+    for (; a_k == 1 && at + STEP <= k; at += STEP) {
+        for (int h = 0; 8 * h < tile_rows; h++) {
+            tn_k_f8 r[8];
+#pragma GCC unroll 8
+            for (int l = 0; l < 8; l++) {
+                r[l] = (tn_k_f8){0};
+                if (8 * h + l < rows)
+                    units_of(a + (8 * h + l) * a_row + at, flip, &r[l]);
+            }
+            tn_k_transpose8(r);
+#pragma GCC unroll 8
+            for (int l = 0; l < 8; l++)
+                memcpy(to + (at / VI_DEPTH + l) * tile_rows + 8 * h, &r[l],
+                       8 * h + 8 <= tile_rows ? sizeof r[l]
+                                              : (size_t)(tile_rows - 8 * h) * sizeof *to);
+        }
+    }
+    for (; at < k; at += VI_DEPTH)
+        for (int i = 0; i < rows; i++)
+            to[at / VI_DEPTH * tile_rows + i] =
+                unit_of(a + i * a_row + at * a_k, a_k, k - at, flip);
+}
+
+static uint32_t sum_of_row(const uint8_t *a, int64_t a_k, int64_t k, uint8_t flip)
+{
+    uint32_t sum = 0;
+    if (a_k == 1)
+        for (int64_t i = 0; i < k; i++)
+            sum += (uint32_t)(int32_t)(int8_t)(a[i] ^ flip);
+    else
+        for (int64_t i = 0; i < k; i++)
+            sum += (uint32_t)(int32_t)(int8_t)(a[i * a_k] ^ flip);
+    return sum;
+}
+
+/* A panel: [depth][columns][VI_DEPTH] bytes; columns past `cols` and k past the end are 0. */
+static void pack_b_plain(const uint8_t *b, int64_t b_k, int64_t b_col, int64_t k, int64_t from,
+                         int cols, int width, uint8_t flip, int8_t *to)
+{
+    for (int64_t i = from; i < k; i += VI_DEPTH)
+        for (int j = 0; j < width; j++)
+            for (int d = 0; d < VI_DEPTH; d++)
+                to[(i * width) + j * VI_DEPTH + d] =
+                    j < cols && i + d < k ? (int8_t)(b[(i + d) * b_k + j * b_col] ^ flip) : 0;
+}
+
+/* Rows of b side by side, their bytes interleaved; whole panels, `step` bytes apart: longer reads
+ * of each row, which is asked for well ahead. */
+static void pack_b_rows(const uint8_t *b, int64_t b_k, int64_t k, int width, int panels,
+                        int64_t step, uint8_t flip, int8_t *to)
+{
+    int64_t i = 0;
+    for (; i + VI_DEPTH <= k; i += VI_DEPTH) {
+        const uint8_t *row = b + i * b_k;
+        for (int d = 0; d < VI_DEPTH; d++)
+            __builtin_prefetch(row + (i + d + 16 < k ? d + 16 : 0) * b_k);
+        for (int j = 0; j < width * panels; j += 16) {
+            i8x16 r[4], lo[2], hi[2];
+            int8_t *at = to + j / width * step + i * width + j % width * VI_DEPTH;
+#pragma GCC unroll 4
+            for (int d = 0; d < VI_DEPTH; d++) {
+                memcpy(&r[d], row + d * b_k + j, sizeof r[d]);
+                r[d] ^= (int8_t)flip;
+            }
+#pragma GCC unroll 2
+            for (int d = 0; d < VI_DEPTH / 2; d++) {
+                lo[d] = __builtin_shufflevector(r[2 * d], r[2 * d + 1], 0, 16, 1, 17, 2, 18, 3, 19,
+                                                4, 20, 5, 21, 6, 22, 7, 23);
+                hi[d] = __builtin_shufflevector(r[2 * d], r[2 * d + 1], 8, 24, 9, 25, 10, 26, 11,
+                                                27, 12, 28, 13, 29, 14, 30, 15, 31);
+            }
+            if (VI_DEPTH == 2) {
+                memcpy(at, &lo[0], 16);
+                memcpy(at + 16, &hi[0], 16);
+                continue;
+            }
+            i8x16 four[4] = {
+                __builtin_shufflevector(lo[0], lo[1], 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6,
+                                        7, 22, 23),
+                __builtin_shufflevector(lo[0], lo[1], 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29,
+                                        14, 15, 30, 31),
+                __builtin_shufflevector(hi[0], hi[1], 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6,
+                                        7, 22, 23),
+                __builtin_shufflevector(hi[0], hi[1], 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29,
+                                        14, 15, 30, 31),
+            };
+            memcpy(at, four, sizeof four);
+        }
+    }
+    for (int q = 0; q < panels; q++)
+        pack_b_plain(b + q * width, b_k, 1, k, i, width, width, flip, to + q * step);
+}
+
+/* Columns of b that are contiguous along k: 8 columns by 32 k, turned four bytes at a time. */
+static void pack_b_turned(const uint8_t *b, int64_t b_col, int64_t k, int cols, int width,
+                          uint8_t flip, int8_t *to)
+{
+    typedef int16_t half __attribute__((vector_size(16)));
+    int64_t i = 0;
+    for (; i + 32 <= k; i += 32) {
+        for (int j = 0; j < width; j += 8) {
+            tn_k_f8 r[8];
+#pragma GCC unroll 8
+            for (int l = 0; l < 8; l++) {
+                u8x32 bytes = {0};
+                if (j + l < cols) {
+                    memcpy(&bytes, b + (j + l) * b_col + i, sizeof bytes);
+                    bytes ^= flip;
+                }
+                memcpy(&r[l], &bytes, sizeof r[l]);
+            }
+            tn_k_transpose8(r);
+#pragma GCC unroll 8
+            for (int l = 0; l < 8; l++) {
+                int8_t *at = to + (i + 4 * l) * width + j * VI_DEPTH;
+                if (VI_DEPTH == 4) {
+                    memcpy(at, &r[l], sizeof r[l]);
+                    continue;
+                }
+                i16x16 v;
+                memcpy(&v, &r[l], sizeof v);
+                half even = __builtin_shufflevector(v, v, 0, 2, 4, 6, 8, 10, 12, 14);
+                half odd = __builtin_shufflevector(v, v, 1, 3, 5, 7, 9, 11, 13, 15);
+                memcpy(at, &even, sizeof even);
+                memcpy(at + 2 * width, &odd, sizeof odd);
+            }
+        }
+    }
+    pack_b_plain(b, 1, b_col, k, i, cols, width, flip, to);
+}
+
+static void pack_b(const uint8_t *b, int64_t b_k, int64_t b_col, int64_t k, int cols, int width,
+                   uint8_t flip, int8_t *to)
+{
+    if (b_k == 1)
+        pack_b_turned(b, b_col, k, cols, width, flip, to);
+    else if (b_col == 1 && cols == width)
+        pack_b_rows(b, b_k, k, width, 1, 0, flip, to);
+    else
+        pack_b_plain(b, b_k, b_col, k, 0, cols, width, flip, to);
+}
+
+#endif
