@@ -15,6 +15,7 @@ static const struct {
     {"info", "devices, classes per dtype, links, topology (--json)", tool_info},
     {"explain", "which kernel an op gets, and why the others were refused", tool_explain},
     {"bench", "time an op beside the peer libraries that are found", tool_bench},
+    {"pack", "pack weights for a device's kernel into a file, map it back, check it", tool_pack},
     {"trace", "run ops or a verb, and write the timeline for ui.perfetto.dev", tool_trace_verb},
     {"doctor", "what is missing here, and the line that installs it", tool_doctor},
 };
