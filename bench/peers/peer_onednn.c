@@ -65,7 +65,16 @@ static dnnl_status_t reorder(prepared *p, dnnl_memory_t from, dnnl_memory_t to,
     return st;
 }
 
-static void *prepare_with(const tn_peer_matmul *problem, int packed)
+/* One matmul, whatever its types. */
+typedef struct problem {
+    int64_t m, n, k, batch;
+    int nt;
+    const void *a, *b;
+    void *c;
+    dnnl_data_type_t a_type, b_type, c_type;
+} problem;
+
+static void *prepare_with(const problem *problem, int packed)
 {
     prepared *p = calloc(1, sizeof *p);
     if (p == NULL)
@@ -76,22 +85,23 @@ static void *prepare_with(const tn_peer_matmul *problem, int packed)
     dnnl_format_tag_t btag = problem->nt ? dnnl_acb : dnnl_abc;
     dnnl_memory_desc_t am = NULL, bm = NULL, bq = NULL, cm = NULL;
     union {
-        const float *in;
-        float *out;
+        const void *in;
+        void *out;
     } a = {problem->a}, b = {problem->b};
-    int ok = dnnl_engine_create(&p->engine, dnnl_cpu, 0) == dnnl_success &&
-             dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags) == dnnl_success &&
-             dnnl_memory_desc_create_with_tag(&am, 3, ad, dnnl_f32, dnnl_abc) == dnnl_success &&
-             dnnl_memory_desc_create_with_tag(&bm, 3, bd, dnnl_f32, btag) == dnnl_success &&
-             dnnl_memory_desc_create_with_tag(
-                 &bq, 3, bd, dnnl_f32, packed ? dnnl_format_tag_any : btag) == dnnl_success &&
-             dnnl_memory_desc_create_with_tag(&cm, 3, cd, dnnl_f32, dnnl_abc) == dnnl_success &&
-             dnnl_matmul_primitive_desc_create(&p->desc, p->engine, am, bq, NULL, cm, NULL) ==
-                 dnnl_success &&
-             dnnl_primitive_create(&p->matmul, p->desc) == dnnl_success &&
-             dnnl_memory_create(&p->a, am, p->engine, a.out) == dnnl_success &&
-             dnnl_memory_create(&p->b, bm, p->engine, b.out) == dnnl_success &&
-             dnnl_memory_create(&p->c, cm, p->engine, problem->c) == dnnl_success;
+    int ok =
+        dnnl_engine_create(&p->engine, dnnl_cpu, 0) == dnnl_success &&
+        dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags) == dnnl_success &&
+        dnnl_memory_desc_create_with_tag(&am, 3, ad, problem->a_type, dnnl_abc) == dnnl_success &&
+        dnnl_memory_desc_create_with_tag(&bm, 3, bd, problem->b_type, btag) == dnnl_success &&
+        dnnl_memory_desc_create_with_tag(&bq, 3, bd, problem->b_type,
+                                         packed ? dnnl_format_tag_any : btag) == dnnl_success &&
+        dnnl_memory_desc_create_with_tag(&cm, 3, cd, problem->c_type, dnnl_abc) == dnnl_success &&
+        dnnl_matmul_primitive_desc_create(&p->desc, p->engine, am, bq, NULL, cm, NULL) ==
+            dnnl_success &&
+        dnnl_primitive_create(&p->matmul, p->desc) == dnnl_success &&
+        dnnl_memory_create(&p->a, am, p->engine, a.out) == dnnl_success &&
+        dnnl_memory_create(&p->b, bm, p->engine, b.out) == dnnl_success &&
+        dnnl_memory_create(&p->c, cm, p->engine, problem->c) == dnnl_success;
     p->b_packed = p->b;
     if (ok && packed) {
         const_dnnl_memory_desc_t want =
@@ -111,14 +121,20 @@ static void *prepare_with(const tn_peer_matmul *problem, int packed)
     return p;
 }
 
-static void *prepare(const tn_peer_matmul *problem)
+static void *prepare_floats(const tn_peer_matmul *q, int packed)
 {
-    return prepare_with(problem, 0);
+    problem p = {q->m, q->n, q->k, q->batch, q->nt, q->a, q->b, q->c, dnnl_f32, dnnl_f32, dnnl_f32};
+    return prepare_with(&p, packed);
 }
 
-static void *prepare_packed(const tn_peer_matmul *problem)
+static void *prepare(const tn_peer_matmul *q)
 {
-    return prepare_with(problem, 1);
+    return prepare_floats(q, 0);
+}
+
+static void *prepare_packed(const tn_peer_matmul *q)
+{
+    return prepare_floats(q, 1);
 }
 
 static void run(void *state)
@@ -321,13 +337,44 @@ static void *prepare_op(const tn_peer_op *q)
     return r;
 }
 
+/* u8 by s8 to s32; on cpus without VNNI its sums of products saturate at 16 bits. */
+static void *prepare_integers(const tn_peer_op *q, int packed)
+{
+    void *a = NULL, *b = NULL, *c = NULL;
+    const tn_tensor *ta = find(q, TN_ARG_A, &a), *tb = find(q, TN_ARG_B, &b);
+    const tn_tensor *tc = find(q, TN_ARG_OUT, &c);
+    const tn_matmul *attr = q->op->attr;
+    uint32_t flags = attr != NULL ? attr->flags : 0;
+    if (q->op->kind != TN_OP_MATMUL || q->op->arg_count != 3 || ta == NULL || tb == NULL ||
+        tc == NULL || ta->dtype != TN_U8 || tb->dtype != TN_S8 || tc->dtype != TN_S32 ||
+        ta->rank != 2 || tb->rank != 2 || (flags & ~(uint32_t)TN_MATMUL_TRANSPOSE_B) != 0)
+        return NULL;
+    problem p = {.m = tc->dim[0], .n = tc->dim[1], .k = ta->dim[1], .batch = 1};
+    p.nt = flags != 0;
+    p.a = a, p.b = b, p.c = c;
+    p.a_type = dnnl_u8, p.b_type = dnnl_s8, p.c_type = dnnl_s32;
+    return prepare_with(&p, packed);
+}
+
+static void *prepare_bytes(const tn_peer_op *q)
+{
+    return prepare_integers(q, 0);
+}
+
+static void *prepare_bytes_packed(const tn_peer_op *q)
+{
+    return prepare_integers(q, 1);
+}
+
 static const tn_peer entries[] = {
     {TN_PEER_ABI, 0, "onednn", version, threads, prepare, run, finish, NULL, NULL},
     {TN_PEER_ABI, 1, "onednn", version, threads, prepare_packed, run, finish, prepare_conv, NULL},
     {TN_PEER_ABI, 0, "onednn", version, threads, NULL, run_rows, finish_rows, NULL, prepare_op},
+    {TN_PEER_ABI, 0, "onednn", version, threads, NULL, run, finish, NULL, prepare_bytes},
+    {TN_PEER_ABI, 1, "onednn", version, threads, NULL, run, finish, NULL, prepare_bytes_packed},
 };
 
 const tn_peer *tn_peer_get(uint32_t index)
 {
-    return index < 3 ? &entries[index] : NULL;
+    return index < sizeof entries / sizeof entries[0] ? &entries[index] : NULL;
 }

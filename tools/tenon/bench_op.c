@@ -51,11 +51,6 @@ static uint64_t elements(const tn_tensor *t)
     return last + 1;
 }
 
-static uint64_t bytes_of(const tn_tensor *t)
-{
-    return (elements(t) * tn_dtype_bits((tn_dtype)t->dtype) + 7) / 8;
-}
-
 static uint32_t next(uint32_t *state)
 {
     *state = *state * 1664525u + 1013904223u;
@@ -80,6 +75,18 @@ static int64_t below(const tn_op *op, uint32_t role)
     return role == TN_ARG_INDEX ? 1024 : role >= TN_ARG_ZERO_OF ? 1 : 128;
 }
 
+/* Any numbers, under scales near a sixteenth. */
+static void fill_blocks(const tn_tensor *t, unsigned char *to, uint32_t *state)
+{
+    uint64_t bytes = tool_tensor_bytes(t), block = tool_block_bytes(t->layout);
+    for (uint64_t i = 0; i < bytes; ++i)
+        to[i] = (unsigned char)next(state);
+    for (uint64_t i = 0; i < bytes; i += block) {
+        to[i] = 123;
+        to[i + 1] = t->layout == TN_LAYOUT_MXFP4 ? to[i + 1] : 0x2c;
+    }
+}
+
 /* Numbers within 2 of zero that every kind of op can bear; scales are positive. */
 static void fill(const tn_op *op, uint32_t at, void *to, uint32_t seed)
 {
@@ -89,6 +96,10 @@ static void fill(const tn_op *op, uint32_t at, void *to, uint32_t seed)
     int64_t most = below(op, role);
     most = most == 0 ? 1 : most;
     bool scale = role >= TN_ARG_SCALE_OF && role < TN_ARG_ZERO_OF;
+    if (tool_block_bytes(t->layout) != 0) {
+        fill_blocks(t, to, &state);
+        return;
+    }
     for (uint64_t i = 0; i < n; ++i) {
         uint32_t r = next(&state);
         double x = scale ? 0.0078125 + (double)r * 0x1p-31 : (double)r * 0x1p-23 - 1.0;
@@ -138,7 +149,7 @@ static void fill(const tn_op *op, uint32_t at, void *to, uint32_t seed)
 static tn_status put(tn_device *device, tn_queue *queue, const tn_tensor *t, const void *from,
                      tn_buffer **out)
 {
-    uint64_t bytes = bytes_of(t);
+    uint64_t bytes = tool_tensor_bytes(t);
     tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = bytes == 0 ? 1 : bytes};
     tn_status st = tn_buffer_create(device, &desc, out);
     if (st == TN_OK && bytes != 0)
@@ -293,7 +304,7 @@ static void add_peers(bench *b, const char *text)
         void *state = tool_peer_prepare(all[i], b->op, b->data);
         if (state == NULL)
             continue;
-        memset(to, 0, bytes_of(t));
+        memset(to, 0, tool_tensor_bytes(t));
         all[i]->run(state);
         if (b->want != NULL && !alike(to, b->want, elements(t)))
             fprintf(stderr, "tenon bench: %s on %s has ANOTHER RESULT\n", all[i]->name, text);
@@ -318,7 +329,7 @@ static bool prepare(bench *b, const char *text)
 {
     b->out = OPERANDS;
     for (uint32_t i = 0; i < b->op->arg_count; ++i) {
-        uint64_t bytes = bytes_of(&b->op->args[i].tensor);
+        uint64_t bytes = tool_tensor_bytes(&b->op->args[i].tensor);
         /* as peers ask for it, and never nothing */
         if (posix_memalign(&b->data[i], 64, bytes + 64) != 0)
             b->data[i] = NULL;
@@ -339,7 +350,7 @@ static bool prepare(bench *b, const char *text)
     const tn_tensor *t = &b->op->args[b->out].tensor;
     if (t->dtype == TN_F32) {
         job *j = b->c[0].self;
-        uint64_t bytes = bytes_of(t);
+        uint64_t bytes = tool_tensor_bytes(t);
         b->want = malloc(bytes + 1);
         run(j);
         if (b->want == NULL ||
@@ -379,7 +390,7 @@ int tool_bench_op(const tool_setup *with, const char *text)
                       .dtype = tn_dtype_name((tn_dtype)b->op->args[0].tensor.dtype),
                       .flops = told(b->op, flops),
                       .bytes = (double)bytes,
-                      .written = (double)bytes_of(&b->op->args[b->out].tensor)};
+                      .written = (double)tool_tensor_bytes(&b->op->args[b->out].tensor)};
     tool_report(with, &p, b->c, b->own, b->count);
     rc = 0;
 done:

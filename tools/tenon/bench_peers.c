@@ -154,8 +154,9 @@ void *tool_peer_prepare(const tn_peer *peer, const tn_op *op, void *const *data)
             return NULL;
     if (op->post_count != 0)
         return NULL;
-    if (op->kind == TN_OP_MATMUL)
-        return prepare_matmul(peer, op, data);
+    void *matmul = op->kind == TN_OP_MATMUL ? prepare_matmul(peer, op, data) : NULL;
+    if (matmul != NULL)
+        return matmul;
     if (op->kind == TN_OP_CONV)
         return prepare_conv(peer, op, data);
     tn_peer_op p = {op, data};

@@ -73,6 +73,24 @@ double tool_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+uint64_t tool_block_bytes(uint64_t layout)
+{
+    static const uint64_t bytes[] = {0, 18, 34, 17};
+    return layout <= TN_LAYOUT_MXFP4 ? bytes[layout] : 0;
+}
+
+uint64_t tool_tensor_bytes(const tn_tensor *t)
+{
+    uint64_t last = 0, block = tool_block_bytes(t->layout);
+    for (int d = 0; d < t->rank; ++d) {
+        if (t->dim[d] == 0)
+            return 0;
+        last += (uint64_t)(t->dim[d] - 1) * (uint64_t)t->stride[d];
+    }
+    return block != 0 ? (last / 32 + 1) * block
+                      : ((last + 1) * tn_dtype_bits((tn_dtype)t->dtype) + 7) / 8;
+}
+
 static int usage(FILE *to)
 {
     fprintf(to, "usage: tenon VERB [OPTIONS]   (tenon VERB --help says more)\n\n");

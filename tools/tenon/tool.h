@@ -28,6 +28,9 @@ cJSON *tool_classes_json(uint32_t mask);
 /* The folder of the running command, for what lies beside it. */
 bool tool_folder(char *text, size_t bytes);
 double tool_now(void); /* seconds, monotonic */
+/* What a tensor spans, its last element or block included. */
+uint64_t tool_tensor_bytes(const tn_tensor *t);
+uint64_t tool_block_bytes(uint64_t layout); /* of 32 elements; 0: not in blocks */
 
 /* ---- machine.c: limits measured in the same minute ---- */
 double tool_peak_gflops(uint32_t threads); /* f32 fma, pinned to cpus 0..threads-1 */

@@ -171,26 +171,10 @@ static int check(const options *o, const char *path)
     return ok ? 0 : 1;
 }
 
-/* Bytes that a tensor spans, its last element or block included. */
-static size_t span(const tn_tensor *t)
-{
-    static const uint32_t block[] = {0, 18, 34, 17};
-    uint64_t last = 0, count = 1;
-    for (uint32_t d = 0; d < t->rank; ++d) {
-        last += (uint64_t)(t->dim[d] - 1) * (uint64_t)t->stride[d];
-        count *= (uint64_t)t->dim[d];
-    }
-    if (count == 0)
-        return 0;
-    if (t->layout >= TN_LAYOUT_Q4_0 && t->layout <= TN_LAYOUT_MXFP4)
-        return (size_t)((last / 32 + 1) * block[t->layout]);
-    return (size_t)(((last + 1) * tn_dtype_bits((tn_dtype)t->dtype) + 7) / 8);
-}
-
 static bool pack(const session *s, const options *o)
 {
     tn_tensor from = s->b->tensor;
-    size_t bytes = span(&from), size = 0;
+    size_t bytes = tool_tensor_bytes(&from), size = 0;
     tn_buffer *plain = NULL, *packed = NULL;
     static pack_head head;
     void *data = pack_read_weights(o->weights, tn_dtype_name((tn_dtype)from.dtype), from.dim,
