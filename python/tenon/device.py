@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runtimes and devices, and the counters of what ran where."""
-from ._library import check, ffi, handle, lib, struct, text
+from ._library import Error, check, ffi, handle, lib, struct, text
 
 FOREVER = 2**64 - 1
 
@@ -35,6 +35,44 @@ class Runtime:
         return Device(self, uri)
 
 
+class _Spare(dict):
+    """{bytes: buffers} that nobody uses. One that was lent to somebody outside is not kept: they may still use it."""
+
+    MOST = 256 << 20
+
+    def __init__(self):
+        super().__init__()
+        self.bytes, self.lent = 0, set()
+
+    def keep(self, nbytes, buffer):
+        address = int(ffi.cast("uintptr_t", buffer))
+        if address in self.lent:
+            self.lent.discard(address)
+        elif nbytes <= self.MOST:
+            self.setdefault(nbytes, []).append(buffer)
+            self.bytes += nbytes
+            while self.bytes > self.MOST:  # of the size that was first kept the longest ago
+                size = next(iter(self))
+                self[size].pop()
+                self.bytes -= size
+                if not self[size]:
+                    del self[size]
+
+    def take(self, nbytes):
+        kept = self.get(nbytes)
+        if not kept:
+            return None
+        self.bytes -= nbytes
+        buffer = kept.pop()
+        if not kept:
+            del self[nbytes]
+        return buffer
+
+    def drop(self):
+        self.clear()
+        self.bytes = 0
+
+
 class Device:
     """An open device with one queue; operations on its tensors are submitted there, in order."""
 
@@ -46,7 +84,7 @@ class Device:
         self.info = _info(s)
         self.queue = handle("queue", lib.tn_queue_create, self.handle,
                             struct("tn_queue_desc", flags=lib.TN_QUEUE_INLINE))
-        self.plans = {}
+        self.plans, self._spare = {}, _Spare()
         self.ops_on_device = self.ops_fallen_back = 0
 
     def __repr__(self):
@@ -64,7 +102,26 @@ class Device:
         return Tensor.empty(self, shape, dtype)
 
     def buffer(self, nbytes):
-        return handle("buffer", lib.tn_buffer_create, self.handle, struct("tn_buffer_desc", bytes=nbytes))
+        """A buffer of its own. When its last tensor is gone it is kept for the next one of its size: the queue runs
+        in order, so nobody still reads it, and making one may cost more than the op that writes it."""
+        # four sizes an octave, so that tensors of near shapes share
+        nbytes = -(-nbytes // (step := 1 << max(0, nbytes.bit_length() - 3))) * step
+        inner = self._spare.take(nbytes)
+        if inner is None:
+            desc = struct("tn_buffer_desc", bytes=nbytes)
+            try:
+                inner = handle("buffer", lib.tn_buffer_create, self.handle, desc)
+            except Error as e:
+                if e.status.lower() != "no_memory" or not self._spare.bytes:
+                    raise
+                self._spare.drop()
+                inner = handle("buffer", lib.tn_buffer_create, self.handle, desc)
+        spare = self._spare
+        return ffi.gc(ffi.cast("tn_buffer *", inner), lambda _: spare.keep(nbytes, inner))
+
+    def lend(self, buffer):
+        """Notes that somebody outside refers to a buffer."""
+        self._spare.lent.add(int(ffi.cast("uintptr_t", buffer)))
 
     def wait(self):
         """Returns when everything submitted is done; raises what went wrong."""

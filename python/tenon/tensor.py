@@ -208,6 +208,7 @@ class Tensor:
         if copy:
             source = Tensor.from_numpy(self.device, self.numpy(copy=True), copy=True)
             self.device.wait()
+        source.device.lend(source.buffer)
         out = ffi.new("void **")
         lend = lib.tn_tensor_to_dlpack if versioned else lib.tn_tensor_to_dlpack_legacy
         check(lend(source.fill_view(ffi.new("tn_tensor *")), out))

@@ -179,3 +179,21 @@ def test_plans_are_made_once(device):
     assert time.perf_counter() > t and len(device.plans) == plans
     assert device.ops_on_device + device.ops_fallen_back == ran + 20
     assert device.ops_fallen_back == 0
+
+
+def test_buffers_are_used_again_but_not_while_they_are_lent(device):
+    x = np.arange(1000, dtype=np.float32)
+    t = tenon.eltwise("neg", device.tensor(x))
+    first = int(tenon._library.ffi.cast("uintptr_t", t.buffer))
+    del t
+    again = device.empty((990,))  # near enough to share the size
+    assert int(tenon._library.ffi.cast("uintptr_t", again.buffer)) == first
+    del again
+    if device.info["host_visible"]:
+        t = tenon.eltwise("neg", device.tensor(x))
+        view = t.numpy()  # a view of the device's memory
+        del t
+        for _ in range(3):
+            tenon.eltwise("abs", device.tensor(x))
+        device.wait()
+        assert np.array_equal(view, -x)
