@@ -10,8 +10,8 @@ from .value import Value, constant
 def view(c, x, shape):
     """x with another shape of as many elements."""
     shape = tuple(int(n) for n in shape)
-    if x.array is not None and (x.book or x.tensor is None):
-        return Value(x.array.reshape(shape), book=x.book, constant=x.constant)
+    if x.book or x.name is None:
+        return Value(x.numpy().reshape(shape), book=x.book)
     return Value(tensor=c.reshape(x.on(c.device), shape))
 
 
