@@ -72,7 +72,15 @@ def test_the_report_has_its_schema(tmp_path):
         assert set(d) == {"uri", "name", "present", "class", "dtype", "ms_per_item", "items", "max_abs_diff", "digest",
                           "digests", "ops_on_device", "ops_fallen_back", "reason"}
         assert d["digest"] == d["digests"]["f32"] == report["devices"][0]["digest"]
-    assert report["models"] == [{"model": report["model"], "devices": report["devices"]}]
+    assert report["models"][0] == {"model": report["model"], "devices": report["devices"]}
+    others = report["models"][1:]
+    assert [m["model"] for m in others] == ["PP-OCRv4", "DiT block", "decoder"]
+    for m in others:
+        assert [d["uri"] for d in m["devices"]] == ["cpu", "cpu?private=1"]
+        for d in m["devices"]:
+            assert set(d) == set(report["devices"][0]) and d["digest"] == m["devices"][0]["digest"]
+            assert d["reason"] is None and d["ops_on_device"] > 0 == d["ops_fallen_back"]
+    assert [line["text"] for line in others[0]["lines"]] == others[0]["expected"]
     assert "@DATA@" not in (tmp_path / "report.html").read_text()
 
 

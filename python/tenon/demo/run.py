@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The main job: the sentence encoder on every default device, checked and compared.
+"""The main job: the sentence encoder on every default device, checked and compared; then the jobs of models.py.
 
 Exit status 0 only if every device present was right: within 1e-5 of the float64 reference and with
-the CANONICAL bits of cpu.
+the CANONICAL bits of cpu; the text of the shipped picture as it is written there.
 """
 import argparse
 import functools
@@ -20,7 +20,7 @@ import numpy as np
 
 import tenon
 
-from . import report, weights
+from . import models, report, weights
 from .encoder import Encoder
 from .reference import Reference
 
@@ -30,6 +30,7 @@ CANONICAL_VERSION = 1
 QUERY = "Where can I go skiing?"
 BATCH = 32
 PICTURE = 64  # sentences in the similarity matrix at most
+SHARE = 0.4  # of a device's seconds; the other jobs divide the rest
 
 
 def arguments(argv):
@@ -38,6 +39,7 @@ def arguments(argv):
     p.add_argument("--seconds", type=float, default=20.0, help="for each device (20)")
     p.add_argument("--sentences", metavar="FILE", help="one sentence a line, instead of the shipped ones")
     p.add_argument("--query", default=QUERY, help="whose nearest neighbours are shown")
+    p.add_argument("--image", metavar="FILE", help="picture to read the text of, instead of the shipped one")
     p.add_argument("--out", default="build/run", help="folder of report.json and report.html")
     return p.parse_args(argv)
 
@@ -170,7 +172,7 @@ def main(argv=None):
     with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]} sentences"),
                   TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
         for uri in uris:
-            task = progress.add_task(uri.replace("[", "\\["), total=a.seconds, done=0)
+            task = progress.add_task(uri.replace("[", "\\["), total=a.seconds * SHARE, done=0)
             try:
                 device = runtime.open(uri)
             except tenon.Error as e:
@@ -179,7 +181,7 @@ def main(argv=None):
                 right = right and a.device is None
                 continue
             try:
-                row, found, encoder = measure(job, device, a.seconds, functools.partial(progress.update, task))
+                row, found, encoder = measure(job, device, a.seconds * SHARE, functools.partial(progress.update, task))
                 first_found = first_found or found
                 different = [i for i in found if i in first_found and found[i].tobytes() != first_found[i].tobytes()]
                 last = last or encoder
@@ -202,10 +204,16 @@ def main(argv=None):
         similarity = (y[:PICTURE] @ y[:PICTURE].T).tolist()
         if a.sentences is None:
             right = check_pairs(console, y) and right
+    share = a.seconds * (1 - SHARE) / models.COUNT
+    others, pages, fine = models.run(runtime, rows, share, absent, a.image)
+    right = right and fine
+    for model in others:
+        models.show(console, model)
     out = {"schema": 1, "version": tenon.version(), "canonical_version": CANONICAL_VERSION, "cpu": report.cpu(),
-           "model": weights.MODEL, "devices": rows, "models": [{"model": weights.MODEL, "devices": rows}]}
+           "model": weights.MODEL, "devices": rows, "models": [{"model": weights.MODEL, "devices": rows}, *others]}
     os.makedirs(a.out, exist_ok=True)
-    report.write(a.out, out, {"limit": LIMIT, "sentences": job.sentences, "similarity": similarity, "query": query})
+    report.write(a.out, out, {"limit": LIMIT, "sentences": job.sentences, "similarity": similarity, "query": query,
+                              "pages": pages})
     console.print(f"{'right' if right else 'NOT RIGHT'}: {a.out}/report.html", style="green" if right else "red")
     return 0 if right and last is not None else 1
 
