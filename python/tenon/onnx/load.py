@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from . import attention, control, elementwise, linear, losses, movement, norms, pooling, quantized  # noqa: F401
-from . import recurrent, reductions, resizing, sampling, shapes, spectral  # noqa: F401  (each enters its operators)
+from . import recurrent, reductions, resizing, sampling, shapes, spectral, states  # noqa: F401 (they enter operators)
 from .model import Graph, Model, Node
 from .table import TABLE, Unsupported, find
 from .value import constant

@@ -59,26 +59,28 @@ def _channels(t, n):
 
 @operator("BatchNormalization", since=7)
 def batch_norm(c, node, x):
-    """a x + b with a = scale / sqrt(variance + eps), b = bias - mean a."""
     t = c.f32(x[0])
     scale, bias, mean, variance = (c.f32(v) for v in x[1:5])
     epsilon, momentum = node.get("epsilon", 1e-5), node.get("momentum", 0.9)
     if not (node.get("training_mode", 0) if node.version >= 14 else 0):
-        return c.value(_affine(c, t, scale, bias, mean, variance, epsilon), x[0].dtype)
+        stats = node.cache.get("stats")  # of constants, once a device
+        if stats is None or stats.device is not c.device:
+            stats = _pair(c, mean, variance)
+            if x[3].constant and x[4].constant:
+                node.cache["stats"] = stats
+        return c.value(ops.batchnorm(t, stats, scale, bias, epsilon, numerics=c.numerics), x[0].dtype)
     axes = [0, *range(2, t.ndim)]
     now = c.reshape(reduce(c, "mean", t, axes), (-1,))
     spread = reduce(c, "mean", c.e("square", c.e("sub", t, _channels(now, t.ndim))), axes)
     spread = c.reshape(spread, (-1,))
-    y = _affine(c, t, scale, bias, now, spread, epsilon)
+    y = ops.batchnorm(t, _pair(c, now, spread), scale, bias, epsilon, numerics=c.numerics)
     kept = [c.e("add", c.scale(old, momentum), c.scale(new, 1 - momentum))
             for old, new in ((mean, now), (variance, spread))]
     return (c.value(y, x[0].dtype), *(c.value(k, v.dtype) for k, v in zip(kept, x[3:5])))[:len(node.outputs)]
 
 
-def _affine(c, t, scale, bias, mean, variance, epsilon):
-    a = c.e("mul", scale, c.e("rsqrt", c.scale(variance, 1.0, epsilon)))
-    b = c.e("fma", c.e("neg", mean), a, bias)
-    return c.e("fma", t, _channels(a, t.ndim), _channels(b, t.ndim))
+def _pair(c, mean, variance):
+    return ops.concat([c.reshape(v, (1, -1)) for v in (mean, variance)], 0)
 
 
 @operator("InstanceNormalization", since=6)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pools: the taps of a window are strided views of the padded input, combined by element-wise ops."""
+"""Pools. Where the library has none (the place of the largest, powers), the taps of a window are strided views of the
+padded input, combined by element-wise ops."""
 import functools
 import math
 
@@ -51,23 +52,20 @@ class _Windows:
                 t = t.slice(i + 2, first, first + (self.out[i] - 1) * self.stride[i] + 1, self.stride[i])
             yield t
 
-    def inside(self, limits):
-        """How many taps of each window lie in [-lo, space + hi) of the limits."""
-        counts = np.ones((), np.int64)
-        for i, (n, (a, b)) in enumerate(zip(self.space, limits)):
-            at = np.arange(self.out[i])[:, None] * self.stride[i] - self.lo[i] + \
-                np.arange(self.kernel[i]) * self.dilation[i]
-            counts = counts[..., None] * ((at >= -a) & (at < n + b)).sum(1)
-        return counts
+
+def _options(node, t):
+    """What the library's pools take, beside the tensor."""
+    kernel = node.get("kernel_shape")
+    stride, dilation, lo, hi = geometry(node, t.shape[2:], kernel)
+    return {"window": tuple(kernel), "stride": tuple(stride), "pad": tuple(lo), "pad_hi": tuple(hi),
+            "dilation": tuple(dilation), "ceil": bool(node.get("ceil_mode", 0))}
 
 
 @operator("AveragePool")
 def average_pool(c, node, x):
-    w = _Windows(node, c.f32(x[0]), 0.0)
-    total = functools.reduce(lambda a, b: c.e("add", a, b), w.taps())
-    limits = list(zip(w.lo, w.hi)) if node.get("count_include_pad", 0) else [(0, 0)] * len(w.lo)
-    share = (1 / w.inside(limits)).astype(np.float32)
-    return c.value(c.e("mul", total, c.array(share)), x[0].dtype)
+    t = c.f32(x[0])
+    y = ops.average_pool(t, **_options(node, t), count_padding=bool(node.get("count_include_pad", 0)), numerics=c.numerics)
+    return c.value(y, x[0].dtype)
 
 
 @operator("LpPool")
@@ -88,16 +86,15 @@ def lp_pool(c, node, x):
 @operator("MaxPool")
 def max_pool(c, node, x):
     if x[0].name in FLOATS:
-        t, fill = c.f32(x[0]), -math.inf
+        t = c.f32(x[0])
     elif x[0].name in ("s8", "u8"):  # f32 holds them all
-        t, fill = ops.cast(x[0].on(c.device), "f32"), -math.inf
+        t = ops.cast(x[0].on(c.device), "f32")
     else:
         raise Unsupported("onnx.dtype", f"MaxPool of {x[0].dtype} has no kernel", ["MaxPool"])
-    w = _Windows(node, t, fill)
-    y = c.value(functools.reduce(lambda a, b: c.e("max", a, b), w.taps()), x[0].dtype)
+    y = c.value(ops.max_pool(t, **_options(node, t), numerics=c.numerics), x[0].dtype)
     if len(node.outputs) < 2 or not node.outputs[1]:
         return y
-    return y, Value(_where_largest(c, node, w))
+    return y, Value(_where_largest(c, node, _Windows(node, t, -math.inf)))
 
 
 def _where_largest(c, node, w):

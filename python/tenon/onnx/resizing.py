@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resizing, axis by axis: nearest picks elements; linear and cubic are a product with the weights of the axis,
-which follow from sizes alone and are worked out on the host in float64."""
+"""Resizing: the library's, and what it lacks axis by axis: nearest picks elements; linear and cubic are a product with
+the weights of the axis, which follow from sizes alone and are worked out on the host in float64."""
 import math
 
 import numpy as np
 
 from .. import ops
 from .table import Unsupported, operator
+from .value import FLOATS
+
+_LIBRARY = ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel")
 
 
 def _coordinates(mode, n, m, exact, scale, roi):
@@ -73,6 +76,20 @@ def _along(c, t, axis, matrix):
     return ops.copy(y.transpose(*(order.index(i) for i in range(t.ndim)))) if axis != t.ndim - 1 else y
 
 
+def _by_library(c, node, x, axes, lengths, factors, kind, coordinate, nearest):
+    more = {"kind": kind, "coordinate": coordinate, "rounding": nearest.removeprefix("round_"),
+            "cubic": node.get("cubic_coeff_a", -0.75) if kind == "cubic" else 0.0, "numerics": c.numerics}
+    if factors is None:
+        shape = list(x.shape)
+        for axis, m in zip(axes, lengths):
+            shape[axis] = m
+        return ops.resize(c.f32(x), shape=shape, **more)
+    scale = [0.0] * x.ndim
+    for axis, factor in zip(axes, factors):
+        scale[axis] = factor if factor != 1 else 0.0
+    return ops.resize(c.f32(x), scale=scale, **more)
+
+
 @operator("Resize", since=10)
 def resize(c, node, x):
     if node.version == 10:
@@ -108,6 +125,13 @@ def _resize(c, node, x, roi, scales, sizes, coordinate=None):
             factor = (min if policy == "not_larger" else max)(factors)
             lengths = [math.floor(factor * x.shape[a] + 0.5) for a in axes]
             factors = [factor] * len(axes)
+    # the library aligns the corners of whole outputs, ONNX those of n * scale
+    fraction = coordinate == "align_corners" and any(m != x.shape[a] * f for a, m, f in zip(axes, lengths, factors))
+    plain = not (node.get("antialias", 0) or node.get("exclude_outside", 0)) and \
+        node.get("keep_aspect_ratio_policy", "stretch") == "stretch"
+    if plain and coordinate in _LIBRARY and not fraction and x.name in FLOATS:
+        return c.value(_by_library(c, node, x, axes, lengths, factors if scales is not None else None, kind, coordinate,
+                                   nearest), x.dtype)
     t = x.on(c.device) if kind == "nearest" else c.f32(x)
     outside = None
     for i, (axis, m, factor) in enumerate(zip(axes, lengths, factors)):
