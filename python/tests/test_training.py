@@ -390,7 +390,8 @@ def courses(net):
 
 
 def test_twin_by_differences(net):
-    """The twin's gradient along random directions is the slope of its loss."""
+    """The twin's gradient along random directions is the slope of its loss: by five points, whose error is h^4 times
+    a fifth derivative over 30, and 1e-16 / h of rounding, far below a wrong term of any gradient."""
     rng = np.random.default_rng(3)
     _, grads = gradients(net, Twin())
     for _ in range(4):
@@ -408,12 +409,13 @@ def test_twin_by_differences(net):
 @pytest.mark.parametrize("numerics", ("canonical", "bounded"))
 def test_gradients(net, device, numerics):
     loss, want = gradients(net, Twin())
-    apart = [np.zeros(1)] * len(want)
+    apart, loss_apart = [np.zeros(1)] * len(want), 0
     for seed in range(8):
-        _, moved = gradients(net, Twin(np.random.default_rng(seed)))
+        moved_loss, moved = gradients(net, Twin(np.random.default_rng(seed)))
+        loss_apart = max(loss_apart, abs(moved_loss - loss))
         apart = [np.maximum(a, np.abs(m - w).max()) for a, m, w in zip(apart, moved, want)]
     got_loss, got = gradients(net, OnDevice(device, numerics))
-    assert abs(float(got_loss.numpy(copy=True).reshape(())) - loss) < 1e-4 * abs(loss)
+    assert abs(float(got_loss.numpy(copy=True).reshape(())) - loss) <= SLACK * loss_apart
     for i, (g, w, a) in enumerate(zip(got, want, apart)):
         assert np.abs(g.numpy(copy=True) - w).max() <= SLACK * a, f"parameter {i}"
         assert SLACK * a.max() < 1e-3 * np.abs(w).max(), f"parameter {i} is not held tightly enough to mean something"
