@@ -117,3 +117,35 @@ TN_TEST(conv, same_bits_everywhere)
     free(work);
     free(want);
 }
+
+/* Winograd runs where the call allows it, and says so. */
+TN_TEST(conv, winograd_has_to_be_allowed)
+{
+    static const char *const uris[] = {"cpu", "cpu?private=1"};
+    for (size_t u = 0; u < sizeof uris / sizeof uris[0]; u++) {
+        tn_test_device d;
+        TN_REQUIRE(tn_test_open(uris[u], &d), "%s", uris[u]);
+        for (int allowed = 0; allowed < 2; allowed++) {
+            tn_op *op = NULL;
+            tn_plan *plan = NULL;
+            tn_plan_info info = {.head = TN_INIT(tn_plan_info)};
+            tn_arithmetic a = {.head = TN_INIT(tn_arithmetic)};
+            TN_REQUIRE(tn_op_parse(d.runtime,
+                                   allowed ? "conv n1c128h28w28k128r3s3p1:f32:nhwc+fast+winograd"
+                                           : "conv n1c128h28w28k128r3s3p1:f32:nhwc+fast",
+                                   &op) == TN_OK);
+            TN_REQUIRE(tn_plan_create(d.device, op, NULL, &plan) == TN_OK);
+            TN_REQUIRE(tn_plan_get_info(plan, &info) == TN_OK &&
+                       tn_plan_arithmetic(plan, &a) == TN_OK);
+            bool winograd = strstr(info.kernel, "winograd") != NULL;
+            TN_EXPECT(winograd == (a.transform == 2 || a.transform == 4), "%s", info.kernel);
+            TN_EXPECT(allowed || !winograd, "%s", info.kernel);
+#ifdef __x86_64__
+            TN_EXPECT(!allowed || winograd || !__builtin_cpu_supports("avx2"), "%s", info.kernel);
+#endif
+            tn_plan_release(plan);
+            tn_op_free(d.runtime, op);
+        }
+        tn_test_close(&d);
+    }
+}

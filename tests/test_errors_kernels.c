@@ -524,6 +524,9 @@ TN_TEST(errors_kernels, rows)
     ROW(matmul, (s.args[1].tensor.stride[0] = 1, s.args[1].tensor.stride[1] = 8),
         "matmul_f32_avx2_direct_6x16", "matmul.layout", "b");
     ROW(conv, s.args[1].tensor.dtype = TN_F16, "conv_depthwise_f32_avx2", "conv.f32", "a");
+    ROW(conv, (void)0, "conv_winograd2_f32_avx2", "conv.allow", "numerics.allow");
+    ROW(conv, s.op.numerics.allow = TN_ALLOW_WINOGRAD, "conv_winograd4_f32_avx2", "conv.winograd",
+        "b");
     ROW(conv, (void)0, "conv_depthwise_f32_avx2", "conv.depthwise", "b");
     ROW(conv,
         (s.attr.conv.groups = 2, s.args[1].tensor.dim[0] = s.args[2].tensor.dim[1] = 2,

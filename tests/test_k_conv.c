@@ -92,19 +92,20 @@ static int64_t extent(const tn_conv *t, int d, int64_t in, int64_t kernel)
 /* A random conv; `big`: channels of several chunks and panels. False: its window fits nowhere. */
 static bool make(call *c, uint64_t *state, uint32_t rare, bool big)
 {
-    static const uint32_t types[][3] = {{TN_F32, TN_F32, TN_F32}, {TN_F32, TN_F32, TN_F32},
-                                        {TN_F32, TN_F32, TN_F32}, {TN_BF16, TN_BF16, TN_BF16},
-                                        {TN_F16, TN_F16, TN_F32}, {TN_BF16, TN_F32, TN_F16},
-                                        {TN_U8, TN_S8, TN_S32}};
-    const uint32_t *type = types[below(state, 7)];
-    uint32_t dims = 1 + (uint32_t)below(state, 3), rank = dims + 2;
+    static const uint32_t types[][3] = {
+        {TN_F32, TN_F32, TN_F32},    {TN_F32, TN_F32, TN_F32}, {TN_F32, TN_F32, TN_F32},
+        {TN_BF16, TN_BF16, TN_BF16}, {TN_F16, TN_F16, TN_F32}, {TN_BF16, TN_F32, TN_F16},
+        {TN_U8, TN_S8, TN_S32},      {TN_S8, TN_S8, TN_S32},   {TN_U8, TN_U8, TN_S32}};
+    bool winograd = below(state, 4) == 0; /* what these rows take, and they are allowed */
+    const uint32_t *type = types[winograd ? 0 : below(state, 9)];
+    uint32_t dims = winograd ? 2 : 1 + (uint32_t)below(state, 3), rank = dims + 2;
     memset(c, 0, sizeof *c);
     tn_conv *t = &c->attr;
     t->head = (tn_head)TN_INIT(tn_conv);
     t->dims = dims;
     t->groups = below(state, 3) ? 1 : 1 + (uint32_t)below(state, 4);
     t->flags = (uint32_t)below(state, 2) * TN_CONV_CHANNELS_LAST +
-               (below(state, 4) == 0) * (uint32_t)TN_CONV_TRANSPOSED;
+               (below(state, 4) == 0 && !winograd) * (uint32_t)TN_CONV_TRANSPOSED;
     bool last = t->flags & TN_CONV_CHANNELS_LAST, turned = t->flags & TN_CONV_TRANSPOSED;
     int64_t cg = 1 + below(state, big ? 150 : 9), kg = 1 + below(state, big ? 40 : 9);
     int64_t a[5], b[5], out[5];
@@ -117,12 +118,12 @@ static bool make(call *c, uint64_t *state, uint32_t rare, bool big)
     b[0] = turned ? cg * t->groups : kg * t->groups;
     b[channel] = turned ? kg : cg;
     for (uint32_t d = 0; d < dims; d++) {
-        t->stride[d] = 1 + (int32_t)below(state, 3);
-        t->dilation[d] = 1 + (int32_t)below(state, 2);
+        t->stride[d] = winograd ? 1 : 1 + (int32_t)below(state, 3);
+        t->dilation[d] = winograd ? 1 : 1 + (int32_t)below(state, 2);
         t->pad_lo[d] = (int32_t)below(state, 3);
         t->pad_hi[d] = (int32_t)below(state, 3);
         a[space + d] = 1 + below(state, dims == 3 ? 5 : dims == 2 ? 12 : 60);
-        b[space + d] = 1 + below(state, dims == 3 ? 3 : 5);
+        b[space + d] = winograd ? 3 : 1 + below(state, dims == 3 ? 3 : 5);
         if (turned && (t->stride[d] > 1 || t->dilation[d] > 1))
             t->out_pad[d] = (int32_t)below(state, 2);
         out[space + d] = extent(t, (int)d, a[space + d], b[space + d]);
@@ -131,6 +132,8 @@ static bool make(call *c, uint64_t *state, uint32_t rare, bool big)
     }
     c->op = (tn_op){
         .head = TN_INIT(tn_op), .kind = TN_OP_CONV, .attr = t, .args = c->args, .posts = c->posts};
+    if (winograd)
+        c->op.numerics = (tn_numerics){.cls = TN_CLASS_FAST, .allow = TN_ALLOW_WINOGRAD};
     /* The output is the last operand of tn_t_rows. */
     add(c, state, TN_ARG_A, type[0], rank, a, below(state, 2));
     add(c, state, TN_ARG_B, type[1], rank, b, below(state, 2));
@@ -183,10 +186,77 @@ static double rounding(double y, double error, int p, double least)
     return error + ldexp(fabs(y) + error, -p) + least / 2;
 }
 
+/* |t| x of `ins` numbers, for the transform of `m` outputs: 0 of the input, 1 filter, 2 output. The
+ * matrices once more, from the points 0, 1, -1, 2, -2 and infinity, as magnitudes. */
+static void magnitudes(int which, int m, const double *x, int step, double *y, int y_step)
+{
+    static const double two[3][4][4] = {{{1, 0, 1, 0}, {0, 1, 1, 0}, {0, 1, 1, 0}, {0, 1, 0, 1}},
+                                        {{1, 0, 0}, {.5, .5, .5}, {.5, .5, .5}, {0, 0, 1}},
+                                        {{1, 1, 1, 0}, {0, 1, 1, 1}}};
+    static const double four[3][6][6] = {
+        {{4, 0, 5, 0, 1, 0},
+         {0, 4, 4, 1, 1, 0},
+         {0, 4, 4, 1, 1, 0},
+         {0, 2, 1, 2, 1, 0},
+         {0, 2, 1, 2, 1, 0},
+         {0, 4, 0, 5, 0, 1}},
+        {{.25, 0, 0},
+         {1. / 6, 1. / 6, 1. / 6},
+         {1. / 6, 1. / 6, 1. / 6},
+         {1. / 24, 1. / 12, 1. / 6},
+         {1. / 24, 1. / 12, 1. / 6},
+         {0, 0, 1}},
+        {{1, 1, 1, 1, 1, 0}, {0, 1, 1, 2, 2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, 1, 8, 8, 1}}};
+    int outs = which == 2 ? m : m + 2, ins = which == 1 ? 3 : m + 2;
+    for (int i = 0; i < outs; i++) {
+        double sum = 0;
+        for (int j = 0; j < ins; j++)
+            sum += (m == 2 ? two[which][i][j] : four[which][i][j]) * x[j * step];
+        y[i * y_step] = sum;
+    }
+}
+
+/* What an error of one part in all terms of F(m x m, 3 x 3) is at an output: |A'| (sum over
+ * channels of |G| |g| |G'| times |B'| |d| |B|) |A|, with the transforms' matrices. */
+static double winograd_size(const tn_k_conv *p, const float *a, const float *b, int64_t n,
+                            int64_t f, const int64_t o[3], int m)
+{
+    int side = m + 2;
+    int64_t top = o[1] / m * m - p->lo[1], left = o[2] / m * m - p->lo[2], g = f / p->kg;
+    double sum[36] = {0}, half[36], d[36], t[36], w[9], y[36];
+    for (int64_t c = 0; c < p->cg; c++) {
+        for (int q = 0; q < side * side; q++) {
+            int64_t i[3] = {0, top + q / side, left + q % side};
+            bool there = i[1] >= 0 && i[1] < p->in[1] && i[2] >= 0 && i[2] < p->in[2];
+            d[q] = there ? fabs((double)a[tn_k_conv_at(&p->a_view, n, g * p->cg + c, i)]) : 0;
+        }
+        for (int q = 0; q < 9; q++)
+            w[q] = fabs((double)b[g * p->b_group + f % p->kg * p->b_k + c * p->b_c +
+                                  q / 3 * p->b_s[1] + q % 3 * p->b_s[2]]);
+        for (int x = 0; x < side; x++)
+            magnitudes(0, m, d + x, side, half + x, side);
+        for (int x = 0; x < side; x++)
+            magnitudes(0, m, half + x * side, 1, t + x * side, 1);
+        for (int x = 0; x < 3; x++)
+            magnitudes(1, m, w + x, 3, half + x, 3);
+        for (int x = 0; x < side; x++)
+            magnitudes(1, m, half + x * 3, 1, y + x * side, 1);
+        for (int q = 0; q < side * side; q++)
+            sum[q] += t[q] * y[q];
+    }
+    for (int x = 0; x < side; x++)
+        magnitudes(2, m, sum + x, side, half + x, side);
+    for (int x = 0; x < m; x++)
+        magnitudes(2, m, half + x * side, 1, y + x * m, 1);
+    return y[o[1] % m * m + o[2] % m];
+}
+
 /* Largest |out - truth| over its bound. Per output the sum of K products in f32, in any order, is
  * off by at most K u / (1 - K u) of sum |a b| and half a least subnormal an operation (Higham 3.1:
- * K - 1 sums of fused products and one for each chunk, fewer than K + K / 128 + 1 roundings). */
-static double worst(const call *c, const tn_k_conv *p)
+ * K - 1 sums of fused products and one for each chunk, fewer than K + K / 128 + 1 roundings). With
+ * a transform: channels, and in either way of each of the three transforms as many roundings as it
+ * has terms and one of a constant, of winograd_size. */
+static double worst(const call *c, const tn_k_conv *p, int transform)
 {
     const tn_tensor *out = &c->args[c->op.arg_count - 1].tensor;
     int64_t count = elements(out), channels = p->groups * p->kg, k = tn_k_conv_taps(p) * p->cg;
@@ -201,6 +271,12 @@ static double worst(const call *c, const tn_k_conv *p)
                         i % p->size[2]};
         int64_t batch = i / space / channels, f = i / space % channels;
         double y = dot[i], error = p->out_dtype == TN_S32 ? 0 : gamma * magnitude[i] + n * 0x1p-150;
+        if (transform != 0) {
+            double terms = (double)p->cg + 6.0 * (transform + 3),
+                   part = terms * u / (1 - terms * u);
+            error = part * winograd_size(p, operand[0], operand[1], batch, f, o, transform) +
+                    terms * (double)p->cg * 0x1p-140;
+        }
         for (uint32_t q = 0; q < p->post_count; q++) {
             if (p->post[q].operand < 0) {
                 y = y > 0 ? y : 0;
@@ -267,11 +343,14 @@ static uint32_t check(call *c, uint64_t *state, bool finite)
             if (runs++ == 0)
                 memcpy(first, c->block[out], TN_T_BYTES);
             bool floats = c->args[out].tensor.dtype == TN_F32;
-            if (v->cls != TN_CLASS_BOUNDED)
+            tn_arithmetic arithmetic = {0};
+            if (v->arithmetic != NULL)
+                v->arithmetic(given, &arithmetic);
+            if (v->cls == TN_CLASS_CANONICAL || v->cls == TN_CLASS_EXACT)
                 TN_EXPECT(tn_t_same(c->block[out], first, floats), "%s mode %d: other bits",
                           v->name, mode);
             if (finite) {
-                double most = worst(c, p);
+                double most = worst(c, p, arithmetic.transform);
                 TN_EXPECT(most <= 1, "%s mode %d is %.3g of its bound", v->name, mode, most);
             }
         }

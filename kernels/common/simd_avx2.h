@@ -63,5 +63,10 @@ static inline vf vf_add(vf a, vf b)
 {
     return _mm256_add_ps(a, b);
 }
+/* Adds lanes that are integers of at most 24 bits to s32 at t. */
+static inline void vf_add_to_ints(void *t, vf v)
+{
+    _mm256_storeu_si256(t, _mm256_add_epi32(_mm256_loadu_si256(t), _mm256_cvtps_epi32(v)));
+}
 
 #endif

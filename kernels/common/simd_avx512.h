@@ -72,5 +72,10 @@ static inline vf vf_add(vf a, vf b)
 {
     return _mm512_add_ps(a, b);
 }
+/* Adds lanes that are integers of at most 24 bits to s32 at t. */
+static inline void vf_add_to_ints(void *t, vf v)
+{
+    _mm512_storeu_si512(t, _mm512_add_epi32(_mm512_loadu_si512(t), _mm512_cvtps_epi32(v)));
+}
 
 #endif

@@ -85,5 +85,10 @@ VF_CALL vf vf_add(vf a, vf b)
         a.lane[i] += b.lane[i];
     return a;
 }
+static inline void vf_add_to_ints(void *t, vf v)
+{
+    for (int i = 0; i < 16; i++)
+        ((unsigned *)t)[i] += (unsigned)(int)v.lane[i];
+}
 
 #endif

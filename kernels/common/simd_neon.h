@@ -59,5 +59,12 @@ static inline vf vf_add(vf a, vf b)
 {
     return (vf){{vaddq_f32(a.part[0], b.part[0]), vaddq_f32(a.part[1], b.part[1])}};
 }
+/* Adds lanes that are integers of at most 24 bits to s32 at t. */
+static inline void vf_add_to_ints(void *t, vf v)
+{
+    int32_t *to = t;
+    for (int i = 0; i < 2; i++)
+        vst1q_s32(to + 4 * i, vaddq_s32(vld1q_s32(to + 4 * i), vcvtq_s32_f32(v.part[i])));
+}
 
 #endif

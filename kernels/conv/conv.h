@@ -34,7 +34,7 @@ typedef struct tn_k_conv_post {
 typedef struct tn_k_conv {
     tn_k_operands operands;
     int32_t out;
-    uint32_t post_count, transposed, packed, saturate;
+    uint32_t post_count, transposed, packed, saturate, allow;
     uint32_t a_dtype, b_dtype, out_dtype, dims, last;
     int64_t n, groups, cg, kg; /* channels in and out of one group */
     int64_t in[3], size[3], kernel[3], stride[3], dilation[3], lo[3];
@@ -91,6 +91,10 @@ static inline float tn_k_conv_load(uint32_t dtype, const void *from, int64_t at)
         return ((const float *)from)[at];
     if (dtype == TN_BF16)
         return tn_c_float((uint32_t)((const uint16_t *)from)[at] << 16);
+    if (dtype == TN_S8)
+        return (float)((const int8_t *)from)[at];
+    if (dtype == TN_U8)
+        return (float)((const uint8_t *)from)[at];
     return (float)tn_c_load(dtype, from, at).f;
 }
 

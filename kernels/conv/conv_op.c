@@ -92,6 +92,7 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     p->transposed = turned;
     p->packed = (b->flags & TN_ARG_PACKED) != 0;
     p->saturate = (op->numerics.flags & TN_NUMERICS_SATURATE) != 0;
+    p->allow = op->numerics.allow;
     uint32_t channel = last ? dims + 1 : 1, space = last ? 1 : 2;
     p->n = a->tensor.dim[0];
     p->groups = attr->groups == 0 ? 1 : attr->groups;

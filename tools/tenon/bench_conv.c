@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tenon bench conv: one text form (n1c64h56w56k64r3s3p1[:f32[:nhwc]]) in FAST and CANONICAL with
- * packed filters and in FAST with plain ones, beside the peers that have a direct convolution. */
+ * packed filters, in FAST with Winograd allowed and with plain filters, beside the peers that have
+ * a direct convolution. */
 #include "tool.h"
 
 #include <dlfcn.h>
@@ -12,7 +13,7 @@
 
 #include <bench/peers/peer.h>
 
-enum { OURS = 3, MOST = 12 };
+enum { OURS = 4, MOST = 12 };
 
 typedef struct job {
     tn_queue *queue;
@@ -54,7 +55,7 @@ static void shut(job *j)
     tn_queue_release(j->queue);
 }
 
-static tn_status open_job(tn_device *device, const tn_op *op, tn_class cls, bool packed,
+static tn_status open_job(tn_device *device, const tn_op *op, tn_numerics numerics, bool packed,
                           float *const host[3], job *j)
 {
     tn_arg args[3] = {op->args[0], op->args[1], op->args[2]};
@@ -65,7 +66,7 @@ static tn_status open_job(tn_device *device, const tn_op *op, tn_class cls, bool
     tn_buffer *plain = NULL;
     uint64_t layout, bytes = bytes_of(&from);
     mine.args = args;
-    mine.numerics.cls = cls;
+    mine.numerics = numerics;
     args[1].flags = packed ? TN_ARG_PACKED : 0u;
     tn_status st = tn_queue_create(device, &qd, &j->queue);
     if (st == TN_OK)
@@ -199,9 +200,13 @@ int tool_bench_conv(tn_runtime *rt, tn_device *device, const char *shape, const 
                     uint32_t threads, uint32_t rounds, double peak, cJSON *rows)
 {
     static const struct {
-        tn_class cls;
+        tn_numerics numerics;
         bool packed;
-    } ways[OURS] = {{TN_CLASS_FAST, true}, {TN_CLASS_CANONICAL, true}, {TN_CLASS_FAST, false}};
+        const char *name;
+    } ways[OURS] = {{{.cls = TN_CLASS_FAST}, true, "fast"},
+                    {{.cls = TN_CLASS_CANONICAL}, true, "canonical"},
+                    {{.cls = TN_CLASS_FAST}, false, "fast"},
+                    {{.cls = TN_CLASS_FAST, .allow = TN_ALLOW_WINOGRAD}, true, "fast+winograd"}};
     char text[256];
     tn_op *op = NULL;
     job j[OURS];
@@ -240,7 +245,7 @@ int tool_bench_conv(tn_runtime *rt, tn_device *device, const char *shape, const 
         goto done;
     }
     for (int v = 0; v < OURS; ++v) {
-        if (open_job(device, op, ways[v].cls, ways[v].packed, host, &j[v]) != TN_OK) {
+        if (open_job(device, op, ways[v].numerics, ways[v].packed, host, &j[v]) != TN_OK) {
             tool_error(shape);
             goto done;
         }
@@ -248,7 +253,7 @@ int tool_bench_conv(tn_runtime *rt, tn_device *device, const char *shape, const 
         one->run = run;
         one->self = &j[v];
         one->packed = ways[v].packed;
-        snprintf(one->cls, sizeof one->cls, "%s", tool_class_name(ways[v].cls));
+        snprintf(one->cls, sizeof one->cls, "%s", ways[v].name);
         snprintf(one->impl, sizeof one->impl, "tenon");
         run(&j[v]);
     }
@@ -269,13 +274,15 @@ int tool_bench_conv(tn_runtime *rt, tn_device *device, const char *shape, const 
         goto done;
     printf("conv %s, %u thread%s, %u interleaved rounds, %s\n", shape, threads,
            threads == 1 ? "" : "s", rounds, j[1].kernel);
+    printf("  fast+winograd: %s\n", j[3].kernel);
     for (uint32_t i = OURS; i < count; ++i)
-        printf("  ratio to %s: fast %.3f, canonical %.3f\n", c[i].impl,
-               1.0 / tool_pair_ratio(&c[0], &c[i]), 1.0 / tool_pair_ratio(&c[1], &c[i]));
+        printf("  ratio to %s: fast %.3f, canonical %.3f, fast+winograd %.3f\n", c[i].impl,
+               1.0 / tool_pair_ratio(&c[0], &c[i]), 1.0 / tool_pair_ratio(&c[1], &c[i]),
+               1.0 / tool_pair_ratio(&c[3], &c[i]));
     printf("  price of canonical: %+.2f %%\n", 100.0 * (tool_pair_ratio(&c[1], &c[0]) - 1.0));
     for (uint32_t i = 0; i < count; ++i)
         report(rows, &c[i], threads, (double)flops, peak);
-    rc = j[0].failed || j[1].failed || j[2].failed ? tool_error(shape) : 0;
+    rc = j[0].failed || j[1].failed || j[2].failed || j[3].failed ? tool_error(shape) : 0;
 done:
     for (uint32_t i = 0; i < peers; ++i)
         peer[i]->finish(state[i]);
