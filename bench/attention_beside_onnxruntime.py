@@ -24,11 +24,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import tenon  # noqa: E402
 from tenon import ops  # noqa: E402
 
-SHAPE = re.compile(r"^b(\d+)h(\d+)q(\d+)k(\d+)d(\d+)(:causal)?$")
+SHAPE = re.compile(r"^b(\d+)h(\d+)(?:g(\d+))?q(\d+)k(\d+)d(\d+)(:causal)?$")
 
 
 def exact(q, k, v, causal):
-    q, k, v = (x.astype(np.float64) for x in (q, k, v))
+    group = q.shape[1] // k.shape[1]
+    q, k, v = q.astype(np.float64), *(x.astype(np.float64).repeat(group, 1) for x in (k, v))
     s = q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])
     if causal:
         s = np.where(np.tri(s.shape[-2], s.shape[-1], dtype=bool), s, -np.inf)
@@ -61,6 +62,9 @@ def standard(q, k, v, causal, threads):
 def own(q, k, v, causal, threads):
     """Takes [batch, tokens, heads * d]; its inputs are laid out so beforehand, outside the clock."""
     b, h, n, d = q.shape
+    if k.shape[1] != h:
+        raise ValueError("as many heads of keys as of queries are needed")
+
     def flat(x):
         return np.ascontiguousarray(x.transpose(0, 2, 1, 3)).reshape(b, x.shape[2], h * d)
 
@@ -84,10 +88,11 @@ def ours(device, q, k, v, causal, numerics):
 
 
 def measure(text, threads, rounds, seed):
-    b, h, n, m, d = (int(x) for x in SHAPE.match(text).groups()[:5])
+    b, h, g, n, m, d = (int(x or 0) for x in SHAPE.match(text).groups()[:6])
+    g = g or h
     causal = text.endswith(":causal")
     rng = np.random.default_rng(seed)
-    q, k, v = (rng.standard_normal((b, h, t, d), np.float32) for t in (n, m, m))
+    q, k, v = (rng.standard_normal((b, i, t, d), np.float32) for i, t in ((h, n), (g, m), (g, m)))
     device = tenon.Runtime(threads).open("cpu")
     version = "onnxruntime " + onnxruntime.__version__
     runs = {("tenon", "fast"): ours(device, q, k, v, causal, "fast"),
@@ -139,7 +144,7 @@ def main():
     a = parser.parse_args()
     for text in a.shapes:
         if not SHAPE.match(text):
-            parser.error(f"shape {text!r}: b1h12q1024k1024d64 or b1h12q1024k1024d64:causal")
+            parser.error(f"shape {text!r}: b1h12q1024k1024d64, b1h12q1024k1024d64:causal or b1h32g8q1k2048d128")
     cpus = sorted(os.sched_getaffinity(0))[:a.threads]
     if len(cpus) < a.threads:
         parser.error(f"--threads {a.threads}: this process may use {len(cpus)} cpus")

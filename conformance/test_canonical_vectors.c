@@ -115,7 +115,10 @@ static uint32_t role_of(const char *op, const char *name, uint32_t post_index)
                  {"scale_of_out", TN_ARG_SCALE_OF + TN_ARG_OUT},
                  {"zero_of_a", TN_ARG_ZERO_OF + TN_ARG_A},
                  {"zero_of_b", TN_ARG_ZERO_OF + TN_ARG_B},
-                 {"zero_of_out", TN_ARG_ZERO_OF + TN_ARG_OUT}};
+                 {"zero_of_out", TN_ARG_ZERO_OF + TN_ARG_OUT},
+                 {"pages", TN_ARG_PAGES},
+                 {"scale_of_k", TN_ARG_SCALE_OF + TN_ARG_K},
+                 {"scale_of_v", TN_ARG_SCALE_OF + TN_ARG_V}};
     if (strcmp(op, "matmul") == 0 && (strcmp(name, "bias") == 0 || strcmp(name, "add") == 0))
         return TN_ARG_POST0 + post_index;
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; ++i)
@@ -268,6 +271,15 @@ static void build(golden *g, built *b)
         if (value_of(g, "causal", text, sizeof text) != NULL)
             b->attention.flags =
                 strcmp(text, "end") == 0 ? TN_ATTENTION_CAUSAL_FROM_END : TN_ATTENTION_CAUSAL;
+        if (value_of(g, "left", text, sizeof text) != NULL) {
+            b->attention.flags |= TN_ATTENTION_WINDOW;
+            b->attention.window_left = strtoll(text, NULL, 10);
+            b->attention.window_right = strtoll(value_of(g, "right", text, sizeof text), NULL, 10);
+        }
+        if (value_of(g, "softcap", text, sizeof text) != NULL)
+            b->attention.softcap = strtof(text, NULL);
+        if (value_of(g, "page", text, sizeof text) != NULL)
+            b->attention.page_tokens = strtoll(text, NULL, 10);
         b->op.kind = TN_OP_ATTENTION, b->op.attr = &b->attention;
     }
     b->op.args = b->args;
@@ -338,6 +350,7 @@ static void check(tn_device *device, tn_queue *queue, golden *g)
     build(g, &b);
     tn_buffer *buffer[MAX_OPERANDS] = {NULL};
     bool boolean = value_of(g, "mask", text, sizeof text) != NULL && strcmp(text, "bool") == 0;
+    bool quantised = value_of(g, "type", text, sizeof text) != NULL;
     for (uint32_t i = 0; i < g->count; ++i) {
         operand *o = &g->item[i];
         bool as_bool = boolean && strcmp(o->name, "mask") == 0;
@@ -348,13 +361,15 @@ static void check(tn_device *device, tn_queue *queue, golden *g)
                 post = p;
         tn_tensor *t = &b.args[i].tensor;
         b.args[i].role = role_of(g->op, o->name, post);
-        bool as_int = strcmp(o->name, "index") == 0; /* written as an f32, as all words are */
+        /* written as an f32, as all words are */
+        bool as_int = strcmp(o->name, "index") == 0 || strcmp(o->name, "pages") == 0;
+        bool as_s8 = quantised && (strcmp(o->name, "k") == 0 || strcmp(o->name, "v") == 0);
         for (size_t k = 0; as_int && k < o->count; ++k) {
             float f;
             memcpy(&f, &o->word[k], sizeof f);
             o->word[k] = (uint32_t)(int32_t)f;
         }
-        t->dtype = as_bool ? TN_BOOL : as_int ? TN_S32 : type_of(g, o->name);
+        t->dtype = as_bool ? TN_BOOL : as_int ? TN_S32 : as_s8 ? TN_S8 : type_of(g, o->name);
         size_t size = tn_dtype_bits((tn_dtype)t->dtype) / 8;
         uint64_t bytes = o->count * size;
         bool factor = strstr(o->name, "_of_") != NULL;
@@ -372,6 +387,11 @@ static void check(tn_device *device, tn_queue *queue, golden *g)
         TN_REQUIRE(packed != NULL, "memory");
         for (size_t k = 0; k < o->count; ++k) {
             uint32_t w = as_bool ? o->word[k] != 0 : o->word[k];
+            if (as_s8) { /* written as an f32, too */
+                float f;
+                memcpy(&f, &o->word[k], sizeof f);
+                w = (uint8_t)(int8_t)f;
+            }
             memcpy(packed + k * size, &w, size); /* little-endian, as all that is tested here */
         }
         bool out = strcmp(o->name, "out") == 0;
@@ -484,9 +504,9 @@ static unsigned run_file(tn_runtime *rt, tn_device *device, tn_queue *queue, con
 
 static void golden_vectors(uint32_t queue_flags)
 {
-    static const char *const files[] = {"functions.txt", "matmul.txt",        "rows.txt",
-                                        "attention.txt", "axes.txt",          "backward.txt",
-                                        "images.txt",    "matmul_narrow.txt", "integers.txt"};
+    static const char *const files[] = {
+        "functions.txt", "matmul.txt", "rows.txt",          "attention.txt", "axes.txt",
+        "backward.txt",  "images.txt", "matmul_narrow.txt", "integers.txt",  "cache.txt"};
     for (const char *const *uri = tn_test_devices(); *uri != NULL; ++uri) {
         tn_runtime *rt = NULL;
         tn_device *device = NULL;

@@ -61,7 +61,10 @@ uint64_t tn__op_flops(const tn__op_view *v)
         /* two products and a softmax of about five operations a score */
         const tn_tensor *q = tn__op_tensor(v, TN_ARG_Q), *k = tn__op_tensor(v, TN_ARG_K);
         int r = q->rank;
+        const tn_tensor *pages = tn__op_tensor(v, TN_ARG_PAGES);
         uint64_t scores = (uint64_t)k->dim[r - 2];
+        if (pages != NULL)
+            scores = mul(scores, (uint64_t)pages->dim[1]);
         for (int i = 0; i < r - 1; ++i)
             scores = mul(scores, (uint64_t)q->dim[i]);
         /* backward: scores once more, and four products for the gradients */

@@ -36,15 +36,69 @@ static tn_status check_attr(const tn_attention *t)
                         "or -1 for no limit",
                         (long long)t->window_left, (long long)t->window_right,
                         (long long)INDEX_MOST);
-    if (t->page_tokens != 0)
-        return tn__fail(TN_STATUS_UNSUPPORTED, "attention.pages", "attr.page_tokens",
-                        "attr.page_tokens is %lld, but paged keys are not built; give 0",
-                        (long long)t->page_tokens);
     if (t->first_query < 0 || t->first_key < 0 || t->first_query > INDEX_MOST ||
         t->first_key > INDEX_MOST)
         return tn__fail(TN_STATUS_INVALID, "attention.first", "attr.first_query",
                         "attr.first_query is %lld, attr.first_key %lld; 0 to %lld is allowed",
                         (long long)t->first_query, (long long)t->first_key, (long long)INDEX_MOST);
+    return TN_OK;
+}
+
+/* The table of pages, and the keys that a batch has then. */
+static tn_status check_pages(const tn__op_view *v, int64_t batch, int64_t *out_keys)
+{
+    const tn_tensor *t = tn__op_tensor(v, TN_ARG_PAGES), *k = tn__op_tensor(v, TN_ARG_K);
+    int64_t tokens = v->attr.attention.page_tokens;
+    char have[96];
+    if (tokens < 0 || tokens > INDEX_MOST || (tokens == 0) != (t == NULL))
+        return tn__fail(TN_STATUS_INVALID, "attention.pages", "attr.page_tokens",
+                        "attr.page_tokens is %lld and pages %s; give both, 1 or more and a table, "
+                        "or neither",
+                        (long long)tokens, t == NULL ? "is not given" : "is given");
+    if (t == NULL)
+        return TN_OK;
+    tn__shape_text(t, have, sizeof have);
+    if (t->rank != 2 || t->dim[0] != batch)
+        return tn__fail(TN_STATUS_INVALID, "attention.page_table", "pages",
+                        "pages is %s; it has to be [%lld, pages of a batch]", have,
+                        (long long)batch);
+    if (t->dtype != TN_S32)
+        return tn__fail(TN_STATUS_INVALID, "attention.dtype", "pages", "pages is %s; s32 is needed",
+                        tn_dtype_name((tn_dtype)t->dtype));
+    if (k->dim[k->rank - 2] != tokens)
+        return tn__fail(TN_STATUS_INVALID, "attention.page_tokens", "k",
+                        "k has pages of %lld tokens, attr.page_tokens is %lld; they have to agree",
+                        (long long)k->dim[k->rank - 2], (long long)tokens);
+    if (__builtin_mul_overflow(t->dim[1], tokens, out_keys) || *out_keys > INDEX_MOST)
+        return tn__fail(TN_STATUS_INVALID, "attention.page_table", "pages",
+                        "pages is %s with %lld tokens each; together %lld at most are allowed",
+                        have, (long long)tokens, (long long)INDEX_MOST);
+    return TN_OK;
+}
+
+/* An s8 operand has a scale that broadcasts to it without its last dim; a float has none. */
+static tn_status check_scale(const tn__op_view *v, const tn_tensor *of, uint32_t role)
+{
+    const tn_tensor *t = tn__op_tensor(v, role);
+    const char *name = tn__role_static(role);
+    if ((of->dtype == TN_S8) != (t != NULL))
+        return tn__fail(TN_STATUS_INVALID, "attention.scale_of", name,
+                        "%s is %s for %s; s8 needs a scale, other types take none", name,
+                        t == NULL ? "not given" : "given", tn_dtype_name((tn_dtype)of->dtype));
+    if (t == NULL)
+        return TN_OK;
+    tn_tensor keys = *of;
+    --keys.rank;
+    if (t->dtype != TN_F32)
+        return tn__fail(TN_STATUS_INVALID, "attention.dtype", name, "%s is %s; f32 is needed", name,
+                        tn_dtype_name((tn_dtype)t->dtype));
+    if (!tn__shape_fits(t, &keys)) {
+        char have[96], want[96];
+        tn__shape_text(t, have, sizeof have);
+        tn__shape_text(&keys, want, sizeof want);
+        return tn__fail(TN_STATUS_INVALID, "attention.scale_shape", name,
+                        "%s is %s; it has to broadcast to %s", name, have, want);
+    }
     return TN_OK;
 }
 
@@ -82,15 +136,21 @@ tn_status tn__op_attention(const tn__op_view *v, uint32_t role, tn_tensor *out)
                             "%s has rank %u; q, k and v all have rank 4 [batch, heads, tokens, d] "
                             "or all 3 without batch",
                             names[i], in[i]->rank);
-        if (!tn__dtype_float(in[i]->dtype))
+        if (!tn__dtype_float(in[i]->dtype) && (i == 0 || in[i]->dtype != TN_S8))
             return tn__fail(TN_STATUS_INVALID, "attention.dtype", names[i],
-                            "%s is %s; a float is needed", names[i],
-                            tn_dtype_name((tn_dtype)in[i]->dtype));
+                            "%s is %s; a float%s is needed", names[i],
+                            tn_dtype_name((tn_dtype)in[i]->dtype), i == 0 ? "" : " or s8");
     }
     int r = q->rank;
     int64_t batch = r == 4 ? q->dim[0] : 1;
     int64_t hq = q->dim[r - 3], hkv = k->dim[r - 3], sk = k->dim[r - 2];
-    if (r == 4 && (k->dim[0] != batch || val->dim[0] != batch))
+    const bool paged = tn__op_tensor(v, TN_ARG_PAGES) != NULL;
+    if (paged && (r != 4 || val->dim[0] != k->dim[0]))
+        return tn__fail(TN_STATUS_INVALID, "attention.batch", r != 4 ? "q" : "v",
+                        "q has rank %d, k has %lld pages, v has %lld; with a table of pages rank 4 "
+                        "and as many of v as of k are needed",
+                        r, (long long)k->dim[0], (long long)val->dim[0]);
+    if (!paged && r == 4 && (k->dim[0] != batch || val->dim[0] != batch))
         return tn__fail(TN_STATUS_INVALID, "attention.batch", k->dim[0] != batch ? "k" : "v",
                         "the batches of q, k and v are %lld, %lld and %lld; they have to be equal",
                         (long long)batch, (long long)k->dim[0], (long long)val->dim[0]);
@@ -107,6 +167,13 @@ tn_status tn__op_attention(const tn__op_view *v, uint32_t role, tn_tensor *out)
         return tn__fail(TN_STATUS_INVALID, "attention.heads", "k",
                         "k has %lld heads, q has %lld; q has to have a multiple of those of k",
                         (long long)hkv, (long long)hq);
+    st = check_pages(v, batch, &sk);
+    if (st == TN_OK)
+        st = check_scale(v, k, TN_ARG_SCALE_OF + TN_ARG_K);
+    if (st == TN_OK)
+        st = check_scale(v, val, TN_ARG_SCALE_OF + TN_ARG_V);
+    if (st != TN_OK)
+        return st;
     memset(out, 0, sizeof *out);
     out->rank = (uint16_t)r;
     memcpy(out->dim, q->dim, (size_t)r * sizeof out->dim[0]);

@@ -43,6 +43,10 @@ const char *tn__role_static(uint32_t role)
         return "scale_of_a";
     case TN_ARG_SCALE_OF + TN_ARG_B:
         return "scale_of_b";
+    case TN_ARG_SCALE_OF + TN_ARG_K:
+        return "scale_of_k";
+    case TN_ARG_SCALE_OF + TN_ARG_V:
+        return "scale_of_v";
     case TN_ARG_SCALE_OF + TN_ARG_OUT:
         return "scale_of_out";
     case TN_ARG_ZERO_OF + TN_ARG_A:

@@ -25,7 +25,7 @@
  *   key      = nn nt tn tt  alpha=F beta=F                matmul; the letters: a, b transposed
  *              bias add mul relu gelu gelu_tanh silu scale=F/F clamp=F/F    posts, in order
  *              nhwc transposed stride=2x1 dilation=.. lo=.. hi=.. out_pad=..  conv (posts too)
- *              causal causal_end window=LxR scale=F softcap=F first=QxK     attention
+ *              causal causal_end window=LxR scale=F softcap=F first=QxK page=N      attention
  *              axis=N log                                 softmax (log), gather, concat
  *              axes=N groups=N eps=F                      norm
  *              axes=0x2 | pa=F pb=F                       reduce | eltwise
@@ -214,13 +214,15 @@ static void headline_of(const tn__op_view *v, tn__headline *h)
     } else if (h->kind == TN_OP_ATTENTION) {
         const tn_tensor *q = tn__op_tensor(v, TN_ARG_Q), *k = tn__op_tensor(v, TN_ARG_K);
         int r = q->rank;
+        const tn_tensor *pages = tn__op_tensor(v, TN_ARG_PAGES);
         h->batch = r == 4;
         h->rank = TN__LETTERS;
         const int64_t dims[TN__LETTERS] = {h->batch ? q->dim[0] : 1,
                                            q->dim[r - 3],
                                            k->dim[r - 3],
                                            q->dim[r - 2],
-                                           k->dim[r - 2],
+                                           pages != NULL ? pages->dim[1] * k->dim[r - 2]
+                                                         : k->dim[r - 2],
                                            q->dim[r - 1],
                                            out->dim[r - 1]};
         memcpy(h->dim, dims, sizeof dims);
@@ -380,6 +382,10 @@ static void put_attr(sink *s, const tn__op_view *v)
         if (t->first_query != 0 || t->first_key != 0) {
             key(s, "first=");
             put_dims(s, (const int64_t[]){t->first_query, t->first_key}, 2);
+        }
+        if (t->page_tokens != 0) {
+            key(s, "page=");
+            put_int(s, t->page_tokens);
         }
         break;
     }

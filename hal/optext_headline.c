@@ -86,7 +86,9 @@ static bool matmul_tensor(const tn__headline *h, const tn__op_view *v, uint32_t 
     return true;
 }
 
-static bool attention_tensor(const tn__headline *h, uint32_t role, tn_tensor *t)
+/* With pages, k and v have as many as the table names. */
+static bool attention_tensor(const tn__headline *h, const tn__op_view *v, uint32_t role,
+                             tn_tensor *t)
 {
     enum { B, H, G, Q, K, D, E };
     const int64_t *dim = h->dim;
@@ -98,7 +100,17 @@ static bool attention_tensor(const tn__headline *h, uint32_t role, tn_tensor *t)
     bool keys = like == TN_ARG_K || like == TN_ARG_V;
     if (like != role)
         t->dtype = h->dtype[like - TN_ARG_Q];
+    int64_t tokens = v->attr.attention.page_tokens, pages = tokens > 0 ? dim[K] / tokens : 0, all;
     switch (role) {
+    case TN_ARG_PAGES:
+        t->dtype = TN_S32;
+        append(t, h->batch ? dim[B] : 1);
+        append(t, pages);
+        return tokens > 0;
+    case TN_ARG_SCALE_OF + TN_ARG_K:
+    case TN_ARG_SCALE_OF + TN_ARG_V: /* one number for all */
+        t->dtype = TN_F32;
+        return true;
     case TN_ARG_MASK:
         t->dtype = TN_BOOL;
         append(t, dim[Q]);
@@ -114,10 +126,15 @@ static bool attention_tensor(const tn__headline *h, uint32_t role, tn_tensor *t)
         append(t, h->batch ? dim[B] : 1);
         return true;
     default:
-        if (h->batch)
+        if (keys && tokens > 0) {
+            if (!h->batch || __builtin_mul_overflow(dim[B], pages, &all))
+                return false;
+            append(t, all);
+        } else if (h->batch) {
             append(t, dim[B]);
+        }
         append(t, keys ? dim[G] : dim[H]);
-        append(t, keys ? dim[K] : dim[Q]);
+        append(t, !keys ? dim[Q] : tokens > 0 ? tokens : dim[K]);
         if (role == TN_ARG_STATS) {
             t->dtype = TN_F32;
             append(t, 2);
@@ -304,7 +321,7 @@ bool tn__headline_tensor(const tn__headline *h, const tn__op_view *v, uint32_t r
     else if (h->kind == TN_OP_CONV)
         ok = tn__conv_tensor(h, v, role, out);
     else if (h->kind == TN_OP_ATTENTION)
-        ok = attention_tensor(h, role, out);
+        ok = attention_tensor(h, v, role, out);
     else
         ok = row_tensor(h, v, role, out);
     if (out->dtype > TN__TEXT_BLOCKS) {

@@ -17,6 +17,7 @@ static const tn__word_row attention_rows[] = {
     {"causal_end", TN__WORD_FLAG, TN_ATTENTION_CAUSAL_FROM_END, 0},
     {"window", TN__WORD_PAIR, TN_ATTENTION_WINDOW, AT(attention.window_left)},
     {"first", TN__WORD_PAIR, 0, AT(attention.first_query)},
+    {"page", TN__WORD_INT64, 0, AT(attention.page_tokens)},
     {"scale", TN__WORD_FLOAT, 0, AT(attention.scale)},
     {"softcap", TN__WORD_FLOAT, 0, AT(attention.softcap)},
     {"backward", TN__WORD_PASS, TN_PASS_BACKWARD_DATA, AT(attention.pass)},

@@ -24,7 +24,7 @@ CALL = re.compile(r"^call: (\w+)$")
 FAIL = re.compile(r"\b(tn__fail|tn__fail_null|CPU_FAIL|CPU_FAIL_ARGUMENT|NULL_FAIL|host->fail(?:_argument)?)\(")
 # Names that an INVALID may blame besides the parameters of the function: the things behind handles,
 # fields and operands of an op, the environment.
-BLAMED = set("runtime device uri kind args posts attr numerics role a b c out bias mask q k v sinks lengths gamma beta grad "
+BLAMED = set("runtime device uri kind args posts attr numerics role a b c out bias mask q k v sinks lengths pages gamma beta grad "
              "out_grad_a out_grad_b out_grad_v "
              "index stats slopes freq binds workspace points address bytes op".split())
 

@@ -377,11 +377,11 @@ TN_TEST(errors_kernels, params)
     REFUSED(conv, posts(&s, 9, TN_POST_RELU), "conv.posts", "posts");
     REFUSED(conv, posts(&s, 1, TN_POST_BIAS), "conv.post_operand", "posts");
     REFUSED(attention, s.op.arg_count = 3, "attention.operand", "args");
-    REFUSED(attention, add(&s, TN_ARG_PAGES, TN_S32, DIMS(4)), "attention.operand", "args");
+    REFUSED(attention, add(&s, TN_ARG_GAMMA, TN_F32, DIMS(4)), "attention.operand", "args");
+    REFUSED(attention, add(&s, TN_ARG_PAGES, TN_S32, DIMS(2, 4)), "attention.pages", "pages");
     REFUSED(attention, s.args[0].tensor.dtype = TN_F64, "attention.dtype", "q");
     REFUSED(attention, add(&s, TN_ARG_SINKS, TN_F64, DIMS(4)), "attention.dtype", "sinks");
     REFUSED(attention, posts(&s, 1, TN_POST_RELU), "attention.posts", "posts");
-    REFUSED(attention, s.attr.attention.page_tokens = 1, "attention.pages", "attr.page_tokens");
     REFUSED(attention, add(&s, TN_ARG_MASK, TN_S32, DIMS(5, 6)), "attention.mask", "mask");
     REFUSED(attention, s.args[0].tensor.rank = 2, "attention.rank", "q");
     REFUSED(softmax, s.op.arg_count = 1, "softmax.operand", "args");

@@ -147,8 +147,30 @@ static void attention_rules(void)
     WRONG(attention,
           (s.attr.attention.flags = TN_ATTENTION_WINDOW, s.attr.attention.window_right = far),
           "attention.window", "attr.window_left", "1152921504606846977");
-    LACKS(attention, s.attr.attention.page_tokens = 16, "attention.pages", "attr.page_tokens",
+    WRONG(attention, s.attr.attention.page_tokens = 16, "attention.pages", "attr.page_tokens",
           "16");
+    WRONG(attention, add(&s, TN_ARG_PAGES, TN_S32, DIMS(2, 3)), "attention.pages",
+          "attr.page_tokens", "pages is given");
+    WRONG(paged, s.attr.attention.page_tokens = -1, "attention.pages", "attr.page_tokens", "-1");
+    WRONG(paged, s.attr.attention.page_tokens = 7, "attention.page_tokens", "k", "7");
+    WRONG(paged, s.args[4].tensor.dim[0] = 1, "attention.page_table", "pages", "[1,3]");
+    WRONG(paged,
+          (s.args[4].tensor.dim[1] = INT64_C(1) << 46, s.args[4].tensor.stride[1] = 0,
+           s.attr.attention.page_tokens = INT64_C(1) << 20,
+           s.args[1].tensor = s.args[2].tensor = dense(TN_F32, DIMS(9, 2, INT64_C(1) << 20, 8))),
+          "attention.page_table", "pages", "70368744177664");
+    WRONG(paged, s.args[4].tensor.dtype = TN_F32, "attention.dtype", "pages", "f32");
+    WRONG(paged, s.args[2].tensor.dim[0] = 8, "attention.batch", "v", "8");
+    WRONG(attention, s.args[1].tensor.dtype = TN_S8, "attention.scale_of", "scale_of_k", "s8");
+    WRONG(attention, add(&s, TN_ARG_SCALE_OF + TN_ARG_V, TN_F32, DIMS(1)), "attention.scale_of",
+          "scale_of_v", "f32");
+    WRONG(attention,
+          (s.args[1].tensor.dtype = TN_S8, add(&s, TN_ARG_SCALE_OF + TN_ARG_K, TN_F16, DIMS(2, 6))),
+          "attention.dtype", "scale_of_k", "f16");
+    WRONG(attention,
+          (s.args[2].tensor.dtype = TN_S8, add(&s, TN_ARG_SCALE_OF + TN_ARG_V, TN_F32, DIMS(5))),
+          "attention.scale_shape", "scale_of_v", "[5]");
+    WRONG(attention, s.args[0].tensor.dtype = TN_S8, "attention.dtype", "q", "s8");
     WRONG(attention, s.attr.attention.first_query = -1, "attention.first", "attr.first_query",
           "-1");
     WRONG(attention, s.attr.attention.first_key = INT64_MAX, "attention.first", "attr.first_query",

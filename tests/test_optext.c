@@ -78,6 +78,9 @@ TN_TEST(optext, known_texts)
         "attention b1h12q1024k1024d64:f32:causal",
         "attention h12g4q10k20d64e32:f32:window=128x-1+scale=0.125+mask=20/f32+stats",
         "attention b2h4q8k8d16:f32:canonical+v=1+mask",
+        "attention b2h4g2q1k96d16:f32,s8,s8,f32:causal_end+page=16+lengths+pages+scale_of_k=2x1+"
+        "scale_of_v",
+        "attention b2h4q1k96d16:f32:page=16+k=40x4x16x16+v=40x4x16x16+pages=2x6@9x1",
         "softmax 4096x4096:f32:axis=1",
         "softmax 3x4:bf16,f32:axis=-1+log",
         "norm layer 128x384:f32:eps=9.99999996e-13+gamma+beta",

@@ -315,15 +315,20 @@ def rope(x, position, freq, interleaved):
         p, q = (2 * i, 2 * i + 1) if interleaved else (i, i + half)
         y[p], y[q] = fma(x[p], c, -mul(x[q], s)), fma(x[p], s, mul(x[q], c))
     return y
-def attention_row(q, keys, values, takes, bias):
-    c = mul(rsqrt(float(len(q))), L2E)
+def attention_row(q, keys, values, takes, bias, cap=None):
+    scale = rsqrt(float(len(q)))
+    c = mul(cap, L2E) if cap else mul(scale, L2E)
+    inner = mul(scale, recip(cap)) if cap else None
     m = l = o = None
     for b in range(0, len(keys), 128):
         part = []
         for j in range(b, min(b + 128, len(keys))):
-            t = mul(dot(q, keys[j]), c)
+            if not takes(j):
+                continue
+            t = mul(dot(q, keys[j]), inner or c)
+            t = mul(UNARY["tanh"](t), c) if cap else t
             t = fma(bias[j], L2E, t) if bias else t
-            part += [(j, t)] if takes(j) and t != -INF else []
+            part += [(j, t)] if t != -INF else []
         if not part:
             continue
         top = max(rint(t) for _, t in part)
@@ -527,8 +532,28 @@ def matmul(key, x, dims):
                      "scale": lambda: mul(y, H(key["scale"]))}.get(post, lambda: UNARY[post](y))()
             out.append(y)
     return [narrow(types(key).get("out", "f32"), y) for y in out]
+def in_order(x, dims):
+    """Pages and scales away: k and v [heads, keys, d] of floats, and the keys that are there. One batch."""
+    n, hkv, tokens, _ = dims["k"]
+    table = [int(t) for t in x["pages"]] if "pages" in x else [0]
+    there = [0 <= t < n for t in table for _ in range(tokens)]
+    out = {}
+    for name in "kv":
+        d = dims[name][3]
+        pages = [split(p, tokens * d) for p in split(x[name], hkv * tokens * d)]
+        s = x.get("scale_of_" + name, [1.0])
+        s = [s[0 if len(s) == 1 else h if len(s) == hkv else h * tokens + j] for h in range(hkv) for j in range(tokens)]
+        out[name] = [mul(v, s[h * tokens + i // d]) if "scale_of_" + name in x else v
+                     for h in range(hkv) for t in table for i, v in enumerate(pages[t][h] if 0 <= t < n else [NAN] * (tokens * d))]
+    new = {n: dims[n][1:] for n in ("q", "k", "v")}
+    new["k"][1] = new["v"][1] = len(table) * tokens
+    return {**x, **out}, {**dims, **new}, there
 def attention(key, x, dims):
+    there = None
+    if len(dims["q"]) == 4:
+        x, dims, there = in_order(x, dims)
     (hq, sq, d), (hkv, sk, _), dv = dims["q"], dims["k"], dims["v"][2]
+    left, right, cap = int(key.get("left", sk + sq)), int(key.get("right", sk + sq)), H(key["softcap"]) if "softcap" in key else None
     heads = [split(split(x[n], w), s) for n, w, s in (("q", d, sq), ("k", d, sk), ("v", dv, sk))]
     out = []
     for h in range(hq):
@@ -536,8 +561,10 @@ def attention(key, x, dims):
         for i in range(sq):
             take = [x["mask"][i * sk + j] != 0 if key.get("mask") == "bool" else True for j in range(sk)]
             limit = {"start": i, "end": i + sk - sq}.get(key.get("causal"), sk)
+            at = i + sk - sq if key.get("causal") == "end" else i
+            take = [t and at - left <= j <= at + right and (there is None or there[j]) for j, t in enumerate(take)]
             bias = x["mask"][i * sk:(i + 1) * sk] if key.get("mask") == "add" else None
-            out += attention_row(heads[0][h][i], heads[1][g], heads[2][g], lambda j: take[j] and j <= limit, bias)
+            out += attention_row(heads[0][h][i], heads[1][g], heads[2][g], lambda j: take[j] and j <= limit, bias, cap)
     return out
 def compute(op, key, x, dims):
     if op == "unary":

@@ -178,6 +178,29 @@ def attentions():
     f.close()
 
 
+def caches():
+    """Windows, softcap, pages and s8, in a file and with numbers of their own."""
+    f = File("cache.txt")
+    rand = random.Random(2)
+
+    def g(n, s=1.0): return [cc.r32(rand.gauss(0.0, s)) for _ in range(n)]
+
+    def qkv(hq, hkv, sq, sk, d, dv):
+        return {"q": ([hq, sq, d], g(hq * sq * d)), "k": ([hkv, sk, d], g(hkv * sk * d)), "v": ([hkv, sk, dv], g(hkv * sk * dv))}
+    f.case("attention", [1, 5, 8], qkv(1, 1, 5, 300, 8, 8), causal="end", left=150, right=0)
+    f.case("attention", [2, 4, 8], qkv(2, 1, 4, 140, 8, 8), left=3, right=2)
+    f.case("attention", [1, 3, 8], qkv(1, 1, 3, 150, 8, 8), softcap=2.5)
+    for table in ([2, 0, 3, 1], [3, -1, 0, 2], [9, 1, 2, 0]):
+        pages = {"q": ([1, 2, 3, 8], g(48)), "k": ([4, 1, 40, 8], g(1280)), "v": ([4, 1, 40, 8], g(1280)), "pages": ([1, 4], [float(t) for t in table])}
+        f.case("attention", [1, 2, 3, 8], pages, page=40)
+    for scales in ([], [2, 1], [1, 2, 130]):
+        def s8(): return [float(rand.randint(-128, 127)) for _ in range(2 * 130 * 8)]
+        x = {"q": ([1, 4, 2, 8], g(64)), "k": ([1, 2, 130, 8], s8()), "v": ([1, 2, 130, 8], s8())}
+        x.update({n: (scales or [1], [cc.r32(rand.uniform(0.001, 0.02)) for _ in range(size(scales))]) for n in ("scale_of_k", "scale_of_v")})
+        f.case("attention", [1, 4, 2, 8], x, type="s8")
+    f.close()
+
+
 def axes():
     f = File("axes.txt")
     for n in (1, 7, 130, 8200):
@@ -263,5 +286,5 @@ def images():
 
 
 os.makedirs(cc.HERE, exist_ok=True)
-for make in (functions, matmuls, rows, attentions, axes, backwards, images, narrow_matmuls, integers):
+for make in (functions, matmuls, rows, attentions, axes, backwards, images, narrow_matmuls, integers, caches):
     make()

@@ -187,7 +187,18 @@ typedef struct tn_attention {
     int64_t window_left, window_right, page_tokens, first_query, first_key;
 } tn_attention;
 /* scale 0: rsqrt(f32(d)); heads from shapes; TN_ARG_STATS [..., 2] f32 is (m, l) of NUMERICS.md 7;
- * TN_ARG_SLOPES: bias = slope * f32(j - i), one rounding */
+ * TN_ARG_SLOPES: bias = slope * f32(j - i), one rounding.
+ *
+ * A cache of keys and values is a tensor with room for tokens to come: TN_ARG_LENGTHS (s32 [batch])
+ * says how many there are, and CAUSAL_FROM_END puts the queries at its end. New tokens are written
+ * by copy into a view of it: the same strides, the dims of what is new, and offset_bytes of their
+ * place. With page_tokens > 0 K and V are pages, [pages, heads, page_tokens, d], and TN_ARG_PAGES
+ * (s32 [batch, n]) says which page holds the tokens from i * page_tokens on; a number that is no
+ * page's means that these take no part (evicted, or not there yet). n * page_tokens is the number
+ * of keys that a mask has; a copy writes new tokens to views of their pages.
+ *
+ * K and V may be s8, each with TN_ARG_SCALE_OF + its role: f32, broadcast to it without its last
+ * dim ([]: one for all; [heads, 1]; [.., heads, tokens]); the key is then q * scale, rounded. */
 /* LAYER and RMS go over the last `axes` axes (0: one), GAMMA and BETA have their dims. GROUP: the
  * last `axes` axes (0: all but the first) are channels and space; each of `groups` runs of
  * neighbouring channels is normalised as one row, GAMMA and BETA are [channels]. */

@@ -2,15 +2,17 @@
 /* attention: softmax(scale q k^T + mask) v, fused, never the whole score matrix.
  *
  *  shape     q [B,Hq,Sq,D], k [B,Hkv,Sk,D], v [B,Hkv,Sk,Dv], out [B,Hq,Sq,Dv], or rank 3 without B;
- *            query head h uses key head h / (Hq / Hkv); mask broadcasts to [B,Hq,Sq,Sk]
- *  dtype     q, k, v, out f32, bf16 or f16, each by itself; accumulated in f32; mask bool (true
- *            takes part) or f32 (added in natural units); sinks [Hq] f32, bf16 or f16; slopes [Hq]
- *            f32; lengths [B] s32, the keys of each batch that exist; stats [B,Hq,Sq,2] f32
- *  memory    any strides
+ *            query head h uses key head h / (Hq / Hkv); mask broadcasts to [B,Hq,Sq,Sk]; paged: k
+ *            [pages,Hkv,tokens of a page,D], v likewise, and a table [B,n] of pages, Sk = n *
+ * tokens dtype     q, k, v, out f32, bf16 or f16, each by itself; accumulated in f32; k and v also
+ * s8 with a scale (f32) that broadcasts to them without their last dim; mask bool (true takes part)
+ * or f32 (added in natural units); sinks [Hq] f32, bf16 or f16; slopes [Hq] f32; lengths [B] s32,
+ * the keys of each batch that exist; stats [B,Hq,Sq,2] f32; pages s32 memory    any strides
  *  numerics  CANONICAL: docs/NUMERICS.md section 7. Blocks of 128 keys at absolute positions, each
  *            with an integer base-2 maximum, merged in ascending order by powers of two
  *  cost      4 B Hq Sq Sk D flops, half of it when causal; q, k, v and out once
- *  split     tasks are blocks of query rows of one head */
+ *  split     tasks are blocks of query rows of all heads that share a key head; where these are too
+ *            few, ranges of keys: blocks are handed over one by one and merged in a second phase */
 #ifndef TN_KERNELS_ATTENTION_H
 #define TN_KERNELS_ATTENTION_H
 
@@ -26,6 +28,9 @@ enum {
     TN_K_ATT_SLOPES,
     TN_K_ATT_LENGTHS,
     TN_K_ATT_STATS,
+    TN_K_ATT_PAGES,
+    TN_K_ATT_K_SCALE,
+    TN_K_ATT_V_SCALE,
     TN_K_ATT_OPERANDS
 };
 enum { TN_K_ATT_NO_MASK, TN_K_ATT_BOOL_MASK, TN_K_ATT_ADD_MASK };
@@ -33,24 +38,26 @@ enum { TN_K_ATT_NO_MASK, TN_K_ATT_BOOL_MASK, TN_K_ATT_ADD_MASK };
 typedef struct tn_k_attention_params {
     tn_k_operands operands;
     int64_t batch, heads, kv_heads, queries, keys, d, dv;
-    int64_t stride[TN_K_ATT_OPERANDS][4]; /* batch, head, row, column */
+    int64_t stride[TN_K_ATT_OPERANDS][4]; /* batch (paged k and v: page), head, row, column */
     uint8_t slot[TN_K_ATT_OPERANDS];      /* place among the pointers, from 1; 0: not given */
     uint32_t type[TN_K_ATT_OPERANDS];     /* dtypes */
     uint32_t mask;
-    bool from_end;       /* the last query stands at the last key of its batch */
-    int64_t first_key;   /* absolute position of key 0 */
-    int64_t position;    /* absolute position of query 0, unless from_end */
-    int64_t left, right; /* keys in [position - left, position + right] */
-    float c;             /* scale * L2E, or cap * L2E with softcap */
-    float inner;         /* scale * recip(cap); 0 without softcap */
+    int64_t page_tokens, pages; /* keys of a page and pages there are; 0: keys lie in a row */
+    bool from_end;              /* the last query stands at the last key of its batch */
+    int64_t first_key;          /* absolute position of key 0 */
+    int64_t position;           /* absolute position of query 0, unless from_end */
+    int64_t left, right;        /* keys in [position - left, position + right] */
+    float c;                    /* scale * L2E, or cap * L2E with softcap */
+    float inner;                /* scale * recip(cap); 0 without softcap */
 } tn_k_attention_params;
 
 /* What is the same for all query rows of one batch and head. */
 typedef struct tn_k_attention_sequence {
-    int64_t keys, position; /* keys that exist; absolute position of query 0 */
-    bool sink, bad;         /* bad: the sink is NaN or +Inf, and so is every row */
-    float sink_m, sink_l;   /* the state before the first block */
-    float slope;            /* 0 without slopes */
+    int64_t batch, keys, position; /* keys that exist; absolute position of query 0 */
+    const int32_t *table;          /* pages of this batch; NULL: not paged */
+    bool sink, bad;                /* bad: the sink is NaN or +Inf, and so is every row */
+    float sink_m, sink_l;          /* the state before the first block */
+    float slope;                   /* 0 without slopes */
 } tn_k_attention_sequence;
 
 /* Keys of query row i that its position allows: local [*low, *high). */

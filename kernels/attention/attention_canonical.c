@@ -30,8 +30,9 @@ static float pow2_of(float e)
 /* One query row: where its operands begin, and what it works in. */
 typedef struct query {
     const tn_k_attention_sequence *seq;
-    const unsigned char *k, *v, *mask;
-    int64_t i;
+    void *const *operand;
+    const unsigned char *k, *v, *mask; /* k and v of page or batch 0 */
+    int64_t i, kv;
     float *q, *key, *o, *ob; /* q as f32, dense; room for one key; the sums */
 } query;
 
@@ -40,10 +41,16 @@ static float score(const tn_k_attention_params *p, const query *x, int64_t j)
 {
     const int64_t *ks = p->stride[TN_K_ATT_K];
     int64_t at = j * p->stride[TN_K_ATT_MASK][3];
+    tn_k_attention_place place = tn_k_attention_place_of(p, x->seq, j);
+    if (!place.there)
+        return -__builtin_inff();
+    float scale = tn_k_attention_scale(p, x->operand, TN_K_ATT_K_SCALE, x->kv, &place);
     if (p->mask == TN_K_ATT_BOOL_MASK && x->mask[at] == 0)
         return -__builtin_inff();
     for (int64_t e = 0; e < p->d; ++e)
-        x->key[e] = tn_k_attention_load(p->type[TN_K_ATT_K], x->k, j * ks[2] + e * ks[3]);
+        x->key[e] = tn_k_attention_load(p->type[TN_K_ATT_K], x->k,
+                                        place.outer * ks[0] + place.row * ks[2] + e * ks[3]) *
+                    scale;
     float z = tn_c_dot(x->q, 1, x->key, 1, p->d);
     float t = p->inner != 0.0f ? c_tanh(z * p->inner) * p->c : z * p->c;
     if (p->mask == TN_K_ATT_ADD_MASK)
@@ -55,10 +62,20 @@ static float score(const tn_k_attention_params *p, const query *x, int64_t j)
     return t;
 }
 
+/* Column e of a value. */
+static float value(const tn_k_attention_params *p, const query *x, int64_t j, int64_t e)
+{
+    const int64_t *vs = p->stride[TN_K_ATT_V];
+    tn_k_attention_place place = tn_k_attention_place_of(p, x->seq, j);
+    return tn_k_attention_load(p->type[TN_K_ATT_V], x->v,
+                               place.outer * vs[0] + place.row * vs[2] + e * vs[3]) *
+           tn_k_attention_scale(p, x->operand, TN_K_ATT_V_SCALE, x->kv, &place);
+}
+
 static float to_type(uint32_t type, float x)
 {
     uint16_t h;
-    if (type == TN_F32)
+    if (type == TN_F32 || type == TN_S8)
         return x;
     tn_k_attention_store(type, &h, 0, x);
     return tn_k_attention_load(type, &h, 0);
@@ -68,7 +85,6 @@ static float to_type(uint32_t type, float x)
 static float row(const tn_k_attention_params *p, const query *x, float *out_m, bool *out_any,
                  bool *out_bad)
 {
-    const int64_t *vs = p->stride[TN_K_ATT_V];
     const float none = -__builtin_inff();
     bool any = x->seq->sink, bad = x->seq->bad;
     float m = x->seq->sink_m, l = x->seq->sink_l, *o = x->o, *ob = x->ob;
@@ -102,10 +118,7 @@ static float row(const tn_k_attention_params *p, const query *x, float *out_m, b
             float s = 0.0f;
             for (int64_t j = 0; j < BLOCK; ++j)
                 if (t[j] != none)
-                    s = __builtin_fmaf(pr[j],
-                                       tn_k_attention_load(p->type[TN_K_ATT_V], x->v,
-                                                           (border + j) * vs[2] + e * vs[3]),
-                                       s);
+                    s = __builtin_fmaf(pr[j], value(p, x, border + j, e), s);
             ob[e] = 0.0f + s;
         }
         float f = !any ? 0.0f : top > m ? pow2_of(m - top) : pow2_of(top - m);
@@ -144,8 +157,10 @@ static void run(const tn_k_launch *launch, const void *params, void *const *oper
             mask += (b * s[TN_K_ATT_MASK][0] + h * s[TN_K_ATT_MASK][1] + i * s[TN_K_ATT_MASK][2]) *
                     (p->mask == TN_K_ATT_ADD_MASK ? 4 : 1);
         query x = {.seq = &seq,
-                   .k = tn_k_attention_from(p, operand, TN_K_ATT_K, b, h / group, 0),
-                   .v = tn_k_attention_from(p, operand, TN_K_ATT_V, b, h / group, 0),
+                   .operand = operand,
+                   .k = tn_k_attention_from(p, operand, TN_K_ATT_K, 0, h / group, 0),
+                   .v = tn_k_attention_from(p, operand, TN_K_ATT_V, 0, h / group, 0),
+                   .kv = h / group,
                    .mask = mask,
                    .i = i,
                    .o = scratch,

@@ -15,11 +15,28 @@ static bool computes(uint32_t dtype)
     return dtype == TN_F32 || dtype == TN_BF16 || dtype == TN_F16;
 }
 
+/* Strides of what is one number a key: the dims of k or v without the last. */
+static void scale_strides(const tn_tensor *t, const tn_tensor *of, int64_t out[4])
+{
+    const int64_t *dim = of->dim + (of->rank - 3);
+    for (uint32_t d = of->rank == 4 ? 0 : 1; d < 3; ++d)
+        out[d] = tn_k_broadcast_stride(t, 3, d, d == 0 ? of->dim[0] : dim[d - 1]);
+}
+
 static bool params(const tn_op *op, void *out_params, tn_k_why *why)
 {
-    static const uint32_t roles[] = {TN_ARG_Q,      TN_ARG_K,       TN_ARG_V,
-                                     TN_ARG_OUT,    TN_ARG_MASK,    TN_ARG_SINKS,
-                                     TN_ARG_SLOPES, TN_ARG_LENGTHS, TN_ARG_STATS};
+    static const uint32_t roles[] = {TN_ARG_Q,
+                                     TN_ARG_K,
+                                     TN_ARG_V,
+                                     TN_ARG_OUT,
+                                     TN_ARG_MASK,
+                                     TN_ARG_SINKS,
+                                     TN_ARG_SLOPES,
+                                     TN_ARG_LENGTHS,
+                                     TN_ARG_STATS,
+                                     TN_ARG_PAGES,
+                                     TN_ARG_SCALE_OF + TN_ARG_K,
+                                     TN_ARG_SCALE_OF + TN_ARG_V};
     tn_k_attention_params *p = out_params;
     const tn_attention *attr = op->attr;
     const tn_arg *arg[TN_K_ATT_OPERANDS];
@@ -34,17 +51,22 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
         tn_k_add_operand(&p->operands, arg[i]);
         p->slot[i] = (uint8_t)++given;
         p->type[i] = arg[i]->tensor.dtype;
-        if ((i < TN_K_ATT_MASK || i == TN_K_ATT_SINKS) && !computes(p->type[i]))
+        bool quantised = (i == TN_K_ATT_K || i == TN_K_ATT_V) && p->type[i] == TN_S8;
+        if ((i < TN_K_ATT_MASK || i == TN_K_ATT_SINKS) && !computes(p->type[i]) && !quantised)
             return tn_k_refuse(why, "attention.dtype", i == TN_K_ATT_SINKS ? "sinks" : "q",
-                               "computes f32, bf16 and f16");
+                               "computes f32, bf16 and f16, with keys and values also s8");
     }
     const tn_arg *mask = arg[TN_K_ATT_MASK];
     if (op->arg_count != given)
-        return tn_k_refuse(why, "attention.operand", "args", "has no kernel for pages");
+        return tn_k_refuse(why, "attention.operand", "args",
+                           "takes Q, K, V, OUT, MASK, SINKS, SLOPES, LENGTHS, STATS, PAGES and the "
+                           "scales of K and V");
     if (op->post_count != 0)
         return tn_k_refuse(why, "attention.posts", "posts", "takes no posts");
-    if (attr->page_tokens != 0)
-        return tn_k_refuse(why, "attention.pages", "attr.page_tokens", "has no paged kernel");
+    const tn_arg *pages = arg[TN_K_ATT_PAGES];
+    if ((attr->page_tokens != 0) != (pages != NULL))
+        return tn_k_refuse(why, "attention.pages", "pages",
+                           "takes a table of pages and attr.page_tokens together");
     if (mask != NULL && mask->tensor.dtype != TN_BOOL && mask->tensor.dtype != TN_F32)
         return tn_k_refuse(why, "attention.mask", "mask", "takes a mask of bool or f32");
     p->mask = mask == NULL                    ? TN_K_ATT_NO_MASK
@@ -63,8 +85,19 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     p->d = q->dim[r - 1];
     p->dv = v->dim[v->rank - 1];
     strides(q, (int64_t[]){p->batch, p->heads, p->queries, p->d}, p->stride[TN_K_ATT_Q]);
-    strides(k, (int64_t[]){p->batch, p->kv_heads, p->keys, p->d}, p->stride[TN_K_ATT_K]);
-    strides(v, (int64_t[]){p->batch, p->kv_heads, p->keys, p->dv}, p->stride[TN_K_ATT_V]);
+    int64_t outer = p->batch, rows = p->keys;
+    if (pages != NULL) {
+        outer = p->pages = k->dim[0];
+        p->page_tokens = attr->page_tokens;
+        p->keys = pages->tensor.dim[1] * p->page_tokens;
+        p->stride[TN_K_ATT_PAGES][0] = pages->tensor.stride[0];
+        p->stride[TN_K_ATT_PAGES][1] = pages->tensor.stride[1];
+    }
+    strides(k, (int64_t[]){outer, p->kv_heads, rows, p->d}, p->stride[TN_K_ATT_K]);
+    strides(v, (int64_t[]){outer, p->kv_heads, rows, p->dv}, p->stride[TN_K_ATT_V]);
+    for (uint32_t i = TN_K_ATT_K_SCALE; i <= TN_K_ATT_V_SCALE; ++i)
+        if (arg[i] != NULL)
+            scale_strides(&arg[i]->tensor, i == TN_K_ATT_K_SCALE ? k : v, p->stride[i]);
     strides(&arg[TN_K_ATT_OUT]->tensor, (int64_t[]){p->batch, p->heads, p->queries, p->dv},
             p->stride[TN_K_ATT_OUT]);
     if (mask != NULL)
@@ -99,7 +132,8 @@ void tn_k_attention_arithmetic(const void *params, tn_arithmetic *out)
 {
     const tn_k_attention_params *p = params;
     out->exp_ulp = TN_C_EXP2_ULP;
-    if (p->type[TN_K_ATT_V] != TN_F32) /* weights are rounded to it before they meet the values */
+    if (computes(p->type[TN_K_ATT_V]) &&
+        p->type[TN_K_ATT_V] != TN_F32) /* weights are rounded to it before they meet the values */
         out->inner = (uint16_t)p->type[TN_K_ATT_V];
 }
 

@@ -16,7 +16,7 @@ static inline void *tn_k_attention_operand(const tn_k_attention_params *p, void 
 
 static inline int64_t tn_k_attention_size(uint32_t type)
 {
-    return type == TN_F32 ? 4 : 2;
+    return type == TN_F32 ? 4 : type == TN_S8 ? 1 : 2;
 }
 
 /* The operand from an element of its four dims on. */
@@ -33,6 +33,8 @@ static inline float tn_k_attention_load(uint32_t type, const void *from, int64_t
 {
     if (type == TN_F32)
         return ((const float *)from)[at];
+    if (type == TN_S8)
+        return (float)((const int8_t *)from)[at];
     uint16_t h = ((const uint16_t *)from)[at];
     return (float)(type == TN_BF16 ? tn_c_bf16_widen(h) : tn_c_f16_widen(h));
 }
@@ -53,7 +55,8 @@ static inline tn_k_attention_sequence tn_k_attention_sequence_of(const tn_k_atte
                                                                  void *const *operand,
                                                                  int64_t batch, int64_t head)
 {
-    tn_k_attention_sequence q = {.keys = p->keys};
+    tn_k_attention_sequence q = {.batch = batch, .keys = p->keys};
+    const int32_t *table = tn_k_attention_operand(p, operand, TN_K_ATT_PAGES);
     const int32_t *lengths = tn_k_attention_operand(p, operand, TN_K_ATT_LENGTHS);
     const float *slopes = tn_k_attention_operand(p, operand, TN_K_ATT_SLOPES);
     const void *sinks = tn_k_attention_operand(p, operand, TN_K_ATT_SINKS);
@@ -61,6 +64,8 @@ static inline tn_k_attention_sequence tn_k_attention_sequence_of(const tn_k_atte
         int64_t n = lengths[batch * p->stride[TN_K_ATT_LENGTHS][0]];
         q.keys = n < 0 ? 0 : n < p->keys ? n : p->keys;
     }
+    if (table != NULL)
+        q.table = table + batch * p->stride[TN_K_ATT_PAGES][0];
     q.position = p->from_end ? p->first_key + q.keys - p->queries : p->position;
     if (slopes != NULL)
         q.slope = slopes[head * p->stride[TN_K_ATT_SLOPES][1]];
@@ -74,6 +79,31 @@ static inline tn_k_attention_sequence tn_k_attention_sequence_of(const tn_k_atte
         q.sink_l = q.sink ? c_p2(t - q.sink_m) : 0.0f;
     }
     return q;
+}
+
+/* Where key j of a batch lies: the index of the outermost dim of k and v, and that of the row. */
+typedef struct tn_k_attention_place {
+    bool there; /* false: the table has no page for it, so that it takes no part */
+    int64_t outer, row;
+} tn_k_attention_place;
+
+static inline tn_k_attention_place tn_k_attention_place_of(const tn_k_attention_params *p,
+                                                           const tn_k_attention_sequence *seq,
+                                                           int64_t j)
+{
+    if (seq->table == NULL)
+        return (tn_k_attention_place){true, seq->batch, j};
+    int64_t page = seq->table[j / p->page_tokens * p->stride[TN_K_ATT_PAGES][1]];
+    return (tn_k_attention_place){page >= 0 && page < p->pages, page, j % p->page_tokens};
+}
+
+/* The scale of an s8 key or value (which: the operand that holds it); 1 of other types. */
+static inline float tn_k_attention_scale(const tn_k_attention_params *p, void *const *operand,
+                                         int which, int64_t kv, const tn_k_attention_place *at)
+{
+    const int64_t *s = p->stride[which];
+    const float *scale = tn_k_attention_operand(p, operand, which);
+    return scale == NULL ? 1.0f : scale[at->outer * s[0] + kv * s[1] + at->row * s[2]];
 }
 
 /* (m, l) of a row; 0 and 0 of one without keys and sink, whose log is then -Inf. */

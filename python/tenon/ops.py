@@ -186,17 +186,23 @@ def conv(a, b, bias=None, act=None, residual=None, stride=1, dilation=1, pad=0, 
 
 
 def attention(q, k, v, mask=None, causal=False, scale=0.0, out=None, numerics=None, sinks=None, slopes=None, lengths=None,
-              softcap=0.0, window=None, stats=None):
+              softcap=0.0, window=None, pages=None, k_scale=None, v_scale=None, first=(0, 0), stats=None):
     """softmax(scale q k') v over [batch, heads, tokens, d]; a boolean mask is true where a key takes
     part, an f32 one is added; scale 0 is 1/sqrt(d). causal: True, or "end" for queries that stand at the
     last keys; window: (left, right), -1 for no limit; sinks and slopes (ALiBi) by head, lengths (s32) by
-    batch. out: a tensor to write, with strides of its own; stats: one [batch, heads, queries, 2] for what the
-    backward pass asks for."""
+    batch. pages (s32 [batch, n]): k and v are [pages, heads, tokens of a page, d], and this says which
+    page holds what; a number that is no page's hides its keys. k_scale, v_scale: the scales of s8 keys
+    and values. first: positions of the first query and the first key. out: a tensor to write, with
+    strides of its own; stats: one [batch, heads, queries, 2] for what the backward pass asks for."""
     args = [(lib.TN_ARG_Q, q), (lib.TN_ARG_K, k), (lib.TN_ARG_V, v)]
     args += [(role, t) for role, t in ((lib.TN_ARG_MASK, mask), (lib.TN_ARG_SINKS, sinks), (lib.TN_ARG_LENGTHS, lengths),
-                                       (lib.TN_ARG_SLOPES, slopes), (lib.TN_ARG_STATS, stats)) if t is not None]
+                                       (lib.TN_ARG_SLOPES, slopes), (lib.TN_ARG_STATS, stats), (lib.TN_ARG_PAGES, pages),
+                                       (lib.TN_ARG_SCALE_OF + lib.TN_ARG_K, k_scale),
+                                       (lib.TN_ARG_SCALE_OF + lib.TN_ARG_V, v_scale)) if t is not None]
     flags = {False: 0, True: lib.TN_ATTENTION_CAUSAL, "end": lib.TN_ATTENTION_CAUSAL_FROM_END}[causal]
-    fields = {"flags": flags, "scale": scale, "softcap": softcap}
+    fields = {"flags": flags, "scale": scale, "softcap": softcap, "first_query": first[0], "first_key": first[1]}
+    if pages is not None:
+        fields["page_tokens"] = k.shape[2]
     if window is not None:
         fields.update(flags=flags | lib.TN_ATTENTION_WINDOW, window_left=window[0], window_right=window[1])
     return _run(lib.TN_OP_ATTENTION, ("tn_attention", fields), args, (), numerics, out)

@@ -86,6 +86,17 @@ static inline void attention(sample *s)
     add(s, TN_ARG_OUT, TN_F32, DIMS(2, 4, 5, 7));
 }
 
+static inline void paged(sample *s)
+{
+    start(s, TN_OP_ATTENTION, TN_TYPE_tn_attention, sizeof(tn_attention));
+    s->attr.attention.page_tokens = 6;
+    add(s, TN_ARG_Q, TN_F32, DIMS(2, 4, 5, 8));
+    add(s, TN_ARG_K, TN_F32, DIMS(9, 2, 6, 8));
+    add(s, TN_ARG_V, TN_F32, DIMS(9, 2, 6, 8));
+    add(s, TN_ARG_OUT, TN_F32, DIMS(2, 4, 5, 8));
+    add(s, TN_ARG_PAGES, TN_S32, DIMS(2, 3));
+}
+
 static inline void softmax(sample *s)
 {
     start(s, TN_OP_SOFTMAX, TN_TYPE_tn_softmax, sizeof(tn_softmax));
