@@ -26,7 +26,7 @@ def encode(name, x):
     """u8 [.., bytes] of finite f32 [.., 32]."""
     most = np.abs(x).max(-1, keepdims=True)
     if name == "mxfp4":
-        s = np.maximum(np.frexp(most)[1] - 1 - 2 + 127, 0)
+        s = np.maximum((most.view(np.uint32) >> 23).astype(int) - 2, 0)
         v = np.abs(x) / np.exp2(s - 127.0)
         n = np.abs(v[..., None] - F4[:8]).argmin(-1)
         tie = (n < 7) & (v == (F4[n] + F4[np.minimum(n + 1, 7)]) / 2) & (n % 2 == 1)

@@ -13,7 +13,7 @@ import pytest
 import tenon
 from tenon import backward
 
-STEPS, SLACK, WANDERERS = 200, 6, 3
+STEPS, SLACK, WANDERERS = 200, 1.5, 3
 U = 2.0**-24
 
 
