@@ -72,15 +72,6 @@ static float value(const tn_k_attention_params *p, const query *x, int64_t j, in
            tn_k_attention_scale(p, x->operand, TN_K_ATT_V_SCALE, x->kv, &place);
 }
 
-static float to_type(uint32_t type, float x)
-{
-    uint16_t h;
-    if (type == TN_F32 || type == TN_S8)
-        return x;
-    tn_k_attention_store(type, &h, 0, x);
-    return tn_k_attention_load(type, &h, 0);
-}
-
 /* Returns l, writes m and o; *any: whether there is a block or a sink. */
 static float row(const tn_k_attention_params *p, const query *x, float *out_m, bool *out_any,
                  bool *out_bad)
@@ -113,7 +104,7 @@ static float row(const tn_k_attention_params *p, const query *x, float *out_m, b
         }
         float lb = tn_c_reduce(pr, 1, BLOCK);
         for (int64_t j = 0; j < BLOCK; ++j)
-            pr[j] = to_type(p->type[TN_K_ATT_V], pr[j]);
+            pr[j] = tn_k_attention_round(p->type[TN_K_ATT_V], pr[j]);
         for (int64_t e = 0; e < p->dv; ++e) {
             float s = 0.0f;
             for (int64_t j = 0; j < BLOCK; ++j)

@@ -51,6 +51,16 @@ static inline void tn_k_attention_store(uint32_t type, void *to, int64_t at, flo
                                                           : tn_c_narrow((double)x, 10, 5));
 }
 
+/* x as the type keeps it; what s8 keeps is not rounded here, its scale is in x already. */
+static inline float tn_k_attention_round(uint32_t type, float x)
+{
+    uint16_t room[2];
+    if (type == TN_F32 || type == TN_S8)
+        return x;
+    tn_k_attention_store(type, room, 0, x);
+    return tn_k_attention_load(type, room, 0);
+}
+
 static inline tn_k_attention_sequence tn_k_attention_sequence_of(const tn_k_attention_params *p,
                                                                  void *const *operand,
                                                                  int64_t batch, int64_t head)

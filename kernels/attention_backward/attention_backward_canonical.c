@@ -127,15 +127,6 @@ static bool pair(const tn_k_attention_params *f, void *const *operand,
     return true;
 }
 
-static float to_type(uint32_t type, float x)
-{
-    uint16_t h;
-    if (type == TN_F32)
-        return x;
-    tn_k_attention_store(type, &h, 0, x);
-    return tn_k_attention_load(type, &h, 0);
-}
-
 /* part += x * row, and part to sum at the borders of chunks. */
 static void turn(float *sum, float *part, int64_t n)
 {
@@ -170,7 +161,7 @@ static void query_row(const tn_k_attention_backward_params *p, void *const *oper
         if ((f->first_key + j) / TN_C_CHUNK != chunk)
             turn(r->sum, r->part, f->d);
         chunk = (f->first_key + j) / TN_C_CHUNK;
-        add(r->part, to_type(f->type[TN_K_ATT_K], ds), r->k, f->d);
+        add(r->part, tn_k_attention_round(f->type[TN_K_ATT_K], ds), r->k, f->d);
     }
     turn(r->sum, r->part, f->d);
     for (int64_t e = 0; e < f->d; ++e)
@@ -200,8 +191,8 @@ static void key_row(const tn_k_attention_backward_params *p, void *const *operan
         if (k / TN_C_CHUNK != chunk)
             turn(r->sum, r->part, width);
         chunk = k / TN_C_CHUNK;
-        add(r->part, to_type(f->type[TN_K_ATT_Q], ds), r->q, f->d);
-        add(r->part + f->d, to_type(p->grad_type, weight), r->grad, f->dv);
+        add(r->part, tn_k_attention_round(f->type[TN_K_ATT_Q], ds), r->q, f->d);
+        add(r->part + f->d, tn_k_attention_round(p->grad_type, weight), r->grad, f->dv);
     }
     turn(r->sum, r->part, width);
     for (int64_t e = 0; e < f->d; ++e)

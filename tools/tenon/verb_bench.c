@@ -70,10 +70,14 @@ static bool parses(tn_runtime *rt, const char *text)
     return ok;
 }
 
-/* "softmax" and "4096x4096" make "softmax 4096x4096:f32"; a whole text stays as it is. */
-static void compose(char *text, const char *op, const char *shape)
+/* "softmax" and "4096x4096" make "softmax 4096x4096:f32". false, said: too long for a text. */
+static bool compose(char *text, const char *op, const char *shape)
 {
-    snprintf(text, TEXT, "%s %s%s", op, shape, strchr(shape, ':') != NULL ? "" : ":f32");
+    int n = snprintf(text, TEXT, "%s %s%s", op, shape, strchr(shape, ':') != NULL ? "" : ":f32");
+    if (n >= 0 && n < TEXT)
+        return true;
+    fprintf(stderr, "tenon bench: an op and its shape take %d characters at most\n", TEXT - 1);
+    return false;
 }
 
 /* One op: `op` may hold a whole text, and its first shape may be the op's kind ("eltwise relu"). */
@@ -108,12 +112,12 @@ static int bench_op(const options *o, const tool_setup *with)
                 o->op);
         return 2;
     }
-    compose(text, prefix, shape[0]);
+    if (!compose(text, prefix, shape[0]))
+        return 2;
     if (shapes > 1 && !parses(with->runtime, text)) {
         char longer[TEXT];
         snprintf(longer, sizeof longer, "%.100s %.100s", o->op, shape[0]);
-        compose(text, longer, shape[1]);
-        if (parses(with->runtime, text)) {
+        if (compose(text, longer, shape[1]) && parses(with->runtime, text)) {
             snprintf(prefix, sizeof prefix, "%s", longer);
             ++shape;
             --shapes;
@@ -121,7 +125,8 @@ static int bench_op(const options *o, const tool_setup *with)
     }
     for (uint32_t i = 0; i < shapes; ++i) {
         int one;
-        compose(text, prefix, shape[i]);
+        if (!compose(text, prefix, shape[i]))
+            return 2;
         if (strcmp(o->op, "conv") == 0 && parses(with->runtime, text))
             one = tool_bench_conv(with->runtime, with->device, text + 5, o->vs, o->threads,
                                   o->rounds, with->peak_gflops, with->rows);
