@@ -57,6 +57,8 @@ tn_status tn__cpu_buffer_import(void *device, const tn_external *external, void 
  */
 tn_status tn__cpu_private_alloc(cpu_buffer *b, uint64_t bytes, uint64_t align);
 void tn__cpu_private_free(cpu_buffer *b);
+/* cpu_pages_linux.c: asks for huge pages inside a large range of memory; no more than a wish. */
+void tn__cpu_huge_pages(void *data, size_t bytes);
 
 typedef struct cpu_plan {
     cpu_device *device;

@@ -107,6 +107,8 @@ tn_status tn__cpu_buffer_create(void *device, const tn_buffer_desc *desc, void *
                           ? a.alloc(a.self, b->allocated, align)
                           : NULL;
             st = b->data != NULL ? TN_OK : TN_STATUS_NO_MEMORY;
+            if (st == TN_OK)
+                tn__cpu_huge_pages(b->data, b->allocated);
         }
     }
     if (b == NULL || st != TN_OK) {

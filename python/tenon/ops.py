@@ -17,15 +17,16 @@ class Plan:
     __slots__ = ("handle", "binds", "roles", "out_dtype", "out_shape", "fallback", "kernel", "layout")
 
 
-def _run(kind, attr, args, posts=(), numerics=None, out=None, pack=None, flags=0, out_role=lib.TN_ARG_OUT):
+def _run(kind, attr, args, posts=(), numerics=None, out=None, pack=None, flags=0, out_role=lib.TN_ARG_OUT,
+         dtype=None):
     """attr: (struct name, fields); args: [(role, tensor)], further outputs among them; posts: [(kind, role, a, b)];
-    pack: the role of a constant that the device may keep in a layout of its own."""
+    pack: the role of a constant that the device may keep in a layout of its own; dtype: of the output, else the usual."""
     device = args[0][1].device
     key = (kind, attr[0], tuple(attr[1].items()), tuple((r, t.key) for r, t in args), posts, numerics,
-           out.key if out else None, pack, flags, out_role)
+           out.key if out else None, pack, flags, out_role, dtype)
     plan = device.plans.get(key)
     if plan is None:
-        plan = device.plans[key] = _plan(device, kind, attr, args, posts, numerics, out, pack, flags, out_role)
+        plan = device.plans[key] = _plan(device, kind, attr, args, posts, numerics, out, pack, flags, out_role, dtype)
     if out is None:
         out = Tensor.empty(device, plan.out_shape, plan.out_dtype)
     binds = plan.binds
@@ -48,7 +49,7 @@ def _run(kind, attr, args, posts=(), numerics=None, out=None, pack=None, flags=0
     return out
 
 
-def _plan(device, kind, attr, args, posts, numerics, out, pack, flags, out_role):
+def _plan(device, kind, attr, args, posts, numerics, out, pack, flags, out_role, dtype):
     head = struct(attr[0], **attr[1]) if attr[0] else ffi.NULL
     c_args = ffi.new("tn_arg[]", len(args) + 1)
     for a, (role, t) in zip(c_args, args):
@@ -68,7 +69,7 @@ def _plan(device, kind, attr, args, posts, numerics, out, pack, flags, out_role)
     if out is None:
         shape = ffi.new("tn_tensor *")
         check(lib.tn_op_infer(op, out_role, shape))
-        plan.out_shape, plan.out_dtype = tuple(shape.dim[0:shape.rank]), NAMES[shape.dtype]
+        plan.out_shape, plan.out_dtype = tuple(shape.dim[0:shape.rank]), dtype or NAMES[shape.dtype]
         out = Tensor(device, None, plan.out_dtype, plan.out_shape)
     else:
         plan.out_shape, plan.out_dtype = out.shape, out.dtype
@@ -119,10 +120,12 @@ def _packed(device, plan, role, t):
 
 def matmul(a, b, transpose_a=False, transpose_b=False, bias=None, act=None, residual=None, alpha=None,
            constant_b=False, numerics=None, out=None, scale_a=None, scale_b=None, scale_out=None, zero_a=None,
-           zero_b=None, zero_out=None):
+           zero_b=None, zero_out=None, dtype=None):
     """act(a b + bias) + residual. constant_b: b never changes, so the device may pack it once. s8 and u8
     operands give s32, or what `out` is: scales (f32) and zero points are one number, or one a row of a
-    or a column of b and out; a leading s32 bias is added to the sum."""
+    or a column of b and out; a leading s32 bias is added to the sum. dtype: of the result; without it a's, or f32 where a and b differ."""
+    if dtype is not None:
+        _known(dtype)
     fields = {"flags": transpose_a * lib.TN_MATMUL_TRANSPOSE_A | transpose_b * lib.TN_MATMUL_TRANSPOSE_B}
     if alpha is not None:
         fields["flags"] |= lib.TN_MATMUL_ALPHA
@@ -151,7 +154,7 @@ def matmul(a, b, transpose_a=False, transpose_b=False, bias=None, act=None, resi
         if zero is not None:
             args.append((lib.TN_ARG_ZERO_OF + role, zero))
     return _run(lib.TN_OP_MATMUL, ("tn_matmul", fields), args, tuple(posts), numerics, out=out,
-                pack=lib.TN_ARG_B if constant_b else None)
+                pack=lib.TN_ARG_B if constant_b else None, dtype=dtype)
 
 
 def conv(a, b, bias=None, act=None, residual=None, stride=1, dilation=1, pad=0, pad_hi=None, groups=1,
@@ -440,9 +443,13 @@ def copy(a, out=None):
 def cast(a, dtype, saturate=False):
     """a converted to another dtype, rounded to nearest even. saturate: 8-bit floats above the range become
     the largest value instead of infinity or NaN."""
+    _known(dtype)
+    return _copy(a, Tensor.empty(a.device, a.shape, dtype), lib.TN_NUMERICS_SATURATE if saturate else 0)
+
+
+def _known(dtype):
     if dtype not in DTYPES:
         raise Error("invalid", "op.dtype", "dtype", f"no dtype {dtype!r}: {', '.join(DTYPES)}")
-    return _copy(a, Tensor.empty(a.device, a.shape, dtype), lib.TN_NUMERICS_SATURATE if saturate else 0)
 
 
 def _copy(a, out, flags=0):

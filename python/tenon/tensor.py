@@ -3,12 +3,14 @@
 from . import _library
 from ._library import Error, check, ffi, handle, hold, lib, struct
 
-# name: (dtype, bytes, name in numpy or None where numpy has no such type)
+# name: (dtype, bytes, name in numpy or None where numpy has no such type); those of _ML are numpy's
+# once ml_dtypes is imported.
 DTYPES = {
     name: (getattr(lib, "TN_" + name.upper()), size, np_name)
     for name, size, np_name in (
-        ("f64", 8, "float64"), ("f32", 4, "float32"), ("f16", 2, "float16"), ("bf16", 2, None),
-        ("tf32", 4, None), ("f8e4m3", 1, None), ("f8e5m2", 1, None), ("e8m0", 1, None),
+        ("f64", 8, "float64"), ("f32", 4, "float32"), ("f16", 2, "float16"), ("bf16", 2, "bfloat16"),
+        ("tf32", 4, None), ("f8e4m3", 1, "float8_e4m3fn"), ("f8e5m2", 1, "float8_e5m2"),
+        ("e8m0", 1, "float8_e8m0fnu"),
         ("s64", 8, "int64"), ("s32", 4, "int32"), ("s8", 1, "int8"), ("u8", 1, "uint8"),
         ("bool", 1, "bool"))
 }
@@ -17,6 +19,7 @@ BLOCKS = {"q4_0": (lib.TN_LAYOUT_Q4_0, lib.TN_S4, 18), "q8_0": (lib.TN_LAYOUT_Q8
           "mxfp4": (lib.TN_LAYOUT_MXFP4, lib.TN_F4E2M1, 17)}
 NAMES = {d: name for name, (d, _, _) in DTYPES.items()}
 _FROM_NUMPY = {np_name: name for name, (_, _, np_name) in DTYPES.items() if np_name}
+_ML = {"bf16": "f16", "f8e4m3": "u8", "f8e5m2": "u8", "e8m0": "u8"}  # and a type of numpy's own of that size
 _DL_CPU = 1
 
 
@@ -171,28 +174,46 @@ class Tensor:
         """The values. copy=None: a view of the device's memory where the host sees it, else a copy."""
         import numpy as np
 
+        np_dtype = self._numpy_dtype()
         if not copy and self.device.info["host_visible"] and _product(self.shape):
+            plain = self if self.dtype not in _ML else Tensor(
+                self.device, self.buffer, _ML[self.dtype], self.shape, self.strides, self.offset_bytes)
             try:
-                return np.from_dlpack(self)
+                lent = np.from_dlpack(plain)
+                return lent if plain is self else lent.view(np_dtype)
             except (Error, BufferError):
                 if copy is False:
                     raise
         elif copy is False:
             raise Error("unsupported", "tensor.copy", "copy", "the host does not see this device's memory")
-        np_name = DTYPES[self.dtype][2]
-        if np_name is None:
-            raise Error("unsupported", "tensor.dtype", None, f"numpy has no {self.dtype}; cast to f32 first")
         item = DTYPES[self.dtype][1]
         count = 1 + sum((n - 1) * s for n, s in zip(self.shape, self.strides)) if _product(self.shape) else 0
-        flat = np.empty(count, np_name)
+        flat = np.empty(count, DTYPES[_ML.get(self.dtype, self.dtype)][2])  # numpy cannot stride over all types of ml_dtypes
         if count:
             check(lib.tn_queue_read(self.device.queue, ffi.cast("void *", flat.ctypes.data), self.buffer,
                                     self.offset_bytes, flat.nbytes, ffi.NULL))
         self.device.wait()
         if not count:
-            return np.empty(self.shape, np_name)
+            return np.empty(self.shape, np_dtype)
         view = np.lib.stride_tricks.as_strided(flat, self.shape, [s * item for s in self.strides])
-        return view if self.strides == row_major(self.shape) else np.ascontiguousarray(view)
+        view = view if self.strides == row_major(self.shape) else np.ascontiguousarray(view)
+        return view.view(np_dtype)
+
+    def _numpy_dtype(self):
+        import numpy as np
+
+        np_name = DTYPES[self.dtype][2]
+        if self.dtype in _ML:
+            try:
+                import ml_dtypes
+            except ImportError:
+                np_name = None
+            else:
+                return np.dtype(getattr(ml_dtypes, np_name))
+        if np_name is None:
+            raise Error("unsupported", "tensor.dtype", None,
+                        f"numpy has no {self.dtype}; cast to f32 first, or install ml_dtypes")
+        return np.dtype(np_name)
 
     def __dlpack_device__(self):
         return (_DL_CPU, 0)

@@ -50,6 +50,13 @@ def test_encoder_is_the_reference(cpu, model, tokenizer):
     assert cpu.device.ops_fallen_back == 0
 
 
+def test_the_exit_rule_of_bf16():
+    row = {"max_abs_diff": 1e-7, "digest": "x", "digests": {"f32": "x", "bf16": "y"}, "max_abs_diff_bf16": 1e-3}
+    assert run.judge(dict(row), "x", ("y", 1e-3)) and run.judge(dict(row), "x", ("y", 5e-4))
+    assert not run.judge(dict(row), "x", ("z", 1e-3)) and not run.judge(dict(row), "x", ("y", 4e-4))
+    assert run.judge(dict(row, digests={"f32": "x", "bf16": None}, max_abs_diff_bf16=None), "x", ("y", 1e-3))
+
+
 def test_private_memory_gives_the_same_bits(cpu, model, tokenizer):
     private = encoder("cpu?private=1", model)
     for s in SENTENCES[:3]:
@@ -70,8 +77,10 @@ def test_the_report_has_its_schema(tmp_path):
     assert [d["uri"] for d in report["devices"]] == ["cpu", "cpu?private=1"]
     for d in report["devices"]:
         assert set(d) == {"uri", "name", "present", "class", "dtype", "ms_per_item", "items", "max_abs_diff", "digest",
-                          "digests", "ops_on_device", "ops_fallen_back", "reason"}
+                          "digests", "max_abs_diff_bf16", "ops_on_device", "ops_fallen_back", "reason"}
         assert d["digest"] == d["digests"]["f32"] == report["devices"][0]["digest"]
+        assert len(d["digests"]["bf16"]) == 64 and d["digests"]["bf16"] == report["devices"][0]["digests"]["bf16"]
+        assert d["digests"]["bf16"] != d["digest"] and 0 < d["max_abs_diff_bf16"] < 2.0**-8
     assert report["models"][0] == {"model": report["model"], "devices": report["devices"]}
     others = report["models"][1:]
     assert [m["model"] for m in others] == ["PP-OCRv4", "DiT block", "decoder"]

@@ -64,6 +64,22 @@ def test_numpy_takes_what_we_lend(runtime, dtype, version):
     assert np.array_equal(back.numpy(copy=True), array)
 
 
+@pytest.mark.skipif(importlib.util.find_spec("ml_dtypes") is None, reason="ml_dtypes is not installed")
+@pytest.mark.parametrize("name, dtype", (("bfloat16", "bf16"), ("float8_e4m3fn", "f8e4m3"), ("float8_e5m2", "f8e5m2")))
+def test_arrays_of_ml_dtypes(device, name, dtype):
+    import ml_dtypes
+
+    array = sample("float32").astype(getattr(ml_dtypes, name))
+    for view in (array, array[1:3, ::2], array[:0]):
+        t = device.tensor(view)
+        assert t.dtype == dtype and t.shape == view.shape
+        for copy in (None, True):
+            back = t.numpy(copy=copy)
+            assert back.dtype == array.dtype and back.tobytes() == view.tobytes()
+        wide = tenon.cast(t, "f32").numpy(copy=True)
+        assert np.array_equal(wide, view.astype(np.float32))
+
+
 def test_shares_memory_both_ways(runtime):
     device = runtime.open("cpu")
     array = np.zeros(1024, np.float32)

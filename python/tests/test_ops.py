@@ -59,6 +59,25 @@ def test_cast_to_narrow_floats_and_back(device, rng, name):
     assert np.isnan(tenon.cast(tenon.cast(device.tensor(np.float32([np.nan])), name), "f32").numpy(copy=True))
 
 
+@pytest.mark.parametrize("a_type, b_type", (("bf16", "bf16"), ("f16", "f16"), ("f8e4m3", "f8e5m2"), ("f32", "bf16"), ("bf16", "f8e4m3")))
+def test_matmul_of_narrow_floats(device, rng, a_type, b_type):
+    def narrow(shape, name):
+        t = device.tensor(rng.standard_normal(shape).astype(np.float32))
+        t = t if name == "f32" else tenon.cast(t, name)
+        return t, tenon.cast(t, "f32").numpy(copy=True).astype(float)
+    (a, x), (b, y) = narrow((7, 300), a_type), narrow((19, 300), b_type)
+    bias = rng.standard_normal(19).astype(np.float32)
+    bound = 302 * EPS * (np.abs(x) @ np.abs(y).T + np.abs(bias))
+    for constant in (False, True):
+        for numerics in ("bounded", "canonical"):
+            got = tenon.matmul(a, b, transpose_b=True, bias=device.tensor(bias), constant_b=constant, numerics=numerics, dtype="f32")
+            assert np.all(np.abs(got.numpy(copy=True) - (x @ y.T + bias)) <= bound)
+    assert tenon.matmul(a, b, transpose_b=True).dtype == (a_type if a_type == b_type else "f32")
+    with pytest.raises(tenon.Error) as e:
+        tenon.matmul(a, b, transpose_b=True, dtype="f31")
+    assert e.value.reason == "op.dtype"
+
+
 def test_cast_saturates_on_request(device):
     x = np.float32([449, 1e30, -1e30, np.inf, -np.inf, 1])
     for name, most in (("f8e4m3", 448), ("f8e5m2", 57344)):

@@ -6,10 +6,11 @@ import tenon
 
 
 class Encoder:
-    """Weights on one device; calling it gives embeddings of unit length, float32 [batch, 384]."""
+    """Weights on one device; calling it gives embeddings of unit length, float32 [batch, 384]. dtype: of
+    what products and attention read; sums, norms and the stream between the layers are f32."""
 
-    def __init__(self, device, config, weights, numerics="canonical"):
-        self.device, self.config, self.numerics = device, config, numerics
+    def __init__(self, device, config, weights, numerics="canonical", dtype="f32"):
+        self.device, self.config, self.numerics, self.dtype = device, config, numerics, dtype
         self.heads = config["num_attention_heads"]
         self.d = config["hidden_size"] // self.heads
         w = dict(weights)
@@ -20,12 +21,17 @@ class Encoder:
                 w[f"{p}qkv.{kind}"] = np.concatenate(
                     [w.pop(f"{p}{part}.{kind}") for part in ("query", "key", "value")])
         self.w = {k: device.tensor(v) for k, v in w.items() if not k.startswith("pooler.")}
+        for k in [k for k, v in w.items() if v.ndim == 2 and k.startswith("encoder.")]:
+            self.w[k] = self.narrow(self.w[k])
         types = np.ascontiguousarray(weights["embeddings.token_type_embeddings.weight"][0])
         self.type_row = device.tensor(types)
 
+    def narrow(self, x):
+        return x if x.dtype == self.dtype else tenon.cast(x, self.dtype)
+
     def linear(self, x, name, **epilogue):
         """The bits of a row of the product depend on nothing but that row (CANONICAL)."""
-        return tenon.matmul(x, self.w[name + ".weight"], transpose_b=True, bias=self.w[name + ".bias"],
+        return tenon.matmul(self.narrow(x), self.w[name + ".weight"], transpose_b=True, bias=self.w[name + ".bias"],
                             constant_b=True, numerics=self.numerics, **epilogue)
 
     def norm(self, x, name):
@@ -45,10 +51,10 @@ class Encoder:
 
     def attend(self, x, prefix, mask, batch, tokens):
         hidden = self.heads * self.d
-        qkv = self.linear(x, prefix + "self.qkv").reshape(batch, tokens, 3, self.heads, self.d)
+        qkv = self.linear(x, prefix + "self.qkv", dtype=self.dtype).reshape(batch, tokens, 3, self.heads, self.d)
         q, k, v = (qkv.pick(2, i).transpose(0, 2, 1, 3) for i in range(3))
         # written with the heads side by side, so that no transposition follows
-        seen = self.device.empty((batch, tokens, self.heads, self.d))
+        seen = self.device.empty((batch, tokens, self.heads, self.d), self.dtype)
         tenon.attention(q, k, v, mask=mask, out=seen.transpose(0, 2, 1, 3), numerics=self.numerics)
         return seen.reshape(batch * tokens, hidden)
 
@@ -60,9 +66,10 @@ class Encoder:
         for i in range(self.config["num_hidden_layers"]):
             p = f"encoder.layer.{i}."
             seen = self.attend(x, p + "attention.", keys, batch, tokens)
-            x = self.norm(self.linear(seen, p + "attention.output.dense", residual=x), p + "attention.output.LayerNorm")
-            inner = self.linear(x, p + "intermediate.dense", act="gelu")
-            x = self.norm(self.linear(inner, p + "output.dense", residual=x), p + "output.LayerNorm")
+            x = self.norm(self.linear(seen, p + "attention.output.dense", residual=x, dtype="f32"),
+                          p + "attention.output.LayerNorm")
+            inner = self.linear(x, p + "intermediate.dense", act="gelu", dtype=self.dtype)
+            x = self.norm(self.linear(inner, p + "output.dense", residual=x, dtype="f32"), p + "output.LayerNorm")
         return self.pool(x.reshape(batch, tokens, -1), mask).numpy(copy=True)
 
     def pool(self, x, mask):

@@ -2,7 +2,8 @@
 """The main job: the sentence encoder on every default device, checked and compared; then the jobs of models.py.
 
 Exit status 0 only if every device present was right: within 1e-5 of the float64 reference and with
-the CANONICAL bits of cpu; the text of the shipped picture as it is written there.
+the CANONICAL bits of cpu, in f32 and, where its products are its own in bf16, there too; the text of
+the shipped picture as it is written there.
 """
 import argparse
 import functools
@@ -29,6 +30,7 @@ LIMIT = 1e-5  # promised for f32 in the normalised embeddings
 CANONICAL_VERSION = 1
 QUERY = "Where can I go skiing?"
 BATCH = 32
+NARROW = 4  # sentences that are also computed in bf16
 PICTURE = 64  # sentences in the similarity matrix at most
 SHARE = 0.4  # of a device's seconds; the other jobs divide the rest
 
@@ -76,7 +78,7 @@ class Job:
 def absent(uri, error):
     return {"uri": uri, "name": None, "present": False, "class": None, "dtype": "f32", "ms_per_item": None,
             "items": 0, "max_abs_diff": None, "digest": None, "digests": {"f32": None, "bf16": None},
-            "ops_on_device": 0, "ops_fallen_back": 0, "reason": str(error)}
+            "max_abs_diff_bf16": None, "ops_on_device": 0, "ops_fallen_back": 0, "reason": str(error)}
 
 
 def measure(job, device, seconds, tick):
@@ -99,22 +101,50 @@ def measure(job, device, seconds, tick):
     for i, y in found.items():
         difference = np.abs(y.astype(np.float64) - job.expected(i))
         worst = max(worst, float(difference.max()) if np.isfinite(y).all() else float("inf"))
+    ops = device.ops_on_device
+    narrow, narrow_worst = measure_narrow(job, device)
+    device.ops_on_device = ops
     digest = hashlib.sha256(found[0].astype("<f4").tobytes()).hexdigest()
     row = {"uri": device.uri, "name": device.info["name"], "present": True, "class": "canonical", "dtype": "f32",
            "ms_per_item": float(np.median(times)) * 1e3, "items": len(times),
            "max_abs_diff": worst if np.isfinite(worst) else None,
-           "digest": digest, "digests": {"f32": digest, "bf16": None}, "ops_on_device": device.ops_on_device,
+           "digest": digest, "digests": {"f32": digest, "bf16": narrow}, "max_abs_diff_bf16": narrow_worst,
+           "ops_on_device": device.ops_on_device,
            "ops_fallen_back": device.ops_fallen_back, "reason": None}
     return row, found, encoder
 
 
-def judge(row, cpu_digest):
-    """Fills row's reason with what is wrong; True if nothing is."""
+def measure_narrow(job, device):
+    """The first sentences in bf16: (digest of the first, largest difference), or Nones where the device
+    leaves some of it to cpu or refuses it."""
+    before = device.ops_fallen_back
+    try:
+        encoder = Encoder(device, job.config, job.weights, dtype="bf16")
+        found = [encoder(*tokens)[0] for tokens in job.tokens[:NARROW]]
+    except tenon.Error as e:
+        if e.status.lower() != "unsupported":
+            raise
+        return None, None
+    if device.ops_fallen_back != before:
+        device.ops_fallen_back = before
+        return None, None
+    worst = max(float(np.abs(y.astype(np.float64) - job.expected(i)).max()) for i, y in enumerate(found))
+    return hashlib.sha256(found[0].astype("<f4").tobytes()).hexdigest(), worst
+
+
+def judge(row, cpu_digest, narrow_cpu):
+    """Fills row's reason with what is wrong; True if nothing is. narrow_cpu: cpu's digest in bf16 and
+    its largest difference there."""
     wrong = []
     if not row["max_abs_diff"] or not row["max_abs_diff"] <= LIMIT:
         wrong.append(f"differs from the float64 reference by {row['max_abs_diff']}, more than {LIMIT:g}")
     if cpu_digest and row["digest"] != cpu_digest:
         wrong.append("its CANONICAL bits are not those of cpu")
+    digest, worst = row["digests"]["bf16"], row["max_abs_diff_bf16"]
+    if digest and narrow_cpu[0] and digest != narrow_cpu[0]:
+        wrong.append("its CANONICAL bits in bf16 are not those of cpu")
+    if digest and not worst <= 2 * (narrow_cpu[1] if narrow_cpu[0] else worst):
+        wrong.append(f"differs in bf16 by {worst}, cpu by {narrow_cpu[1]}")
     row["reason"] = "; ".join(wrong) or None
     return not wrong
 
@@ -193,7 +223,9 @@ def main(argv=None):
             rows.append(row)
             if row["digest"]:
                 cpu = next((r["digest"] for r in rows if r["uri"] == "cpu" and r["digest"]), None)
-                right = judge(row, cpu or rows[0]["digest"]) and right
+                narrow = next(((r["digests"]["bf16"], r["max_abs_diff_bf16"]) for r in rows if r["uri"] == "cpu"),
+                              (None, None))
+                right = judge(row, cpu or rows[0]["digest"], narrow) and right
                 if different:
                     text = f"other bits than the first device in {len(different)} of its sentences"
                     row["reason"], right = f"{row['reason']}; {text}" if row["reason"] else text, False
