@@ -120,6 +120,68 @@ TN_TEST(k_copy, casts_round_once)
     TN_EXPECT(to_bits(TN_BOOL, (tn_c_value){false, 0, NAN}) == 1);
 }
 
+/* The value of an f16 or bf16, as its definition has it. */
+static double half_value(uint32_t dtype, uint32_t h)
+{
+    int mantissa_bits = dtype == TN_F16 ? 10 : 7, bias = dtype == TN_F16 ? 15 : 127;
+    uint32_t m = h & ((1u << mantissa_bits) - 1), e = (h & 0x7fffu) >> mantissa_bits;
+    double x = ldexp(e == 0 ? (double)m : (double)(m + (1u << mantissa_bits)),
+                     (e == 0 ? 1 : (int)e) - bias - mantissa_bits);
+    if (e == 2u * (uint32_t)bias + 1)
+        x = m != 0 ? (double)NAN : (double)INFINITY;
+    return h & 0x8000u ? -x : x;
+}
+
+/* All 2^16 inputs of every cast from f16 and bf16, on every row. */
+TN_TEST(k_copy, every_cast_of_16_bits)
+{
+    enum { ALL = 1 << 16 };
+    static const uint16_t from[2] = {TN_F16, TN_BF16};
+    uint16_t *in = malloc(ALL * 2);
+    unsigned char *got = malloc(ALL * 8), *want = malloc(ALL * 8);
+    uint32_t compared = 0;
+    TN_REQUIRE(in != NULL && got != NULL && want != NULL);
+    for (uint32_t i = 0; i < ALL; i++)
+        in[i] = (uint16_t)i;
+    for (size_t c = 0; c < 2 * sizeof types / sizeof types[0]; c++) {
+        uint16_t a = from[c % 2], b = types[c / 2];
+        tn_arg args[2] = {{.role = TN_ARG_A}, {.role = TN_ARG_OUT}};
+        args[0].tensor = (tn_tensor){.dtype = a, .rank = 1, .dim = {ALL}, .stride = {1}};
+        args[1].tensor = (tn_tensor){.dtype = b, .rank = 1, .dim = {ALL}, .stride = {1}};
+        tn_op op = {.head = TN_INIT(tn_op), .kind = TN_OP_COPY, .arg_count = 2, .args = args};
+        tn_k_copy_params p;
+        tn_k_why why = {"none", "none", "none"};
+        if (a == b)
+            continue;
+        TN_REQUIRE(tn_k_op_copy.params(&op, &p, &why), "%s", why.text);
+        for (uint32_t i = 0; i < ALL; i++)
+            tn_c_store(b, want, i, (tn_c_value){false, 0, half_value(a, i)}, false);
+        for (uint32_t v = 0; v < tn_k_op_copy.variant_count; v++) {
+            const tn_k_variant *row = tn_k_op_copy.variants[v];
+            tn_k_caps caps = {.isa = tn_t_isa(), .workers = 2};
+            if ((row->isa & caps.isa) != row->isa || !row->accepts(&p, &caps, &why))
+                continue;
+            void *operand[2] = {in, got};
+            uint32_t wrong = 0;
+            memset(got, 0xa5, ALL * 8);
+            tn_t_run(row, &p, &caps, operand, false);
+            for (uint32_t i = 0; i < ALL; i++) {
+                tn_c_value x = tn_c_load(b, got, i), y = tn_c_load(b, want, i);
+                wrong += x.integer ? x.i != y.i
+                                   : (x.f != y.f || !signbit(x.f) != !signbit(y.f)) &&
+                                         (x.f == x.f || y.f == y.f);
+            }
+            TN_EXPECT(wrong == 0, "%s: %u of 65536 inputs of %s to dtype %u", row->name, wrong,
+                      a == TN_F16 ? "f16" : "bf16", b);
+            compared++;
+        }
+    }
+    TN_EXPECT(compared >= 24, "only %u runs", compared);
+    free(in);
+    free(got);
+    free(want);
+}
+
 /* Every value of an 8-bit float, as its definition has it. */
 static double f8_value(uint32_t dtype, uint32_t b)
 {

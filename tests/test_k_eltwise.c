@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* eltwise: every row against the plain one, and that one against float64. */
-#include "support/k_rows.h"
+#include "support/k_narrow.h"
 #include <float.h>
-#include <kernels/eltwise/eltwise.h>
+#include <kernels/eltwise/eltwise_math.h>
 #include <math.h>
 
 extern const tn_k_op tn_k_op_eltwise;
@@ -117,6 +117,10 @@ static void round_of(uint64_t *state, uint32_t kind, uint32_t dtype, bool specia
             block[0][i] = tn_test_random(state) % 2;
     tn_k_eltwise_params p;
     tn_t_rows(&tn_k_op_eltwise, &op, block, inputs, dtype == TN_F32 && out->dtype == TN_F32, &p);
+    if (dtype == TN_F32 && kind != TN_ELTWISE_WHERE && !in_place)
+        TN_EXPECT(tn_t_narrow_rows(&tn_k_op_eltwise, &op, inputs, true, state, special ? 5 : 0) >=
+                      2,
+                  "kind %u has no second row of f16 and bf16", kind);
     void *middle[4];
     for (uint32_t k = 0; k <= inputs; k++)
         middle[k] = block[k] + TN_T_MIDDLE;
@@ -162,6 +166,59 @@ TN_TEST(k_eltwise, s32_rows_agree)
     for (size_t k = 0; k < sizeof kinds_of_s32 / sizeof kinds_of_s32[0]; k++)
         for (int i = 0; i < 6; i++)
             round_of(&state, kinds_of_s32[k], TN_S32, false, i >= 4);
+}
+
+/* All 2^16 inputs of every unary kind of f16 and bf16 on every row: the scalar form of the exact
+ * f32, rounded once. */
+TN_TEST(k_eltwise, every_input_of_16_bits)
+{
+    enum { ALL = 1 << 16 };
+    static const uint16_t types[2] = {TN_F16, TN_BF16};
+    uint16_t *in = malloc(ALL * 2), *want = malloc(ALL * 2), *got = malloc(ALL * 2);
+    uint32_t compared = 0;
+    TN_REQUIRE(in != NULL && want != NULL && got != NULL);
+    for (uint32_t i = 0; i < ALL; i++)
+        in[i] = (uint16_t)i;
+    for (uint32_t kind = TN_ELTWISE_NEG; kind <= TN_ELTWISE_CLAMP; kind++)
+        for (int t = 0; t < 2; t++) {
+            tn_eltwise attr = {.head = TN_INIT(tn_eltwise), .kind = kind, .a = -1.5f, .b = 2.25f};
+            tn_arg args[2] = {{.role = TN_ARG_A}, {.role = TN_ARG_OUT}};
+            args[0].tensor = (tn_tensor){.dtype = types[t], .rank = 1, .dim = {ALL}, .stride = {1}};
+            args[1].tensor = args[0].tensor;
+            tn_op op = {.head = TN_INIT(tn_op),
+                        .kind = TN_OP_ELTWISE,
+                        .arg_count = 2,
+                        .attr = &attr,
+                        .args = args};
+            tn_k_eltwise_params p;
+            tn_k_why why = {"none", "none", "none"};
+            TN_REQUIRE(tn_k_op_eltwise.params(&op, &p, &why), "%s", why.text);
+            for (uint32_t i = 0; i < ALL; i++)
+                tn_t_put(types[t], want, i,
+                         tn_k_eltwise_f32(kind, (float)tn_c_load(types[t], in, i).f, 0.0f, 0.0f,
+                                          attr.a, attr.b));
+            for (uint32_t v = 0; v < tn_k_op_eltwise.variant_count; v++) {
+                const tn_k_variant *row = tn_k_op_eltwise.variants[v];
+                tn_k_caps caps = {.isa = tn_t_isa(), .workers = 2};
+                if ((row->isa & caps.isa) != row->isa || !row->accepts(&p, &caps, &why))
+                    continue;
+                void *operand[2] = {in, got};
+                uint32_t wrong = 0;
+                memset(got, 0xa5, ALL * 2);
+                tn_t_run(row, &p, &caps, operand, false);
+                for (uint32_t i = 0; i < ALL; i++) {
+                    double x = tn_c_load(types[t], got, i).f, y = tn_c_load(types[t], want, i).f;
+                    wrong += got[i] != want[i] && (x == x || y == y);
+                }
+                TN_EXPECT(wrong == 0, "%s kind %u: %u of 65536 inputs of %s", row->name, kind,
+                          wrong, t == 0 ? "f16" : "bf16");
+                compared++;
+            }
+        }
+    TN_EXPECT(compared >= 2 * TN_ELTWISE_CLAMP, "only %u runs", compared);
+    free(in);
+    free(want);
+    free(got);
 }
 
 TN_TEST(k_eltwise, refuses_what_it_lacks)

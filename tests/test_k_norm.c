@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* norm: every row against the plain one, and that one against float64. */
-#include "support/k_rows.h"
+#include "support/k_narrow.h"
 #include <float.h>
 #include <kernels/norm/norm.h>
 #include <math.h>
@@ -111,6 +111,7 @@ static void round_of(uint64_t *state, bool special)
         *(args[k].role == TN_ARG_GAMMA ? &gamma : &beta) = in[k];
     tn_k_norm_params p;
     tn_t_rows(&tn_k_op_norm, &op, block, 1, true, &p);
+    tn_t_narrow_rows(&tn_k_op_norm, &op, 1, false, state, special ? 60 : 0);
     if (!special)
         check(&p, in[0], gamma, beta, in[1]);
     for (uint32_t k = 0; k < 4; k++)

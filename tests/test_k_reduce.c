@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reduce: every row against the plain one, and that one against float64. */
-#include "support/k_rows.h"
+#include "support/k_narrow.h"
 #include <float.h>
 #include <kernels/reduce/reduce.h>
 #include <math.h>
@@ -61,6 +61,7 @@ static void round_of(uint64_t *state, bool special)
         ((float *)(void *)block[0])[i] = tn_t_float(state, special ? 60 : 0);
     tn_k_reduce_params p;
     tn_t_rows(&tn_k_op_reduce, &op, block, 1, true, &p);
+    tn_t_narrow_rows(&tn_k_op_reduce, &op, 1, false, state, special ? 60 : 0);
     if (!special)
         check(&p, (const float *)(void *)(block[0] + TN_T_MIDDLE),
               (const float *)(void *)(block[1] + TN_T_MIDDLE));

@@ -7,7 +7,8 @@
 
 /** out = f(a), f(a, b) or f(a, b, c) for the kinds of TN_ELTWISE_*.
  *  shape     operands broadcast to OUT; any strides
- *  dtype     f32: all kinds; s32: add sub mul max min, comparisons; where: any type of whole bytes,
+ *  dtype     f32: all kinds; f16 and bf16 too, widened exactly, computed in f32, rounded once; s32:
+ *            add sub mul max min, comparisons; where: any type of whole bytes,
  *            of A bool; comparisons give bool
  *  memory    OUT may be an input exactly
  *  numerics  f32 CANONICAL 1 (sections 1 and 9); s32 EXACT, wrapping; where EXACT

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Elementwise kinds in plain form: one element at a time. */
+#include <kernels/common/float_rows.h>
 #include <kernels/eltwise/eltwise_math.h>
 
 static bool accepts_f32(const void *params, const tn_k_caps *caps, tn_k_why *why)
 {
+    const tn_k_eltwise_params *p = params;
     (void)caps;
-    if (((const tn_k_eltwise_params *)params)->dtype != TN_F32)
-        return tn_k_refuse(why, "eltwise.dtype", "a", "this kernel computes f32");
+    if (!tn_k_computes(p->dtype) || (p->dtype != TN_F32 && p->kind == TN_ELTWISE_WHERE))
+        return tn_k_refuse(why, "eltwise.dtype", "a", "this kernel computes f32, f16 and bf16");
     return true;
 }
 
@@ -44,12 +46,12 @@ static void element(const tn_k_eltwise_params *p, void *const *operand, const in
     }
     float x[3] = {0};
     for (uint32_t i = 0; i < p->inputs; i++)
-        x[i] = ((const float *)operand[i])[at[i]];
+        x[i] = tn_k_widen(p->dtype, operand[i], at[i]);
     if (compare)
         ((uint8_t *)operand[2])[at[2]] = tn_k_eltwise_compare_f32(p->kind, x[0], x[1]);
     else
-        ((float *)operand[p->inputs])[at[p->inputs]] =
-            tn_k_eltwise_f32(p->kind, x[0], x[1], x[2], p->a, p->b);
+        tn_k_narrow(p->dtype, operand[p->inputs], at[p->inputs],
+                    tn_k_eltwise_f32(p->kind, x[0], x[1], x[2], p->a, p->b));
 }
 
 static void run(const tn_k_launch *launch, const void *params, void *const *operand, void *shared,

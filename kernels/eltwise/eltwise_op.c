@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* eltwise: params from an op, and the rows. */
-#include <kernels/common/canonmath.h>
+#include <kernels/common/float_rows.h>
 #include <kernels/eltwise/eltwise.h>
 
 static bool takes_s32(uint32_t kind)
@@ -44,7 +44,7 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     tn_k_add_operand(&p->operands, out);
     bool where = kind == TN_ELTWISE_WHERE;
     p->dtype = in[where ? 1 : 0]->tensor.dtype;
-    bool good = (where && tn_k_elem_bytes(p->dtype) != 0) || p->dtype == TN_F32 ||
+    bool good = (where && tn_k_elem_bytes(p->dtype) != 0) || tn_k_computes(p->dtype) ||
                 (p->dtype == TN_S32 && takes_s32(kind));
     for (uint32_t i = 0; i < inputs; i++)
         good = good && in[i]->tensor.dtype == (where && i == 0 ? TN_BOOL : p->dtype);
@@ -52,8 +52,8 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     if (!good)
         return tn_k_refuse(
             why, "eltwise.dtype", "a",
-            "computes f32, s32 for add sub mul max min and comparisons, where of any "
-            "type of whole bytes");
+            "computes f32, f16 and bf16, s32 for add sub mul max min and comparisons, where of "
+            "any type of whole bytes");
     p->kind = kind;
     p->inputs = inputs;
     p->a = attr->a;

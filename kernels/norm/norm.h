@@ -12,7 +12,8 @@
  *  shape     A and OUT of one shape, any strides; GAMMA and BETA (optional; RMS takes no BETA)
  *            broadcast to the normalised trailing axes; GROUP and BATCH: A [R.., C, S..], GAMMA and
  *            BETA [C]; BATCH: STATS [2, C], means and variances
- *  dtype     f32
+ *  dtype     each operand f32, f16 or bf16; widened exactly, computed in f32, rounded once; BATCH
+ *            f32
  *  memory    OUT may be A exactly
  *  numerics  CANONICAL 1 section 6 in every variant
  *  cost      about 8 FLOP and 8 bytes an element
@@ -20,6 +21,7 @@
 typedef struct tn_k_norm_params {
     tn_k_operands operands; /* A, OUT, [GAMMA, [BETA, [STATS]]]; see gamma_at, beta_at, stats_at */
     uint32_t kind;
+    uint32_t from, to, affine[2];        /* dtypes of A, OUT, GAMMA and BETA */
     int32_t gamma_at, beta_at, stats_at; /* operand index, or -1 */
     float epsilon;
     int64_t count;   /* elements of a row */

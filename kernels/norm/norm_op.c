@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* norm: params from an op, and the rows. */
+#include <kernels/common/float_rows.h>
 #include <kernels/norm/norm.h>
 
 static bool params(const tn_op *op, void *out_params, tn_k_why *why)
@@ -27,17 +28,25 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
     if (axes > rank || axes == 0 || (gamma != NULL && gamma->tensor.rank > axes) ||
         (beta != NULL && beta->tensor.rank > axes))
         return tn_k_refuse(why, "norm.axes", "attr.axes", "has more normalised axes than dims");
-    if (a->tensor.dtype != TN_F32 || out->tensor.dtype != TN_F32 ||
-        (gamma != NULL && gamma->tensor.dtype != TN_F32) ||
-        (beta != NULL && beta->tensor.dtype != TN_F32) ||
-        (stats != NULL && stats->tensor.dtype != TN_F32))
-        return tn_k_refuse(why, "norm.dtype", "a", "computes f32 only");
+    if (!tn_k_computes(a->tensor.dtype) || !tn_k_computes(out->tensor.dtype) ||
+        (gamma != NULL && !tn_k_computes(gamma->tensor.dtype)) ||
+        (beta != NULL && !tn_k_computes(beta->tensor.dtype)))
+        return tn_k_refuse(why, "norm.dtype", "a", "computes f32, f16 and bf16 only");
+    if (batch && (a->tensor.dtype != TN_F32 || out->tensor.dtype != TN_F32 ||
+                  (gamma != NULL && gamma->tensor.dtype != TN_F32) ||
+                  (beta != NULL && beta->tensor.dtype != TN_F32) ||
+                  (stats != NULL && stats->tensor.dtype != TN_F32)))
+        return tn_k_refuse(why, "norm.dtype", "a", "computes batch norm of f32 only");
     int64_t groups = group && !batch ? attr->groups : 1, channels = a->tensor.dim[rank - axes];
     if (groups == 0 || channels % groups != 0)
         return tn_k_refuse(why, "norm.groups", "attr.groups", "takes a divisor of the channels");
     memset(p, 0, sizeof *p);
     p->kind = attr->kind;
     p->epsilon = attr->epsilon;
+    p->from = a->tensor.dtype;
+    p->to = out->tensor.dtype;
+    p->affine[0] = gamma != NULL ? gamma->tensor.dtype : TN_F32;
+    p->affine[1] = beta != NULL ? beta->tensor.dtype : TN_F32;
     tn_k_add_operand(&p->operands, a);
     tn_k_add_operand(&p->operands, out);
     p->gamma_at = p->beta_at = p->stats_at = -1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reductions in the normative order, written out. */
 #include <kernels/common/canon.h>
+#include <kernels/common/widen.h>
 #include <kernels/reduce/reduce.h>
 
 static bool accepts(const void *params, const tn_k_caps *caps, tn_k_why *why)
@@ -16,12 +17,13 @@ static void plan(const void *params, const tn_k_caps *caps, tn_k_launch *out)
     out->estimate_ns *= 8;
 }
 
-static float reduce(const tn_k_reduce_params *p, const float *x)
+/* x: the first element in A */
+static float reduce(const tn_k_reduce_params *p, const void *a, int64_t x)
 {
     if (p->kind == TN_REDUCE_MAX || p->kind == TN_REDUCE_MIN) {
         float m = p->kind == TN_REDUCE_MAX ? -__builtin_inff() : __builtin_inff();
         for (int64_t i = 0; i < p->count; i++) {
-            float v = x[tn_k_grid_offset(&p->inner, 0, i)];
+            float v = tn_k_widen(p->from, a, x + tn_k_grid_offset(&p->inner, 0, i));
             m = p->kind == TN_REDUCE_MAX ? tn_c_max(m, v) : tn_c_min(m, v);
         }
         return m;
@@ -30,7 +32,8 @@ static float reduce(const tn_k_reduce_params *p, const float *x)
     for (int64_t first = 0; first < p->count; first += TN_C_SEGMENT) {
         float lane[TN_C_LANES] = {0};
         for (int64_t i = first; i < p->count && i < first + TN_C_SEGMENT; i++) {
-            float v = x[tn_k_grid_offset(&p->inner, 0, i)], *l = &lane[i % TN_C_LANES];
+            float v = tn_k_widen(p->from, a, x + tn_k_grid_offset(&p->inner, 0, i));
+            float *l = &lane[i % TN_C_LANES];
             *l = p->kind == TN_REDUCE_SUMSQ ? __builtin_fmaf(v, v, *l) : *l + v;
         }
         t = t + tn_c_fold(lane);
@@ -46,8 +49,8 @@ static void run(const tn_k_launch *launch, const void *params, void *const *oper
     int64_t outputs = tn_k_grid_count(&p->kept);
     int64_t end = tn_k_task_first(outputs, launch->tasks[0], last);
     for (int64_t o = tn_k_task_first(outputs, launch->tasks[0], first); o < end; o++)
-        ((float *)operand[1])[tn_k_grid_offset(&p->kept, 1, o)] =
-            reduce(p, (const float *)operand[0] + tn_k_grid_offset(&p->kept, 0, o));
+        tn_k_narrow(p->to, operand[1], tn_k_grid_offset(&p->kept, 1, o),
+                    reduce(p, operand[0], tn_k_grid_offset(&p->kept, 0, o)));
 }
 
 extern const tn_k_variant tn_k_reduce_f32_canonical;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reduce: params from an op, and the rows. */
+#include <kernels/common/float_rows.h>
 #include <kernels/reduce/reduce.h>
 
 static bool params(const tn_op *op, void *out_params, tn_k_why *why)
@@ -13,12 +14,14 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
         return tn_k_refuse(why, "reduce.posts", "posts", "takes no posts");
     if (attr->kind > TN_REDUCE_SUMSQ)
         return tn_k_refuse(why, "reduce.kind", "attr.kind", "is no known reduction");
-    if (a->tensor.dtype != TN_F32 || out->tensor.dtype != TN_F32)
-        return tn_k_refuse(why, "reduce.dtype", "a", "computes f32 only");
+    if (!tn_k_computes(a->tensor.dtype) || !tn_k_computes(out->tensor.dtype))
+        return tn_k_refuse(why, "reduce.dtype", "a", "computes f32, f16 and bf16 only");
     memset(p, 0, sizeof *p);
     tn_k_add_operand(&p->operands, a);
     tn_k_add_operand(&p->operands, out);
     p->kind = attr->kind;
+    p->from = a->tensor.dtype;
+    p->to = out->tensor.dtype;
     p->count = 1;
     uint32_t rank = a->tensor.rank, kept_seen = 0;
     bool keeps = out->tensor.rank == rank;

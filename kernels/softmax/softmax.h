@@ -7,14 +7,14 @@
 
 /** y_i = exp(x_i - m) * recip(sum exp(x_j - m)), or (x_i - m) - log(sum); m the greatest x.
  *  shape     A and OUT of one shape, any strides; any axis
- *  dtype     f32
+ *  dtype     A and OUT each f32, f16 or bf16; widened exactly, computed in f32, rounded once
  *  memory    OUT may be A exactly
  *  numerics  CANONICAL 1 section 6 in every variant
  *  cost      about 20 FLOP and 8 bytes an element
  *  split     rows of the axis */
 typedef struct tn_k_softmax_params {
-    tn_k_operands operands; /* A, OUT */
-    uint32_t log;
+    tn_k_operands operands;   /* A, OUT */
+    uint32_t log, from, to;   /* dtypes of A and OUT */
     int64_t count, stride[2]; /* along the axis */
     tn_k_grid rows;           /* all other dims */
 } tn_k_softmax_params;

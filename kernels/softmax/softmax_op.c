@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* softmax: params from an op, and the rows. */
-#include <kernels/common/canonmath.h>
+#include <kernels/common/float_rows.h>
 #include <kernels/softmax/softmax.h>
 
 static bool params(const tn_op *op, void *out_params, tn_k_why *why)
@@ -12,12 +12,14 @@ static bool params(const tn_op *op, void *out_params, tn_k_why *why)
         return tn_k_refuse(why, "softmax.operand", "args", "takes A and OUT only");
     if (op->post_count != 0)
         return tn_k_refuse(why, "softmax.posts", "posts", "takes no posts");
-    if (a->tensor.dtype != TN_F32 || out->tensor.dtype != TN_F32)
-        return tn_k_refuse(why, "softmax.dtype", "a", "computes f32 only");
+    if (!tn_k_computes(a->tensor.dtype) || !tn_k_computes(out->tensor.dtype))
+        return tn_k_refuse(why, "softmax.dtype", "a", "computes f32, f16 and bf16 only");
     memset(p, 0, sizeof *p);
     tn_k_add_operand(&p->operands, a);
     tn_k_add_operand(&p->operands, out);
     p->log = attr->log != 0;
+    p->from = a->tensor.dtype;
+    p->to = out->tensor.dtype;
     uint32_t rank = a->tensor.rank;
     uint32_t axis = (uint32_t)(attr->axis < 0 ? attr->axis + (int32_t)rank : attr->axis);
     p->count = rank == 0 ? 1 : a->tensor.dim[axis];
