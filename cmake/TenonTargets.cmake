@@ -6,13 +6,14 @@ set(TN_ISA_FLAGS_avx512 ${TN_ISA_FLAGS_avx2} -mavx512f -mavx512bw -mavx512dq -ma
     -mprefer-vector-width=512)
 # GCC's scheduling before register allocation moves loads so far up that a tile's accumulators are spilled.
 set(TN_ISA_FLAGS_neon -fno-schedule-insns)
+set(TN_ISA_FLAGS_neondot ${TN_ISA_FLAGS_neon} -march=armv8.2-a+dotprod)
 set(TN_ISA_FLAGS_avx512bf16 ${TN_ISA_FLAGS_avx512} -mavx512bf16 -mavx512vnni)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     set(TN_ISAS avx2 avx512 avx512bf16)
 else()
-    set(TN_ISAS neon)
+    set(TN_ISAS neon neondot)
 endif()
-set(TN_ALL_ISAS avx2 avx512 avx512bf16 amx neon)
+set(TN_ALL_ISAS avx2 avx512 avx512bf16 amx neon neondot)
 
 # One object target per ISA, made at first use, with exactly that ISA's flags.
 function(tn_kernel_target isa)

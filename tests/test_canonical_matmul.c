@@ -127,8 +127,8 @@ static void *compute(tn_test_device *d, const problem *p, int64_t first, int64_t
 
 TN_TEST(canonical_matmul, tiers_threads_layouts_batch)
 {
-    static const char *const uris[] = {"cpu?threads=1", "cpu?threads=2", "cpu?max=avx2",
-                                       "cpu?max=avx512", "cpu?private=1"};
+    static const char *const uris[] = {"cpu?threads=1", "cpu?threads=2", TN_TEST_TIERS,
+                                       "cpu?private=1"};
     enum { URIS = sizeof uris / sizeof uris[0] };
     uint64_t state = tn_test_seed();
     tn_test_device plain, device[URIS];

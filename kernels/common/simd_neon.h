@@ -5,7 +5,7 @@
 #ifndef TN_KERNELS_SIMD_NEON_H
 #define TN_KERNELS_SIMD_NEON_H
 
-#include <kernels/common/simd_transpose8.h>
+#include <kernels/common/widen.h>
 
 enum { VF_LANES = 8 };
 typedef tn_k_f8 vf;
@@ -24,6 +24,22 @@ static inline vf vf_zero(void)
 static inline vf vf_load(const float *p)
 {
     return (vf){{vld1q_f32(p), vld1q_f32(p + 4)}};
+}
+static inline vf vf_load_bf16(const uint16_t *p)
+{
+    return tn_k_widen8_bf16(p);
+}
+static inline vf vf_load_f16(const uint16_t *p)
+{
+    return tn_k_widen8_f16(p);
+}
+static inline vf vf_load_f8e4m3(const uint8_t *p)
+{
+    return tn_k_widen8_f8e4m3(p);
+}
+static inline vf vf_load_f8e5m2(const uint8_t *p)
+{
+    return tn_k_widen8_f8e5m2(p);
 }
 static inline void vf_store(float *p, vf v)
 {

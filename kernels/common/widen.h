@@ -8,7 +8,7 @@
 #ifdef __AVX2__
 #include <immintrin.h>
 #elif defined(__ARM_NEON)
-#include <arm_neon.h>
+#include <kernels/common/simd_transpose8.h>
 #endif
 
 static inline bool tn_k_widens(uint32_t type)
@@ -78,6 +78,76 @@ static inline __attribute__((always_inline)) __m256 tn_k_widen8(uint32_t type, c
            : type == TN_F8E5M2 ? tn_k_widen8_f8e5m2(p)
                                : _mm256_loadu_ps(p);
 }
+
+static inline __attribute__((always_inline)) void tn_k_widen8_to(uint32_t type, const void *p,
+                                                                 float *to)
+{
+    _mm256_storeu_ps(to, tn_k_widen8(type, p));
+}
+
+static inline void tn_k_narrow8_f16(uint16_t *to, const float *from)
+{
+    _mm_storeu_si128((__m128i *)to,
+                     _mm256_cvtps_ph(_mm256_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT));
+}
+#elif defined(__ARM_NEON)
+/* Eight neighbours. */
+static inline tn_k_f8 tn_k_widen8_bf16(const uint16_t *p)
+{
+    uint16x8_t b = vld1q_u16(p);
+    return (tn_k_f8){{vreinterpretq_f32_u32(vshll_n_u16(vget_low_u16(b), 16)),
+                      vreinterpretq_f32_u32(vshll_n_u16(vget_high_u16(b), 16))}};
+}
+
+static inline tn_k_f8 tn_k_f8_of_f16(uint16x8_t bits)
+{
+    float16x8_t h = vreinterpretq_f16_u16(bits);
+    return (tn_k_f8){{vcvt_f32_f16(vget_low_f16(h)), vcvt_f32_f16(vget_high_f16(h))}};
+}
+
+static inline tn_k_f8 tn_k_widen8_f16(const uint16_t *p)
+{
+    return tn_k_f8_of_f16(vld1q_u16(p));
+}
+
+/* An e5m2 is the upper byte of an f16. */
+static inline tn_k_f8 tn_k_widen8_f8e5m2(const uint8_t *p)
+{
+    return tn_k_f8_of_f16(vshlq_n_u16(vmovl_u8(vld1_u8(p)), 8));
+}
+
+/* As an f16 of a 256th. */
+static inline tn_k_f8 tn_k_widen8_f8e4m3(const uint8_t *p)
+{
+    uint16x8_t w = vmovl_u8(vld1_u8(p)), sign = vandq_u16(vshlq_n_u16(w, 8), vdupq_n_u16(0x8000));
+    uint16x8_t size = vandq_u16(vshlq_n_u16(w, 7), vdupq_n_u16(0x3f80));
+    uint16x8_t nan = vceqq_u16(size, vdupq_n_u16(0x3f80));
+    size = vorrq_u16(size, vandq_u16(nan, vdupq_n_u16(0x7c00)));
+    tn_k_f8 x = tn_k_f8_of_f16(vorrq_u16(sign, size));
+    return (tn_k_f8){{vmulq_n_f32(x.part[0], 256.0f), vmulq_n_f32(x.part[1], 256.0f)}};
+}
+
+static inline __attribute__((always_inline)) void tn_k_widen8_to(uint32_t type, const void *p,
+                                                                 float *to)
+{
+    if (type == TN_F32) {
+        memcpy(to, p, 32);
+        return;
+    }
+    tn_k_f8 x = type == TN_BF16     ? tn_k_widen8_bf16(p)
+                : type == TN_F16    ? tn_k_widen8_f16(p)
+                : type == TN_F8E4M3 ? tn_k_widen8_f8e4m3(p)
+                                    : tn_k_widen8_f8e5m2(p);
+    vst1q_f32(to, x.part[0]);
+    vst1q_f32(to + 4, x.part[1]);
+}
+
+/* Rounded to nearest even, as every task has it set. */
+static inline void tn_k_narrow8_f16(uint16_t *to, const float *from)
+{
+    vst1_u16(to, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(from))));
+    vst1_u16(to + 4, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(from + 4))));
+}
 #endif
 
 /* n neighbours; `type` is a constant where this should be fast. */
@@ -85,15 +155,9 @@ static inline __attribute__((always_inline)) void tn_k_widen_run(uint32_t type, 
                                                                  int64_t n, float *to)
 {
     int64_t i = 0;
-#ifdef __AVX2__
+#if defined(__AVX2__) || defined(__ARM_NEON)
     for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(to + i,
-                         tn_k_widen8(type, (const char *)from + i * tn_k_float_bytes(type)));
-#elif defined(__ARM_NEON)
-    for (; type == TN_F16 && i + 4 <= n; i += 4) {
-        uint16x4_t h = vld1_u16((const uint16_t *)from + i);
-        vst1q_f32(to + i, vcvt_f32_f16(vreinterpret_f16_u16(h)));
-    }
+        tn_k_widen8_to(type, (const char *)from + i * tn_k_float_bytes(type), to + i);
 #endif
     for (; i < n; i++)
         to[i] = tn_k_widen(type, from, i);
@@ -131,13 +195,9 @@ static inline void tn_k_bf16_from_f32(uint16_t *restrict to, const float *restri
 static inline void tn_k_f16_from_f32(uint16_t *restrict to, const float *restrict from, int64_t n)
 {
     int64_t i = 0;
-#ifdef __F16C__
+#if defined(__AVX2__) || defined(__ARM_NEON)
     for (; i + 8 <= n; i += 8)
-        _mm_storeu_si128((__m128i *)(to + i),
-                         _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
-#elif defined(__ARM_NEON) /* every task has rounding to nearest even set */
-    for (; i + 4 <= n; i += 4)
-        vst1_u16(to + i, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(from + i))));
+        tn_k_narrow8_f16(to + i, from + i);
 #endif
     for (; i < n; i++)
         to[i] = (uint16_t)tn_c_narrow((double)from[i], 10, 5);

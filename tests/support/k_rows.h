@@ -8,6 +8,9 @@
 
 #include "test.h"
 #include <kernels/common/kernel.h>
+#ifdef __aarch64__
+#include <sys/auxv.h>
+#endif
 
 enum { TN_T_BYTES = 1 << 21, TN_T_MIDDLE = 1 << 18 };
 
@@ -22,6 +25,8 @@ static inline uint32_t tn_t_isa(void)
         isa |= TN_K_ISA_AVX512;
 #elif defined(__aarch64__)
     isa |= TN_K_ISA_NEON;
+    if ((getauxval(AT_HWCAP) & 1ul << 20) != 0)
+        isa |= TN_K_ISA_NEON_DOT;
 #endif
     return isa;
 }
