@@ -17,8 +17,12 @@ static inline void tn_t_put(uint32_t dtype, void *to, int64_t at, float x)
 /* Elements of one narrow or wide type; NaNs are equal. */
 static inline bool tn_t_same_type(uint32_t dtype, const unsigned char *x, const unsigned char *y)
 {
-    int64_t count = TN_T_BYTES / (int64_t)(dtype == TN_F32 ? 4 : dtype == TN_BOOL ? 1 : 2);
-    for (int64_t i = 0; memcmp(x, y, TN_T_BYTES) != 0 && i < count; i++) {
+    size_t size = dtype == TN_F32 ? 4 : dtype == TN_BOOL ? 1 : 2;
+    if (memcmp(x, y, TN_T_BYTES) == 0)
+        return true;
+    for (int64_t i = 0; i < TN_T_BYTES / (int64_t)size; i++) {
+        if (memcmp(x + (size_t)i * size, y + (size_t)i * size, size) == 0)
+            continue;
         tn_c_value a = tn_c_load(dtype, x, i), b = tn_c_load(dtype, y, i);
         bool equal = a.integer ? a.i == b.i : a.f == b.f && !signbit(a.f) == !signbit(b.f);
         if (!equal && (a.integer || a.f == a.f || b.f == b.f))
