@@ -9,7 +9,7 @@ extern const tn_k_op tn_k_op_matmul;
 extern const tn_k_variant tn_k_matmul_int8_exact, tn_t_int8_vnni, tn_t_int8_wide;
 #ifdef __x86_64__
 extern const tn_k_variant tn_k_matmul_int8_avx2_6x16, tn_k_matmul_int8_avx2_gemv,
-    tn_k_matmul_int8_avx512_14x32, tn_k_matmul_int8_avx512bf16_14x32;
+    tn_k_matmul_int8_avx512_14x32, tn_k_matmul_int8_avx512bf16_14x32, tn_k_matmul_int8_amx_32x32;
 #endif
 
 static const tn_k_variant *const rows[] = {
@@ -19,6 +19,7 @@ static const tn_k_variant *const rows[] = {
     &tn_k_matmul_int8_avx2_gemv,
     &tn_k_matmul_int8_avx512_14x32,
     &tn_k_matmul_int8_avx512bf16_14x32,
+    &tn_k_matmul_int8_amx_32x32,
 #endif
     &tn_t_int8_vnni,
     &tn_t_int8_wide,

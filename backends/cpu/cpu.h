@@ -23,6 +23,8 @@ void tn__cpu_brand_arm(uint64_t midr, char *brand, size_t bytes);
 /* cpu_caps_linux.c: AT_HWCAP; and the sizes of the first core's caches from files like those of
  * /sys/devices/system/cpu/cpu0/cache, which stay as they are where a file is not there. */
 uint64_t tn__cpu_hwcap(void);
+/* Asks the kernel for the state of AMX's tiles, once for the whole process. */
+bool tn__cpu_tiles_allowed(void);
 void tn__cpu_caches_from(const char *folder, uint64_t bytes[3]);
 const char *tn__cpu_tier_name(uint32_t isa); /* of the highest tier in isa */
 /* The tiers up to a name; 0: not a name of this architecture. */

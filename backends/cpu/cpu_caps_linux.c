@@ -1,17 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What Linux tells of a cpu: the word of capabilities, and the caches' sizes in sysfs. */
+/* What Linux tells of a cpu: the word of capabilities, the caches' sizes in sysfs, and whether it
+ * lets this process use AMX. */
 /* path: api > placement > queue > backend > kernel > [device] */
+#define _GNU_SOURCE
 #include "cpu.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 uint64_t tn__cpu_hwcap(void)
 {
     return getauxval(AT_HWCAP);
+}
+
+bool tn__cpu_tiles_allowed(void)
+{
+#if defined(__x86_64__) && defined(SYS_arch_prctl)
+    /* ARCH_REQ_XCOMP_PERM of XFEATURE_XTILEDATA, for all threads of the process; asking again is
+     * harmless. Refused by kernels before 5.16 and where a signal stack is too small for tiles. */
+    return syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+#else
+    return false;
+#endif
 }
 
 /* The first bytes of a small file as a text; false: there is none. */

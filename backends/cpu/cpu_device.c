@@ -186,6 +186,8 @@ static tn_status backend_open(const tn_host *host, const char *arg, void *token,
         a.free(a.self, d, sizeof *d);
         return st;
     }
+    if ((d->caps.isa & TN_K_ISA_AMX) != 0 && !tn__cpu_tiles_allowed())
+        d->caps.isa &= ~(uint32_t)TN_K_ISA_AMX;
     *out = d;
     *out_ops = &device_ops;
     return TN_OK;

@@ -337,8 +337,18 @@ static void *prepare_op(const tn_peer_op *q)
     return r;
 }
 
-/* u8 by s8 to s32; on cpus without VNNI its sums of products saturate at 16 bits. */
-static void *prepare_integers(const tn_peer_op *q, int packed)
+/* Types of a, b and out; on cpus without VNNI the sums of products of bytes saturate at 16 bits. */
+static const struct {
+    uint16_t tenon[3];
+    dnnl_data_type_t onednn[3];
+} narrow[] = {
+    {{TN_U8, TN_S8, TN_S32}, {dnnl_u8, dnnl_s8, dnnl_s32}},
+    {{TN_S8, TN_S8, TN_S32}, {dnnl_s8, dnnl_s8, dnnl_s32}},
+    {{TN_BF16, TN_BF16, TN_F32}, {dnnl_bf16, dnnl_bf16, dnnl_f32}},
+    {{TN_BF16, TN_BF16, TN_BF16}, {dnnl_bf16, dnnl_bf16, dnnl_bf16}},
+};
+
+static void *prepare_narrow_as(const tn_peer_op *q, int packed)
 {
     void *a = NULL, *b = NULL, *c = NULL;
     const tn_tensor *ta = find(q, TN_ARG_A, &a), *tb = find(q, TN_ARG_B, &b);
@@ -346,32 +356,39 @@ static void *prepare_integers(const tn_peer_op *q, int packed)
     const tn_matmul *attr = q->op->attr;
     uint32_t flags = attr != NULL ? attr->flags : 0;
     if (q->op->kind != TN_OP_MATMUL || q->op->arg_count != 3 || ta == NULL || tb == NULL ||
-        tc == NULL || ta->dtype != TN_U8 || tb->dtype != TN_S8 || tc->dtype != TN_S32 ||
-        ta->rank != 2 || tb->rank != 2 || (flags & ~(uint32_t)TN_MATMUL_TRANSPOSE_B) != 0)
+        tc == NULL || ta->rank != 2 || tb->rank != 2 ||
+        (flags & ~(uint32_t)TN_MATMUL_TRANSPOSE_B) != 0)
         return NULL;
-    problem p = {.m = tc->dim[0], .n = tc->dim[1], .k = ta->dim[1], .batch = 1};
-    p.nt = flags != 0;
-    p.a = a, p.b = b, p.c = c;
-    p.a_type = dnnl_u8, p.b_type = dnnl_s8, p.c_type = dnnl_s32;
-    return prepare_with(&p, packed);
+    for (size_t i = 0; i < sizeof narrow / sizeof narrow[0]; ++i) {
+        const uint16_t *t = narrow[i].tenon;
+        const dnnl_data_type_t *to = narrow[i].onednn;
+        if (t[0] != ta->dtype || t[1] != tb->dtype || t[2] != tc->dtype)
+            continue;
+        problem p = {.m = tc->dim[0], .n = tc->dim[1], .k = ta->dim[1], .batch = 1};
+        p.nt = flags != 0;
+        p.a = a, p.b = b, p.c = c;
+        p.a_type = to[0], p.b_type = to[1], p.c_type = to[2];
+        return prepare_with(&p, packed);
+    }
+    return NULL;
 }
 
-static void *prepare_bytes(const tn_peer_op *q)
+static void *prepare_narrow(const tn_peer_op *q)
 {
-    return prepare_integers(q, 0);
+    return prepare_narrow_as(q, 0);
 }
 
-static void *prepare_bytes_packed(const tn_peer_op *q)
+static void *prepare_narrow_packed(const tn_peer_op *q)
 {
-    return prepare_integers(q, 1);
+    return prepare_narrow_as(q, 1);
 }
 
 static const tn_peer entries[] = {
     {TN_PEER_ABI, 0, "onednn", version, threads, prepare, run, finish, NULL, NULL},
     {TN_PEER_ABI, 1, "onednn", version, threads, prepare_packed, run, finish, prepare_conv, NULL},
     {TN_PEER_ABI, 0, "onednn", version, threads, NULL, run_rows, finish_rows, NULL, prepare_op},
-    {TN_PEER_ABI, 0, "onednn", version, threads, NULL, run, finish, NULL, prepare_bytes},
-    {TN_PEER_ABI, 1, "onednn", version, threads, NULL, run, finish, NULL, prepare_bytes_packed},
+    {TN_PEER_ABI, 0, "onednn", version, threads, NULL, run, finish, NULL, prepare_narrow},
+    {TN_PEER_ABI, 1, "onednn", version, threads, NULL, run, finish, NULL, prepare_narrow_packed},
 };
 
 const tn_peer *tn_peer_get(uint32_t index)

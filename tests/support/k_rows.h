@@ -10,6 +10,10 @@
 #include <kernels/common/kernel.h>
 #ifdef __aarch64__
 #include <sys/auxv.h>
+#elif defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+long syscall(long number, ...);
 #endif
 
 enum { TN_T_BYTES = 1 << 21, TN_T_MIDDLE = 1 << 18 };
@@ -23,6 +27,17 @@ static inline uint32_t tn_t_isa(void)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
         isa |= TN_K_ISA_AVX512;
+    if ((isa & TN_K_ISA_AVX512) != 0 && __builtin_cpu_supports("avx512vnni") &&
+        __builtin_cpu_supports("avx512bf16"))
+        isa |= TN_K_ISA_AVX512BF16;
+#ifdef SYS_arch_prctl
+    unsigned leaf[4];
+    const unsigned tiles = 1u << 22 | 1u << 24 | 1u << 25; /* bf16, tile, int8 */
+    if ((isa & TN_K_ISA_AVX512BF16) != 0 &&
+        __get_cpuid_count(7, 0, &leaf[0], &leaf[1], &leaf[2], &leaf[3]) &&
+        (leaf[3] & tiles) == tiles && syscall(SYS_arch_prctl, 0x1023, 18) == 0)
+        isa |= TN_K_ISA_AMX;
+#endif
 #elif defined(__aarch64__)
     isa |= TN_K_ISA_NEON;
     if ((getauxval(AT_HWCAP) & 1ul << 20) != 0)

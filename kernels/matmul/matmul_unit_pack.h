@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packing for int8 tile cores: rows of a as units, columns of b as panels. VI_DEPTH is the
- * includer's. Bytes become s8 on the way: a u8 minus 128, which flips its top bit. */
-#ifndef TN_KERNELS_MATMUL_INT_PACK_H
-#define TN_KERNELS_MATMUL_INT_PACK_H
+/* Packing for the tile cores of bytes and of pairs of bf16: rows of a as units, columns of b as
+ * panels. VI_DEPTH is the includer's: elements of a unit that are bytes, bytes of one that is a
+ * pair. Bytes become s8 on the way: a u8 minus 128, which flips its top bit. */
+#ifndef TN_KERNELS_MATMUL_UNIT_PACK_H
+#define TN_KERNELS_MATMUL_UNIT_PACK_H
 
 #include <kernels/common/simd_transpose8.h>
 #include <stdint.h>
@@ -188,6 +189,71 @@ static void pack_b(const uint8_t *b, int64_t b_k, int64_t b_col, int64_t k, int 
         pack_b_rows(b, b_k, k, width, 1, 0, flip, to);
     else
         pack_b_plain(b, b_k, b_col, k, 0, cols, width, flip, to);
+}
+
+/* The same of bf16, where a unit is a pair. What is contiguous along k is bytes to the functions
+ * above. */
+static inline void pack_a_pairs(const uint16_t *a, int64_t a_row, int64_t a_k, int64_t k, int rows,
+                                int tile_rows, uint32_t *to)
+{
+    if (a_k == 1) {
+        pack_a((const uint8_t *)a, 2 * a_row, 1, 2 * k, rows, tile_rows, 0, to);
+        return;
+    }
+    for (int64_t i = 0; i < k; i += 2)
+        for (int r = 0; r < rows; r++) {
+            uint32_t second = i + 1 < k ? a[r * a_row + (i + 1) * a_k] : 0;
+            to[i / 2 * tile_rows + r] = a[r * a_row + i * a_k] | second << 16;
+        }
+}
+
+static inline void pack_b_pairs(const uint16_t *b, int64_t b_k, int64_t b_col, int64_t k, int cols,
+                                int width, int8_t *to)
+{
+    typedef uint16_t half __attribute__((vector_size(32)));
+    int64_t i = 0;
+    if (b_k == 1) {
+        pack_b_turned((const uint8_t *)b, 2 * b_col, 2 * k, cols, width, 0, to);
+        return;
+    }
+    for (; b_col == 1 && cols == width && i + 2 <= k; i += 2) {
+        __builtin_prefetch(b + (i + 16 < k ? i + 16 : 0) * b_k);
+        __builtin_prefetch(b + (i + 17 < k ? i + 17 : 0) * b_k);
+        for (int j = 0; j < width; j += 16) {
+            half first, second;
+            memcpy(&first, b + i * b_k + j, sizeof first);
+            memcpy(&second, b + (i + 1) * b_k + j, sizeof second);
+            half both[2] = {__builtin_shufflevector(first, second, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20,
+                                                    5, 21, 6, 22, 7, 23),
+                            __builtin_shufflevector(first, second, 8, 24, 9, 25, 10, 26, 11, 27, 12,
+                                                    28, 13, 29, 14, 30, 15, 31)};
+            memcpy(to + i * 2 * width + 4 * j, both, sizeof both);
+        }
+    }
+    for (; i < k; i += 2)
+        for (int j = 0; j < width; j++) {
+            uint16_t pair[2] = {0, 0};
+            for (int d = 0; d < 2 && j < cols && i + d < k; d++)
+                pair[d] = b[(i + d) * b_k + j * b_col];
+            memcpy(to + i * 2 * width + 4 * j, pair, sizeof pair);
+        }
+}
+
+/* Rows of a, `step` bytes apart and zeros at their ends. */
+static inline void pack_a_rows(const char *a, int64_t row_bytes, int64_t a_k, int64_t k,
+                               int elem_bytes, int rows, int64_t step, char *to)
+{
+    for (int r = 0; r < rows; r++, a += row_bytes, to += step) {
+        memset(to + k * elem_bytes, 0, (size_t)(step - k * elem_bytes));
+        if (a_k == 1)
+            memcpy(to, a, (size_t)(k * elem_bytes));
+        else if (elem_bytes == 1)
+            for (int64_t i = 0; i < k; i++)
+                to[i] = a[i * a_k];
+        else
+            for (int64_t i = 0; i < k; i++)
+                memcpy(to + 2 * i, a + 2 * i * a_k, 2);
+    }
 }
 
 #endif
