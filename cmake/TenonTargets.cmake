@@ -8,7 +8,7 @@ set(TN_ISA_FLAGS_avx512 ${TN_ISA_FLAGS_avx2} -mavx512f -mavx512bw -mavx512dq -ma
 set(TN_ISA_FLAGS_neon -fno-schedule-insns)
 set(TN_ISA_FLAGS_neondot ${TN_ISA_FLAGS_neon} -march=armv8.2-a+dotprod)
 set(TN_ISA_FLAGS_avx512bf16 ${TN_ISA_FLAGS_avx512} -mavx512bf16 -mavx512vnni)
-set(TN_ISA_FLAGS_amx ${TN_ISA_FLAGS_avx512bf16} -mamx-tile -mamx-bf16 -mamx-int8)
+set(TN_ISA_FLAGS_amx ${TN_ISA_FLAGS_avx512bf16} -mamx-tile -mamx-bf16 -mamx-int8 -mprfchw)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     set(TN_ISAS avx2 avx512 avx512bf16 amx)
 else()

@@ -79,10 +79,43 @@ tiles_step(tiles_kind kind, bool both, const char *a, int64_t a_step, const int8
     }
 }
 
-/* to [32 or 16][32] = A B; the last step's a lies apart, 64 bytes a row, where it is short. */
+/* Finished sums [rows][32] on their way out: rows of 32 words, or of 32 bf16 made of f32. */
+typedef struct tiles_drain {
+    const char *from; /* 128 bytes a row */
+    char *to;
+    int64_t to_step;
+    int rows, at; /* at: rows gone */
+    bool half;
+} tiles_drain;
+
+static inline void tiles_drain_rows(tiles_drain *d, int count)
+{
+    for (; count > 0 && d->at < d->rows; count--, d->at++) {
+        const char *from = d->from + 128 * d->at;
+        char *to = d->to + d->to_step * d->at;
+        __m512 x = _mm512_load_ps(from), y = _mm512_load_ps(from + 64);
+        if (d->half) {
+            _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(y, x));
+        } else {
+            _mm512_storeu_ps(to, x);
+            _mm512_storeu_ps(to + 64, y);
+        }
+    }
+}
+
+/* Lines that will be written, for their misses not to hold up the tiles behind them. */
+typedef struct tiles_fetch {
+    const char *to;
+    int64_t to_step;
+    int rows, row_bytes; /* rows 0: they need no fetching */
+} tiles_fetch;
+
+/* to [32 or 16][32] = A B; the last step's a lies apart, 64 bytes a row, where it is short. Between
+ * the steps go the sums of the block before, and lines to be written are fetched. */
 static inline __attribute__((always_inline)) void
 tiles_block(tiles_kind kind, bool both, int64_t steps, const char *a, int64_t a_step,
-            const char *a_last, const int8_t *b, char *to, int64_t to_step)
+            const char *a_last, const int8_t *b, char *to, int64_t to_step, tiles_drain *before,
+            const tiles_fetch *fetch)
 {
     __asm__ volatile("" ::: "memory");
     _tile_zero(0);
@@ -90,10 +123,19 @@ tiles_block(tiles_kind kind, bool both, int64_t steps, const char *a, int64_t a_
     _tile_zero(2);
     _tile_zero(3);
     int64_t whole = a_last != NULL ? steps - 1 : steps;
-    for (int64_t s = 0; s < whole; s++)
+    int each = (int)((TILES_ROWS + steps - 1) / (steps > 0 ? steps : 1)), fetched = 0;
+    for (int64_t s = 0; s < whole; s++) {
         tiles_step(kind, both, a + 64 * s, a_step, b + 2048 * s);
+        if (fetched < fetch->rows)
+            for (int e = 0; e < each; e++, fetched++)
+                for (int at = 0; at < fetch->row_bytes; at += 64)
+                    __builtin_prefetch(fetch->to + fetch->to_step * fetched + at, 1);
+        if (before->at < before->rows)
+            tiles_drain_rows(before, each);
+    }
     if (a_last != NULL)
         tiles_step(kind, both, a_last, 64, b + 2048 * whole);
+    tiles_drain_rows(before, TILES_ROWS);
     _tile_stored(0, to, to_step);
     _tile_stored(1, to + 64, to_step);
     if (both) {

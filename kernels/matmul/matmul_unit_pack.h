@@ -185,8 +185,6 @@ static void pack_b(const uint8_t *b, int64_t b_k, int64_t b_col, int64_t k, int 
 {
     if (b_k == 1)
         pack_b_turned(b, b_col, k, cols, width, flip, to);
-    else if (b_col == 1 && cols == width)
-        pack_b_rows(b, b_k, k, width, 1, 0, flip, to);
     else
         pack_b_plain(b, b_k, b_col, k, 0, cols, width, flip, to);
 }
@@ -207,36 +205,79 @@ static inline void pack_a_pairs(const uint16_t *a, int64_t a_row, int64_t a_k, i
         }
 }
 
-static inline void pack_b_pairs(const uint16_t *b, int64_t b_k, int64_t b_col, int64_t k, int cols,
-                                int width, int8_t *to)
+static inline void pack_b_pairs_plain(const uint16_t *b, int64_t b_k, int64_t b_col, int64_t k,
+                                      int64_t from, int cols, int width, int8_t *to)
 {
-    typedef uint16_t half __attribute__((vector_size(32)));
-    int64_t i = 0;
-    if (b_k == 1) {
-        pack_b_turned((const uint8_t *)b, 2 * b_col, 2 * k, cols, width, 0, to);
-        return;
-    }
-    for (; b_col == 1 && cols == width && i + 2 <= k; i += 2) {
-        __builtin_prefetch(b + (i + 16 < k ? i + 16 : 0) * b_k);
-        __builtin_prefetch(b + (i + 17 < k ? i + 17 : 0) * b_k);
-        for (int j = 0; j < width; j += 16) {
-            half first, second;
-            memcpy(&first, b + i * b_k + j, sizeof first);
-            memcpy(&second, b + (i + 1) * b_k + j, sizeof second);
-            half both[2] = {__builtin_shufflevector(first, second, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20,
-                                                    5, 21, 6, 22, 7, 23),
-                            __builtin_shufflevector(first, second, 8, 24, 9, 25, 10, 26, 11, 27, 12,
-                                                    28, 13, 29, 14, 30, 15, 31)};
-            memcpy(to + i * 2 * width + 4 * j, both, sizeof both);
-        }
-    }
-    for (; i < k; i += 2)
+    for (int64_t i = from; i < k; i += 2)
         for (int j = 0; j < width; j++) {
             uint16_t pair[2] = {0, 0};
             for (int d = 0; d < 2 && j < cols && i + d < k; d++)
                 pair[d] = b[(i + d) * b_k + j * b_col];
             memcpy(to + i * 2 * width + 4 * j, pair, sizeof pair);
         }
+}
+
+#ifdef __AVX512F__
+/* Whole panels, `step` bytes apart, of rows side by side, where a unit is 4 bytes of neighbours in a
+ * column: 16 units at a time. Returns how far along k it came. */
+static inline __attribute__((always_inline)) int64_t
+pack_b_units(const uint8_t *b, int64_t row_bytes, int elem_bytes, int64_t k, int width, int panels,
+             int64_t step, uint8_t flip, int8_t *to)
+{
+    const int depth = 4 / elem_bytes;
+    int64_t i = 0;
+    for (; i + depth <= k; i += depth) {
+        const uint8_t *row = b + i * row_bytes;
+        int64_t ahead = i + 16 + depth <= k ? 16 * row_bytes : 0;
+        for (int j = 0; j < width * panels; j += 16) {
+            __m512i unit = _mm512_set1_epi8((char)flip);
+#pragma GCC unroll 4
+            for (int d = 0; d < depth; d++) {
+                const uint8_t *from = row + d * row_bytes + j * elem_bytes;
+                if (j * elem_bytes % 64 == 0)
+                    __builtin_prefetch(from + ahead);
+                __m512i x =
+                    elem_bytes == 1
+                        ? _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from))
+                        : _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
+                unit = _mm512_xor_si512(unit, _mm512_slli_epi32(x, 8 * elem_bytes * d));
+            }
+            _mm512_storeu_si512(
+                to + j / width * step + (i * width + j % width * depth) * elem_bytes, unit);
+        }
+    }
+    return i;
+}
+#endif
+
+/* Whole panels of b, whose columns are neighbours. */
+static inline void pack_b_group(const uint8_t *b, int64_t b_k, int elem_bytes, int64_t k, int width,
+                                int panels, int64_t step, uint8_t flip, int8_t *to)
+{
+#ifdef __AVX512F__
+    if (VI_DEPTH == 4) {
+        int64_t i = pack_b_units(b, b_k * elem_bytes, elem_bytes, k, width, panels, step, flip, to);
+        for (int q = 0; q < panels && i < k; q++, to += step) {
+            const uint8_t *from = b + q * width * elem_bytes;
+            if (elem_bytes == 2)
+                pack_b_pairs_plain((const uint16_t *)from, b_k, 1, k, i, width, width, to);
+            else
+                pack_b_plain(from, b_k, 1, k, i, width, width, flip, to);
+        }
+        return;
+    }
+#endif
+    (void)elem_bytes; /* of bytes alone */
+    pack_b_rows(b, b_k, k, width, panels, step, flip, to);
+}
+
+static inline void pack_b_pairs(const uint16_t *b, int64_t b_k, int64_t b_col, int64_t k, int cols,
+                                int width, int8_t *to)
+{
+    if (b_k == 1)
+        pack_b_turned((const uint8_t *)b, 2 * b_col, 2 * k, cols, width, 0, to);
+    else
+        pack_b_pairs_plain(b, b_k, b_col, k, 0, cols, width, to);
 }
 
 /* Rows of a, `step` bytes apart and zeros at their ends. */
