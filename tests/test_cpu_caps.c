@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tiers of the cpu device from captured cpuid words, capabilities of Arm, and caches in sysfs. */
+#define _DEFAULT_SOURCE
 #include "support/test.h"
 
 #include <backends/cpu/cpu.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <tenon/tenon.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -121,6 +125,50 @@ TN_TEST(cpu_caps, what_this_cpu_is)
     TN_EXPECT(caps.l1d_bytes >= 4096 && caps.l2_bytes >= caps.l1d_bytes && caps.line_bytes != 0,
               "caches of %u and %u", caps.l1d_bytes, caps.l2_bytes);
 }
+
+#if defined(__x86_64__)
+/* 0: the device that opens says amx; 1: it says another tier; 2: it does not open. */
+static int opened_without_amx(void)
+{
+    tn_runtime *runtime = NULL;
+    tn_device *device = NULL;
+    tn_device_info info = {.head = TN_INIT(tn_device_info)};
+    int said = 2;
+    if (tn_runtime_create(NULL, &runtime) == TN_OK &&
+        tn_device_open(runtime, "cpu", &device) == TN_OK &&
+        tn_device_get_info(device, &info) == TN_OK)
+        said = strstr(info.driver, "amx") == NULL;
+    tn_device_release(device);
+    tn_runtime_release(runtime);
+    return said;
+}
+
+/* The kernel refuses tiles to a process with a signal stack that has no room for them; the device
+ * then opens with the tier below. */
+TN_TEST(cpu_caps, tiles_need_the_kernels_leave)
+{
+    static char small[8192];
+    tn_k_caps caps;
+    char brand[128];
+    int said[2] = {-1, -1};
+    tn__cpu_caps(&caps, brand, sizeof brand);
+    for (int with_stack = 1; with_stack >= 0; --with_stack) {
+        pid_t child = fork();
+        if (child == 0) {
+            stack_t stack = {.ss_sp = small, .ss_size = sizeof small};
+            if (with_stack && sigaltstack(&stack, NULL) != 0)
+                _exit(3);
+            _exit(opened_without_amx());
+        }
+        int status = 0;
+        TN_REQUIRE(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status), "child");
+        said[with_stack] = WEXITSTATUS(status);
+    }
+    bool amx = (caps.isa & TN_K_ISA_AMX) != 0;
+    TN_EXPECT(said[1] == 1 && said[0] == (amx && tn__cpu_tiles_allowed() ? 0 : 1),
+              "tiles %d, without a signal stack %d, with a small one %d", amx, said[0], said[1]);
+}
+#endif
 
 TN_TEST(cpu_caps, tier_names_are_cumulative)
 {

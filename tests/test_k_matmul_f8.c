@@ -4,6 +4,8 @@
 #include <tenon/dtype.h>
 
 #define FIRST        TN_F8E4M3
+#define FIRST_TOKEN  "f8e4m3"
+#define SECOND_TOKEN "f8e5m2"
 #define SECOND       TN_F8E5M2
 #define MATMUL_B     TN_F8E4M3
 #define MATMUL_TOKEN "f8e4m3"

@@ -4,6 +4,8 @@
 #include <tenon/dtype.h>
 
 #define FIRST        TN_BF16
+#define FIRST_TOKEN  "bf16"
+#define SECOND_TOKEN "f16"
 #define SECOND       TN_F16
 #define MATMUL_B     TN_BF16
 #define MATMUL_TOKEN "bf16"

@@ -297,8 +297,10 @@ static bool all_right(const call *c)
     return true;
 }
 
+static uint32_t tried[sizeof rows / sizeof rows[0]]; /* runs with a packed b */
+
 /* Packs b with the row's own tasks and runs from that. */
-static void check_packed(call *c, const tn_k_variant *v)
+static uint32_t check_packed(call *c, const tn_k_variant *v)
 {
     static tn_k_matmul p;
     const tn_k_caps caps = {.isa = tn_t_isa(), .workers = 2, .l1d_bytes = 32768};
@@ -308,7 +310,7 @@ static void check_packed(call *c, const tn_k_variant *v)
     TN_REQUIRE(tn_k_op_matmul.params(&c->op, &p, &why), "%s", why.text);
     c->args[B].flags = 0;
     if (v->pack == NULL || (v->isa & ~caps.isa) != 0 || !v->accepts(&p, &caps, &why))
-        return;
+        return 0;
     v->plan(&p, &caps, &launch);
     unsigned char *packed = tn_t_workspace(launch.pack_bytes), *other = tn_t_block();
     for (uint32_t t = launch.pack_tasks; t-- > 0;)
@@ -324,6 +326,7 @@ static void check_packed(call *c, const tn_k_variant *v)
     TN_EXPECT(tn_t_same(other, c->block[OUT], true), "%s packed", v->name);
     TN_EXPECT(tn_t_workspace_free(packed, launch.pack_bytes), "%s packs past its bytes", v->name);
     free(other);
+    return 1;
 }
 
 static void check(call *c, const char *what)
@@ -341,7 +344,7 @@ static void check(call *c, const char *what)
               (int)o->dim[o->rank - 2], (int)o->dim[o->rank - 1], o->rank, c->op.post_count,
               c->attr.flags);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        check_packed(c, rows[i]);
+        tried[i] += check_packed(c, rows[i]);
 }
 
 TN_TEST(matmul_int, random_calls)
@@ -358,18 +361,21 @@ TN_TEST(matmul_int, random_calls)
         check(&c, "random");
         forget(&c);
     }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        TN_EXPECT(tried[i] > 0 || rows[i]->pack == NULL || (rows[i]->isa & ~tn_t_isa()) != 0,
+                  "%s took no call", rows[i]->name);
 }
 
 TN_TEST(matmul_int, edges_of_tiles)
 {
     uint64_t state = tn_test_seed() + 1;
-    static const int64_t ms[] = {1, 2, 4, 6, 7, 13, 15, 29},
+    static const int64_t ms[] = {1, 2, 4, 6, 7, 13, 15, 16, 29, 32, 33, 65},
                          ns[] = {1, 15, 16, 17, 31, 32, 33, 65};
-    static const int64_t ks[] = {1, 2, 3, 4, 5, 15, 16, 31, 32, 33, 34, 64, 67};
-    for (int i = 0; i < 8; i++)
+    static const int64_t ks[] = {1, 2, 3, 4, 5, 15, 16, 31, 32, 33, 34, 63, 64, 67, 65, 128, 130};
+    for (int i = 0; i < 12; i++)
         for (int j = 0; j < 8; j++) {
             call c;
-            make(&c, ms[i], ns[j], ks[(i * 8 + j) % 13], true, &state);
+            make(&c, ms[i], ns[j], ks[(i * 8 + j) % 17], true, &state);
             check(&c, "edge");
             forget(&c);
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operations of simd_int8_avx2.h on AVX-512 BF16: a unit is two neighbours along k in bf16, sums
- * are f32. vdpbf16ps takes subnormals as zeros and gives none. */
+/* The operations of simd_int8_avx2.h on AVX-512 BF16: a unit is two neighbours along k in bf16,
+ * sums are f32. vdpbf16ps takes subnormals as zeros and gives none. */
 #ifndef TN_KERNELS_SIMD_PAIRS_BF16_H
 #define TN_KERNELS_SIMD_PAIRS_BF16_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Intel AMX: a block of 32 rows by 32 columns in tiles 0 to 3, whose operands are read as units of 4
- * bytes: two bf16 with sums in f32, or four bytes with sums in s32. The compiler's macros do not say
- * that they touch memory, so each function keeps other accesses on their side of it. */
+/* Intel AMX: a block of 32 rows by 32 columns in tiles 0 to 3, whose operands are read as units of
+ * 4 bytes: two bf16 with sums in f32, or four bytes with sums in s32. The compiler's macros do not
+ * say that they touch memory, so each function keeps other accesses on their side of it. */
 #ifndef TN_KERNELS_SIMD_TILES_AMX_H
 #define TN_KERNELS_SIMD_TILES_AMX_H
 

@@ -218,8 +218,8 @@ static inline void pack_b_pairs_plain(const uint16_t *b, int64_t b_k, int64_t b_
 }
 
 #ifdef __AVX512F__
-/* Whole panels, `step` bytes apart, of rows side by side, where a unit is 4 bytes of neighbours in a
- * column: 16 units at a time. Returns how far along k it came. */
+/* Whole panels, `step` bytes apart, of rows side by side, where a unit is 4 bytes of neighbours in
+ * a column: 16 units at a time. Returns how far along k it came. */
 static inline __attribute__((always_inline)) int64_t
 pack_b_units(const uint8_t *b, int64_t row_bytes, int elem_bytes, int64_t k, int width, int panels,
              int64_t step, uint8_t flip, int8_t *to)
@@ -236,10 +236,9 @@ pack_b_units(const uint8_t *b, int64_t row_bytes, int elem_bytes, int64_t k, int
                 const uint8_t *from = row + d * row_bytes + j * elem_bytes;
                 if (j * elem_bytes % 64 == 0)
                     __builtin_prefetch(from + ahead);
-                __m512i x =
-                    elem_bytes == 1
-                        ? _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from))
-                        : _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
+                __m512i x = elem_bytes == 1
+                                ? _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from))
+                                : _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
                 unit = _mm512_xor_si512(unit, _mm512_slli_epi32(x, 8 * elem_bytes * d));
             }
             _mm512_storeu_si512(

@@ -463,6 +463,21 @@ static inline void *pack_b(const tn_k_variant *v, call *c, tn_k_matmul *p, uint6
     return packed;
 }
 
+enum { MOST_ROWS_OF_OP = 128 };
+static uint32_t tried[MOST_ROWS_OF_OP]; /* runs of the op's rows */
+
+/* Rows for a b of the type that this cpu can run, and that no call came to. */
+static inline void expect_tried(const char *token)
+{
+    char part[32];
+    (void)snprintf(part, sizeof part, "matmul_%s_", token);
+    for (uint32_t i = 0; i < tn_k_op_matmul.variant_count; i++) {
+        const tn_k_variant *v = tn_k_op_matmul.variants[i];
+        if ((v->isa & ~tn_t_isa()) == 0 && strncmp(v->name, part, strlen(part)) == 0)
+            TN_EXPECT(tried[i] > 0, " %s took no call", v->name);
+    }
+}
+
 /* Returns how often it ran. */
 static inline int check_variant(const tn_k_variant *v, call *c, const unsigned char *expected,
                                 uint64_t *state)
@@ -516,8 +531,11 @@ static inline void check_call(call *c, const tn_k_variant *more, bool bounded, u
     memcpy(expected, c->arg[3].memory, bytes);
     for (uint32_t i = 0; i < tn_k_op_matmul.variant_count; i++) {
         const tn_k_variant *v = tn_k_op_matmul.variants[i];
-        if ((v->isa & ~tn_t_isa()) == 0 && (bounded || v->cls == TN_CLASS_CANONICAL))
-            runs += check_variant(v, c, expected, state);
+        if ((v->isa & ~tn_t_isa()) != 0 || (!bounded && v->cls != TN_CLASS_CANONICAL))
+            continue;
+        int more_runs = check_variant(v, c, expected, state);
+        tried[i] += (uint32_t)more_runs;
+        runs += more_runs;
     }
     runs += check_variant(more, c, expected, state);
     TN_EXPECT(runs >= 2, " %d runs", runs);

@@ -10,7 +10,7 @@
 #if defined(__aarch64__)
 #define TN_TEST_TIERS "cpu?max=neon"
 #else
-#define TN_TEST_TIERS "cpu?max=avx2", "cpu?max=avx512"
+#define TN_TEST_TIERS "cpu?max=avx2", "cpu?max=avx512", "cpu?max=avx512bf16"
 #endif
 
 typedef struct tn_test_device {
