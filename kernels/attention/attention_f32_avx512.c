@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* attention on AVX512: the fused core. */
+#define ATTENTION_MR 14
 #include <kernels/common/simd_avx512.h>
 
 #include "attention_core.inc"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The 512-bit core of attention over plain C, a row for tests. */
+#define ATTENTION_MR 14
 #include <kernels/common/simd_emulated512.h>
 
 #include <kernels/attention/attention_core.inc>
