@@ -12,6 +12,7 @@ TN_TEST(k_attention, random_calls)
         check(&c, "");
         forget(&c);
     }
+    expect_all_tried();
 }
 
 /* d at the borders of the chunks of dot, keys at those of the blocks, queries at those of tasks. */
@@ -33,6 +34,8 @@ TN_TEST(k_attention, borders)
         add(&c, &state, K, TN_ARG_K, 3, (int64_t[]){1, sk, d});
         add(&c, &state, V, TN_ARG_V, 3, (int64_t[]){1, sk, dv});
         add(&c, &state, OUT, TN_ARG_OUT, 3, (int64_t[]){1, sq, dv});
+        if (coin(&state, 2))
+            all_bf16(&c);
         prepare(&c);
         check(&c, " at borders");
         forget(&c);
@@ -140,7 +143,8 @@ TN_TEST(k_attention, rows_without_keys)
             const tn_k_variant *v = i < tn_k_op_attention.variant_count
                                         ? tn_k_op_attention.variants[i]
                                         : &tn_t_attention_emulated512;
-            if ((v->isa & caps.isa) != v->isa)
+            tn_k_why why;
+            if ((v->isa & caps.isa) != v->isa || !v->accepts(&c.p, &caps, &why))
                 continue;
             run_row(&c, v, &caps);
             const tn_tensor *t = &c.all[OUT].tensor;

@@ -101,12 +101,11 @@ static inline void prepare(problem *c)
     TN_REQUIRE(tn_k_op_attention.params(&c->op, &c->p, &why), "%s %s", why.reason, why.text);
 }
 
-/* Gives an operand a 16-bit dtype, or leaves it f32; its values become what the dtype has. */
-static inline void retype(problem *c, uint64_t *state, int operand)
+/* Gives an operand a dtype; its values become what the dtype has. */
+static inline void retype_to(problem *c, int operand, uint16_t dtype)
 {
-    static const uint16_t types[] = {TN_F32, TN_BF16, TN_F16};
     tn_tensor *t = &c->all[operand].tensor;
-    t->dtype = types[tn_test_random(state) % 3];
+    t->dtype = dtype;
     for (int64_t i = 0, n = elements(t); operand != OUT && i < n; i++) {
         float *x = &floats(c, operand)[place(t, i)], kept = *x;
         uint16_t h[2];
@@ -115,6 +114,21 @@ static inline void retype(problem *c, uint64_t *state, int operand)
         tn_k_attention_store(t->dtype, h, 0, kept);
         *x = tn_k_attention_load(t->dtype, h, 0);
     }
+}
+
+/* A 16-bit dtype, or f32. */
+static inline void retype(problem *c, uint64_t *state, int operand)
+{
+    static const uint16_t types[] = {TN_F32, TN_BF16, TN_F16};
+    retype_to(c, operand, types[tn_test_random(state) % 3]);
+}
+
+/* What rows of one 16-bit dtype take. */
+static inline void all_bf16(problem *c)
+{
+    retype_to(c, Q, TN_BF16);
+    retype_to(c, K, TN_BF16);
+    retype_to(c, V, TN_BF16);
 }
 
 /* Sinks, slopes, lengths, statistics: each half the time. */
@@ -205,6 +219,8 @@ static inline void make(problem *c, uint64_t *state, const limits *most)
         add_extras(c, state, b, h, sq, sk, rank);
     for (int i = 0; i < MASK && coin(state, 2); i++)
         retype(c, state, i);
+    if (coin(state, 3))
+        all_bf16(c);
     prepare(c);
     for (uint32_t i = 0; i < c->op.arg_count; i++) {
         const tn_tensor *t = &c->args[i].tensor;
@@ -240,6 +256,7 @@ typedef struct path {
     double score, sum, dot, function, shift; /* roundings, relative errors */
     double weight, weight_least, out,
         out_least; /* of the dtypes of v and out: relative, absolute */
+    double score_least, dot_least; /* absolute: a score in natural units, a sum of values */
 } path;
 
 /* Half an ulp of a dtype: relative, and where it is subnormal. */
@@ -264,8 +281,13 @@ static inline path path_of(const tn_k_variant *v, const tn_k_attention_params *p
                    a.inner == (p->type[V] == TN_F32 ? 0u : p->type[V]) && a.exp_ulp > 0,
                "%s declares what this bound does not know", v->name);
     double d = (double)p->d, keys = (double)p->keys, blocks = floor(keys / 128) + 2;
+    /* Subnormal operands, products and sums that count as zero, those of operands below 2^20 times a scale below 8. */
+    TN_REQUIRE(a.flush_in == a.flush_out, "%s flushes one way", v->name);
+    double flush = a.flush_out ? 0x1p-126 : 0;
     bool canonical = v->cls == TN_CLASS_CANONICAL;
-    path x = {.function = 2 * (double)a.exp_ulp * unit};
+    path x = {.function = 2 * (double)a.exp_ulp * unit,
+              .score_least = flush * d * 0x1p24,
+              .dot_least = flush * (2 * keys + 2 * blocks)};
     x.score = (canonical ? fmin(d, 128) + ceil(d / 128) : d) + (p->inner != 0.0f ? 11 : 5);
     x.sum = canonical ? 8 + blocks : keys * (3 + 2 * (double)a.exp_ulp);
     x.dot = canonical ? fmin(keys, 128) + 1 + blocks : x.sum;
@@ -297,7 +319,7 @@ static inline double bound_of(const path *x, const tn_k_attention_params *p, con
     double whole = (1 - eta_most) * (1 - phi) - (double)p->keys * 0x1p-124;
     if (whole <= 0)
         return INFINITY;
-    sum = (sum + 2 * (double)(p->keys + p->keys / 128 + 4) * smallest) / whole;
+    sum = (sum + 2 * (double)(p->keys + p->keys / 128 + 4) * smallest + x->dot_least) / whole;
     sum = (sum * (1 + gamma_of(2)) + gamma_of(2) * fabs(y) + smallest) * (1 + 0x1p-16);
     return sum + x->out * (fabs(y) + sum) + x->out_least; /* the dtype of the output */
 }
@@ -346,7 +368,7 @@ static inline bool weights_of(const problem *c, const path *x, const double *sco
                           : 0;
         double away = truth->slope * (double)(p->first_key + j - position - row);
         double error = gamma_of(x->score) * size[j] + gamma_of(5) * (fabs(bias) + fabs(away)) +
-                       x->shift * (top - least) + (double)(p->d + 8) * 2 * smallest;
+                       x->shift * (top - least) + (double)(p->d + 8) * 2 * smallest + x->score_least;
         eta[j] = expm1(error) + exp(error) * x->function;
         /* A bias of -1e9: e^-100 is less than what bound_of() allows for a dropped weight. */
         if (score[j] - top + error < -100)
@@ -508,6 +530,16 @@ static inline bool guards_hold(const problem *c, unsigned char *copy)
     return true;
 }
 
+enum { MOST_ROWS_OF_OP = 32 };
+static uint32_t tried[MOST_ROWS_OF_OP]; /* runs of the op's rows */
+
+static inline void expect_all_tried(void)
+{
+    for (uint32_t i = 0; i < tn_k_op_attention.variant_count; i++)
+        TN_EXPECT(tried[i] > 0 || (tn_k_op_attention.variants[i]->isa & ~tn_t_isa()) != 0,
+                  "%s took no call", tn_k_op_attention.variants[i]->name);
+}
+
 /* Every row; the output block then holds the plain canonical result. */
 static inline void check(problem *c, const char *what)
 {
@@ -526,6 +558,7 @@ static inline void check(problem *c, const char *what)
             if ((v->isa & caps.isa) != v->isa || !v->accepts(&c->p, &caps, &why))
                 continue;
             run_row(c, v, &caps);
+            tried[i < count ? i : 0]++;
             if (rows++ == 0)
                 memcpy(canonical, c->block[OUT], TN_T_BYTES);
             if (v->cls == TN_CLASS_CANONICAL)
