@@ -32,6 +32,29 @@ static void sink(tn_k_topk_item *heap, int64_t count, int64_t at, tn_k_topk_item
     heap[at] = x;
 }
 
+/* Where the next element is, from i on, that may come before one of value `last`: those of f32 in a
+ * row are looked at side by side, whole runs at a time. */
+static int64_t next_of(const tn_k_topk_params *p, const float *x, int64_t i, float last)
+{
+    enum { RUN = 16, LANES = 4 };
+    typedef float lanes __attribute__((vector_size(16)));
+    typedef int32_t masks __attribute__((vector_size(16)));
+    for (; i + RUN <= p->extent; i += RUN) {
+        masks behind = {-1, -1, -1, -1}; /* no NaN is, and no zero of either sign */
+#pragma GCC unroll 4
+        for (int j = 0; j < RUN; j += LANES) {
+            lanes y;
+            memcpy(&y, x + i + j, sizeof y);
+            behind &= p->smallest ? y > last : y < last;
+        }
+        uint64_t half[2];
+        memcpy(half, &behind, sizeof half);
+        if ((half[0] & half[1]) != UINT64_MAX)
+            break;
+    }
+    return i;
+}
+
 static void row(const tn_k_topk_params *p, void *const *operand, int64_t r, tn_k_topk_item *heap)
 {
     int64_t from = tn_k_grid_offset(&p->rows, 0, r), k = p->k;
@@ -39,7 +62,16 @@ static void row(const tn_k_topk_params *p, void *const *operand, int64_t r, tn_k
         heap[i] = (tn_k_topk_item){tn_k_topk_key(p, operand[0], from + i * p->stride[0]), i};
     for (int64_t i = k / 2; i-- > 0;)
         sink(heap, k, i, heap[i]);
-    for (int64_t i = k; i < p->extent; i++) {
+    const float *side_by_side = NULL;
+    if (p->dtype == TN_F32 && p->stride[0] == 1 && k > 0)
+        side_by_side = (const float *)operand[0] + from;
+    for (int64_t i = k, seen = k; i < p->extent; i++) {
+        if (side_by_side != NULL && i == seen) {
+            i = next_of(p, side_by_side, i, side_by_side[heap[0].index]);
+            seen = i + 16;
+            if (i >= p->extent)
+                break;
+        }
         int64_t key = tn_k_topk_key(p, operand[0], from + i * p->stride[0]);
         if (key > heap[0].key) /* an equal one has the higher index */
             sink(heap, k, 0, (tn_k_topk_item){key, i});
