@@ -66,10 +66,17 @@ bool tool_folder(char *text, size_t bytes)
     return true;
 }
 
+static clockid_t clock_read = CLOCK_MONOTONIC;
+
+void tool_count_thread_time(void)
+{
+    clock_read = CLOCK_THREAD_CPUTIME_ID;
+}
+
 double tool_now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock_read, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
