@@ -145,6 +145,32 @@ def reach(decls, roots):
     return [d for i, d in enumerate(decls) if i in keep]
 
 
+def recursive(decls, root):
+    """A function that reaches itself, or None: OpenCL C has no recursion, and drivers crash on it."""
+    calls = {}
+    for d in decls:
+        if d[-1] == "}" and d[0] not in ("typedef", "enum", "struct"):
+            words = [t for t in d if not t.isspace()]
+            body = words.index("{")
+            called = {words[i] for i in range(body, len(words) - 1) if WORD.match(words[i]) and words[i + 1] == "("
+                      and words[i - 1] != "." and words[i - 2:i] != ["-", ">"]}
+            for n in names_of(d):
+                calls[n] = called
+    done, path = set(), []
+
+    def visit(name):
+        if name in path:
+            return name
+        if name in done or name not in calls:
+            return None
+        path.append(name)
+        found = next(filter(None, map(visit, sorted(calls[name]))), None)
+        path.pop()
+        done.add(name)
+        return found
+    return visit(root)
+
+
 def rows(decls):
     """(symbol, run, pack) of each row that a source defines."""
     for d in decls:
@@ -195,6 +221,9 @@ def main():
         if not found:
             sys.exit(f"{source}: no row")
         for symbol, run, pack in found:
+            cycle = recursive(decls, run)
+            if cycle:
+                sys.exit(f"{source}: {cycle} calls itself, which OpenCL C cannot")
             roots = [run, "tn_k_launch"] + ([pack, "tn_tensor"] if pack else [])
             body = "\n".join("".join(d) for d in reach(decls, roots))
             op = os.path.basename(os.path.dirname(source))
