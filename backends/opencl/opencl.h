@@ -12,45 +12,9 @@
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS /* drivers of 1.2 have no newer form of these */
 #include <CL/cl.h>
 
+#include "opencl_entries.h"
 #include <kernels/common/kernel_opencl.h>
 #include <tenon/backend.h>
-
-/* Every entry of the driver that is called: one list. CALL entries return a status, MAKE entries an
- * object and leave the status at their last argument. */
-#define OPENCL_CALL_ENTRIES(X)                                                                     \
-    X(clGetPlatformIDs)                                                                            \
-    X(clGetPlatformInfo)                                                                           \
-    X(clGetDeviceIDs)                                                                              \
-    X(clGetDeviceInfo)                                                                             \
-    X(clReleaseContext)                                                                            \
-    X(clReleaseCommandQueue)                                                                       \
-    X(clReleaseMemObject)                                                                          \
-    X(clBuildProgram)                                                                              \
-    X(clGetProgramInfo)                                                                            \
-    X(clGetProgramBuildInfo)                                                                       \
-    X(clReleaseProgram)                                                                            \
-    X(clReleaseKernel)                                                                             \
-    X(clSetKernelArg)                                                                              \
-    X(clEnqueueNDRangeKernel)                                                                      \
-    X(clEnqueueReadBuffer)                                                                         \
-    X(clEnqueueWriteBuffer)                                                                        \
-    X(clEnqueueCopyBuffer)                                                                         \
-    X(clEnqueueFillBuffer)                                                                         \
-    X(clEnqueueUnmapMemObject)                                                                     \
-    X(clFlush)                                                                                     \
-    X(clFinish)                                                                                    \
-    X(clWaitForEvents)                                                                             \
-    X(clGetEventInfo)                                                                              \
-    X(clGetEventProfilingInfo)                                                                     \
-    X(clReleaseEvent)
-#define OPENCL_MAKE_ENTRIES(X)                                                                     \
-    X(clCreateContext)                                                                             \
-    X(clCreateCommandQueue)                                                                        \
-    X(clCreateBuffer)                                                                              \
-    X(clCreateProgramWithSource)                                                                   \
-    X(clCreateProgramWithBinary)                                                                   \
-    X(clCreateKernel)                                                                              \
-    X(clEnqueueMapBuffer)
 
 enum {
 #define OPENCL_NUMBER(entry) OPENCL_##entry,
@@ -65,17 +29,18 @@ typedef struct opencl_driver {
 #define OPENCL_MEMBER(entry) __typeof__(entry) *entry;
     OPENCL_CALL_ENTRIES(OPENCL_MEMBER) OPENCL_MAKE_ENTRIES(OPENCL_MEMBER)
 #undef OPENCL_MEMBER
-    uint32_t fault_entry; /* OPENCL_ENTRIES: none */
+    uint32_t fault_entry;  /* OPENCL_ENTRIES: none */
     atomic_int fault_left; /* calls before it strikes */
+    cl_int fault_code;
 } opencl_driver;
 
 /* Calls go through these, so that a fault can be put in the place of any of them. */
 #define OPENCL_CALL(driver, entry, ...)                                                            \
-    (tn__opencl_struck(driver, OPENCL_##entry) ? CL_OUT_OF_RESOURCES                               \
+    (tn__opencl_struck(driver, OPENCL_##entry) ? (driver)->fault_code                             \
                                                : (driver)->entry(__VA_ARGS__))
 #define OPENCL_MAKE(driver, entry, out_error, ...)                                                 \
     (tn__opencl_struck(driver, OPENCL_##entry)                                                     \
-         ? (*(out_error) = CL_OUT_OF_RESOURCES, NULL)                                              \
+         ? (*(out_error) = (driver)->fault_code, NULL)                                             \
          : (driver)->entry(__VA_ARGS__, out_error))
 
 /* ---- opencl_loader.c ---- */

@@ -20,6 +20,7 @@ tn_status tn__opencl_load(const tn_host *host, opencl_driver *out)
     const char *missing = NULL;
     memset(out, 0, sizeof *out);
     out->fault_entry = OPENCL_ENTRIES;
+    out->fault_code = CL_OUT_OF_RESOURCES;
     /* Drivers have threads and handlers at exit, so what is loaded stays. */
     void *library = dlopen("libOpenCL.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (library == NULL)
