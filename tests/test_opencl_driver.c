@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenCL from the outside: names of devices, drivers that are missing, crash or hang, programs that do not
- * build, and the cache of programs. */
+/* OpenCL from the outside: names of devices, drivers that are missing, crash or hang, programs that
+ * do not build, and the cache of programs. */
 #include "support/op_problem.h"
 #include "support/opencl_devices.h"
 
@@ -122,8 +122,10 @@ static void bad_driver(const char *library, const char *reason)
     for (int i = 0; i < 2; ++i) { /* the second time it is remembered */
         tn_status st = tn_device_open(rt, "opencl:0", &d);
         tn_error_last(&e);
-        bool absent = strcmp(e.reason, "opencl.loader") == 0 || strcmp(e.reason, "opencl.absent") == 0;
-        TN_EXPECT(st == TN_STATUS_UNAVAILABLE && d == NULL && (absent || strcmp(e.reason, reason) == 0),
+        bool absent =
+            strcmp(e.reason, "opencl.loader") == 0 || strcmp(e.reason, "opencl.absent") == 0;
+        TN_EXPECT(st == TN_STATUS_UNAVAILABLE && d == NULL &&
+                      (absent || strcmp(e.reason, reason) == 0),
                   "%s: %s", e.reason, e.text);
     }
     cpu_works(rt);
@@ -150,8 +152,8 @@ TN_TEST(opencl_driver, no_helper)
     tn_status st = tn_device_open(rt, "opencl:0", &d);
     tn_error e;
     tn_error_last(&e);
-    TN_EXPECT(st == TN_STATUS_UNAVAILABLE &&
-                  (strcmp(e.reason, "driver.helper") == 0 || strcmp(e.reason, "opencl.absent") == 0),
+    TN_EXPECT(st == TN_STATUS_UNAVAILABLE && (strcmp(e.reason, "driver.helper") == 0 ||
+                                              strcmp(e.reason, "opencl.absent") == 0),
               "%s: %s", e.reason, e.text);
     cpu_works(rt);
     tn_runtime_release(rt);
@@ -165,8 +167,11 @@ static const char text[] = "matmul 30x40x50:f32:canonical";
 static bool right_product(const char *uri, const char *cache, tn_log_fn log, void *self)
 {
     tn_test_device cpu, d = {0};
-    tn_runtime_desc desc = {
-        .head = TN_INIT(tn_runtime_desc), .cache_dir = cache, .log = log, .log_self = self, .log_level = 3};
+    tn_runtime_desc desc = {.head = TN_INIT(tn_runtime_desc),
+                            .cache_dir = cache,
+                            .log = log,
+                            .log_self = self,
+                            .log_level = 3};
     problem p;
     TN_REQUIRE(tn_test_open("cpu", &cpu));
     make(&cpu, text, &p, 5);
@@ -181,8 +186,7 @@ static bool right_product(const char *uri, const char *cache, tn_log_fn log, voi
     bool ok = tn_runtime_create(&desc, &d.runtime) == TN_OK &&
               tn_device_open(d.runtime, uri, &d.device) == TN_OK &&
               tn_queue_create(d.device, NULL, &d.queue) == TN_OK &&
-              tn_test_compute(&d, p.op, got, p.bytes) &&
-              memcmp(got[2], p.host[2], p.bytes[2]) == 0;
+              tn_test_compute(&d, p.op, got, p.bytes) && memcmp(got[2], p.host[2], p.bytes[2]) == 0;
     tn_test_close(&d);
     for (uint32_t i = 0; i < p.op->arg_count; ++i)
         free(got[i]);
@@ -336,8 +340,8 @@ TN_TEST(opencl_driver, statuses)
         snprintf(uri, sizeof uri, "%s?fail=clCreateBuffer&after=1&code=4", all.uri[i]);
         TN_REQUIRE(tn_test_open(uri, &d), "%s", uri);
         opencl_device *own = d.device->object;
-        TN_EXPECT(failed(tn_buffer_create(d.device, &desc, &b), TN_STATUS_NO_MEMORY,
-                         "opencl.memory"));
+        TN_EXPECT(
+            failed(tn_buffer_create(d.device, &desc, &b), TN_STATUS_NO_MEMORY, "opencl.memory"));
         TN_REQUIRE(d.device->ops->queue_create(own, NULL, NULL, &object, &ops) == TN_OK);
         TN_EXPECT(failed(ops->submit(object, &call), TN_STATUS_UNSUPPORTED, "opencl.work"));
         ops->destroy(object);

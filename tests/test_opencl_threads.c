@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Four threads on the OpenCL devices of this machine, of several makers in one process, each with queues
- * of its own: right results until the time is over, and a clean end. TENON_TEST_FULL=1: a minute. */
+/* Four threads on the OpenCL devices of this machine, of several makers in one process, each with
+ * queues of its own: right results until the time is over, and a clean end. TENON_TEST_FULL=1: a
+ * minute. */
 #include "support/op_problem.h"
 #include "support/opencl_devices.h"
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The entries of an OpenCL driver that the backend calls: one list for loading, calling and faults. */
+/* The entries of an OpenCL driver that the backend calls: one list for loading, calling and faults.
+ */
 #ifndef TN_BACKENDS_OPENCL_ENTRIES_H
 #define TN_BACKENDS_OPENCL_ENTRIES_H
 
-/* CALL entries return a status, MAKE entries an object and leave the status at their last argument. */
+/* CALL entries return a status, MAKE entries an object and leave the status at their last argument.
+ */
 #define OPENCL_CALL_ENTRIES(X)                                                                     \
     X(clGetPlatformIDs)                                                                            \
     X(clGetPlatformInfo)                                                                           \

@@ -24,9 +24,10 @@ tn_status tn__opencl_load(const tn_host *host, opencl_driver *out)
     /* Drivers have threads and handlers at exit, so what is loaded stays. */
     void *library = dlopen("libOpenCL.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (library == NULL)
-        return OPENCL_FAIL(host, TN_STATUS_UNAVAILABLE, "opencl.loader",
-                           "there is no libOpenCL.so.1 here; install ocl-icd-libopencl1 and a driver "
-                           "(tenon doctor)");
+        return OPENCL_FAIL(
+            host, TN_STATUS_UNAVAILABLE, "opencl.loader",
+            "there is no libOpenCL.so.1 here; install ocl-icd-libopencl1 and a driver "
+            "(tenon doctor)");
 #define OPENCL_FIND(entry)                                                                         \
     *(void **)(void *)&out->entry = dlsym(library, #entry);                                        \
     if (out->entry == NULL)                                                                        \
