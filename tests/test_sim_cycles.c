@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Closed forms of an array's cycles: every reference row, and a register-level array beside them. */
+/* Closed forms of an array's cycles: every reference row, and a register-level array beside them.
+ */
 #include "support/array_rtl.h"
 
 #include <backends/tpu-sim/model/sim.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The simulated chip: its cycles against the closed forms, its values against a register-level array,
- * its counters against what was sent, its complaints about streams that are wrong. */
+/* The simulated chip: its cycles against the closed forms, its values against a register-level
+ * array, its counters against what was sent, its complaints about streams that are wrong. */
 #include "support/array_rtl.h"
 #include "support/sim_bed.h"
 
@@ -17,7 +17,8 @@ static void widen(void *self, const sim_retired *r)
     s->last = r->end > s->last ? r->end : s->last;
 }
 
-/* Loads and multiplications alone, n folds of t rows; cycles from the first start to the last end. */
+/* Loads and multiplications alone, n folds of t rows; cycles from the first start to the last end.
+ */
 static uint64_t folds(sim_bed *b, uint32_t n, uint32_t t)
 {
     span s = {UINT64_MAX, 0};
@@ -26,11 +27,19 @@ static uint64_t folds(sim_bed *b, uint32_t n, uint32_t t)
     TN_REQUIRE(tpu_finish(&b->chip) == TPU_OK);
     uint32_t rows = (b->chip.caps.cols * 2 + b->chip.caps.row_bytes - 1) / b->chip.caps.row_bytes;
     for (uint32_t i = 0; i < n; i++) {
-        bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_LDW, .b = i % 2, .n0 = b->chip.caps.rows,
-                                     .n1 = b->chip.caps.cols, .s0 = (int32_t)rows,
+        bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_LDW,
+                                     .b = i % 2,
+                                     .n0 = b->chip.caps.rows,
+                                     .n1 = b->chip.caps.cols,
+                                     .s0 = (int32_t)rows,
                                      .p1 = TN_BF16});
-        bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_MM, .flags = TN_K_SYS_ZERO, .b = i % 2,
-                                     .c = TN_K_SYS_ACC, .n0 = t, .s0 = 1, .p1 = TN_BF16});
+        bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_MM,
+                                     .flags = TN_K_SYS_ZERO,
+                                     .b = i % 2,
+                                     .c = TN_K_SYS_ACC,
+                                     .n0 = t,
+                                     .s0 = 1,
+                                     .p1 = TN_BF16});
     }
     TN_REQUIRE(tpu_finish(&b->chip) == TPU_OK);
     sim_trace(tpu_bus_model_chip(&b->bus), NULL, NULL, false);
@@ -52,8 +61,12 @@ TN_TEST(sim_model, cycles_are_the_closed_forms)
             b.profile.load_rows = 1;
         uint32_t n = 1 + (uint32_t)(tn_test_random(&state) % 40);
         uint32_t t = 1 + (uint32_t)(tn_test_random(&state) % 60);
-        sim_gemm g = {.m = t, .n = b.profile.cols, .k = (uint64_t)n * b.profile.rows,
-                      .rows = b.profile.rows, .cols = b.profile.cols, .timing = timing,
+        sim_gemm g = {.m = t,
+                      .n = b.profile.cols,
+                      .k = (uint64_t)n * b.profile.rows,
+                      .rows = b.profile.rows,
+                      .cols = b.profile.cols,
+                      .timing = timing,
                       .load_rows = b.profile.load_rows};
         sim_gemm_cycles y;
         TN_REQUIRE(bed_open(&b, timing, SIM_PROTECT_NONE, NULL), "%s", b.error);
@@ -65,7 +78,8 @@ TN_TEST(sim_model, cycles_are_the_closed_forms)
     }
 }
 
-/* The published issue rule: a product every max(N, 64) cycles, loading hidden and 4 times as fast. */
+/* The published issue rule: a product every max(N, 64) cycles, loading hidden and 4 times as fast.
+ */
 TN_TEST(sim_model, neuroncore_issues_by_its_published_rule)
 {
     sim_bed b = {.error = ""};
@@ -91,17 +105,50 @@ static void model_fold(sim_bed *b, const float *x, uint32_t t, const float *w, u
         memcpy(&a[i], (const char *)&x[i] + 2, 2);
     for (uint32_t i = 0; i < k * n; i++)
         memcpy(&v[i], (const char *)&w[i] + 2, 2);
-    bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_LD, .iova = at[0], .a = 0, .n0 = t, .n1 = k * 2,
-                                 .n2 = 1, .s0 = (int32_t)k * 2, .sig_sem = 0, .sig_val = 1});
-    bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_LD, .iova = at[1], .a = t, .n0 = k, .n1 = n * 2,
-                                 .n2 = 1, .s0 = (int32_t)n * 2, .sig_sem = 1, .sig_val = 1});
-    bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_LDW, .wait_sem = 1, .wait_val = 1, .a = t, .n0 = k,
-                                 .n1 = n, .s0 = 1, .p1 = TN_BF16});
-    bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_MM, .flags = TN_K_SYS_ZERO, .wait_sem = 0,
-                                 .wait_val = 1, .c = TN_K_SYS_ACC, .n0 = t, .s0 = 1,
-                                 .p1 = TN_BF16, .sig_sem = 2, .sig_val = 1});
-    bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_ST, .wait_sem = 2, .wait_val = 1, .iova = at[2],
-                                 .a = TN_K_SYS_ACC, .n0 = t, .n1 = n * 4, .n2 = 1,
+    bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_LD,
+                                 .iova = at[0],
+                                 .a = 0,
+                                 .n0 = t,
+                                 .n1 = k * 2,
+                                 .n2 = 1,
+                                 .s0 = (int32_t)k * 2,
+                                 .sig_sem = 0,
+                                 .sig_val = 1});
+    bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_LD,
+                                 .iova = at[1],
+                                 .a = t,
+                                 .n0 = k,
+                                 .n1 = n * 2,
+                                 .n2 = 1,
+                                 .s0 = (int32_t)n * 2,
+                                 .sig_sem = 1,
+                                 .sig_val = 1});
+    bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_LDW,
+                                 .wait_sem = 1,
+                                 .wait_val = 1,
+                                 .a = t,
+                                 .n0 = k,
+                                 .n1 = n,
+                                 .s0 = 1,
+                                 .p1 = TN_BF16});
+    bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_MM,
+                                 .flags = TN_K_SYS_ZERO,
+                                 .wait_sem = 0,
+                                 .wait_val = 1,
+                                 .c = TN_K_SYS_ACC,
+                                 .n0 = t,
+                                 .s0 = 1,
+                                 .p1 = TN_BF16,
+                                 .sig_sem = 2,
+                                 .sig_val = 1});
+    bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_ST,
+                                 .wait_sem = 2,
+                                 .wait_val = 1,
+                                 .iova = at[2],
+                                 .a = TN_K_SYS_ACC,
+                                 .n0 = t,
+                                 .n1 = n * 4,
+                                 .n2 = 1,
                                  .s0 = (int32_t)n * 4});
     TN_REQUIRE(tpu_finish(&b->chip) == TPU_OK);
     memcpy(out, y, (size_t)t * n * 4);
@@ -128,8 +175,8 @@ TN_TEST(sim_model, values_are_those_of_the_register_level_array_broken_or_not)
             rtl.stuck_col = (int)(tn_test_random(&state) % rtl.cols);
             rtl.stuck_bit = (uint32_t)(tn_test_random(&state) % 32);
             rtl.stuck_value = round / 2 % 2;
-            snprintf(script, sizeof script, "stuck row=%d column=%d bit=%u value=%u",
-                     rtl.stuck_row, rtl.stuck_col, rtl.stuck_bit, rtl.stuck_value);
+            snprintf(script, sizeof script, "stuck row=%d column=%d bit=%u value=%u", rtl.stuck_row,
+                     rtl.stuck_col, rtl.stuck_bit, rtl.stuck_value);
         }
         uint32_t k = rtl.rows, n = rtl.cols;
         for (uint32_t i = 0; i < T * k + k * n; i++) { /* bf16: the lower half is 0 */
@@ -197,8 +244,9 @@ static uint64_t copy_cycles(uint64_t bytes_per_s, uint64_t control_khz, uint32_t
     TN_REQUIRE(p != NULL);
     memset(p, 0, bytes);
     uint64_t start = b.bus.now_ns(b.bus.self);
-    bed_put(&b, (tn_k_sys_packet){.op = TN_K_SYS_LD, .iova = at, .n0 = bytes / 256, .n1 = 256,
-                                  .n2 = 1, .s0 = 256});
+    bed_put(&b,
+            (tn_k_sys_packet){
+                .op = TN_K_SYS_LD, .iova = at, .n0 = bytes / 256, .n1 = 256, .n2 = 1, .s0 = 256});
     TN_REQUIRE(tpu_finish(&b.chip) == TPU_OK);
     uint64_t ns = b.bus.now_ns(b.bus.self) - start;
     b.bus.dma_free(b.bus.self, p);
@@ -258,8 +306,8 @@ TN_TEST(sim_model, tells_races_and_reads_of_nothing)
     TN_REQUIRE(p != NULL);
     memset(p, 0, 4096);
     tn_k_sys_packet in = {.op = TN_K_SYS_LD, .iova = at, .n0 = 4, .n1 = 256, .n2 = 1, .s0 = 256};
-    tn_k_sys_packet out = {.op = TN_K_SYS_ST, .iova = at + 2048, .n0 = 4, .n1 = 256, .n2 = 1,
-                           .s0 = 256};
+    tn_k_sys_packet out = {
+        .op = TN_K_SYS_ST, .iova = at + 2048, .n0 = 4, .n1 = 256, .n2 = 1, .s0 = 256};
     bed_put(&b, out); /* rows that nothing wrote */
     TN_REQUIRE(tpu_finish(&b.chip) == TPU_OK);
     TN_EXPECT(tpu_counter(&b.chip, TPU_COUNT_UNWRITTEN) == 1);

@@ -103,6 +103,7 @@ enum {
     TPU_COUNT_IRQS_LOST,
     TPU_COUNT_ECC_CORRECTED,
     TPU_COUNT_ECC_FATAL,
+    TPU_COUNT_TRANSFERS, /* LD and ST */
     TPU_COUNT_RACES,     /* overlaps in flight without an order */
     TPU_COUNT_UNWRITTEN, /* reads of rows that nothing wrote */
     TPU_COUNT_NS,

@@ -16,7 +16,8 @@ typedef struct shape {
     uint32_t a_at, b_at, o_at, p_at, one_at;
     uint32_t a_pitch, b_pitch, b_rows, o_pitch, p_rows; /* rows of the scratchpad */
     uint32_t operands;                                  /* of the epilogue, C included */
-    bool turned;                                        /* B lies with k along its rows */
+    uint32_t b_buffers; /* tiles of B on their way to one array: they hide the memory's latency */
+    bool turned;        /* B lies with k along its rows */
 } shape;
 
 static bool integer(uint32_t type)
@@ -57,7 +58,11 @@ static bool layout(const tn_k_matmul *p, const tn_k_sys_caps *caps, shape *s)
     s->operands = p->c >= 0;
     for (uint32_t i = 0; i < p->post_count; i++)
         s->operands += p->post[i].operand >= 0;
-    uint64_t fixed = 1 + (uint64_t)2 * caps->arrays * s->b_rows * s->b_pitch;
+    uint64_t tile = (uint64_t)caps->arrays * s->b_rows * s->b_pitch;
+    s->b_buffers = 8;
+    while (s->b_buffers > 2 && s->b_buffers * tile > caps->spad_rows / 4)
+        s->b_buffers /= 2;
+    uint64_t fixed = 1 + s->b_buffers * tile;
     uint64_t each =
         (uint64_t)s->tiles * s->a_pitch + 2 * s->o_pitch + 2 * (uint64_t)s->operands * s->p_rows;
     int64_t most = caps->acc_rows / (2 * caps->arrays);
@@ -202,14 +207,15 @@ static void weights(lowering *l, uint32_t array, int64_t col, int64_t cols, int6
     const tn_k_matmul *p = l->p;
     int64_t k = tile * l->s.step, count = p->k - k < l->s.step ? p->k - k : l->s.step;
     uint32_t used = l->b_used[array]++;
-    uint32_t at = l->s.b_at + (2 * array + used % 2) * l->s.b_rows * l->s.b_pitch;
+    uint32_t at =
+        l->s.b_at + (l->s.b_buffers * array + used % l->s.b_buffers) * l->s.b_rows * l->s.b_pitch;
     tn_k_matmul_view turned = {.row = p->b_view.col, .col = p->b_view.row};
     tn_k_sys_packet x = transfer(TN_K_SYS_LD, l->operand[1], p->b_type,
                                  l->at.b + k * p->b_view.row + col * p->b_view.col,
                                  l->s.turned ? &turned : &p->b_view, l->s.turned ? cols : count,
                                  l->s.turned ? count : cols, at, l->s.b_pitch);
     x.wait_sem = (uint8_t)(B_FREE + 4 * array);
-    x.wait_val = used >= 2;
+    x.wait_val = used >= l->s.b_buffers;
     x.sig_sem = (uint8_t)(B_FULL + 4 * array);
     x.sig_val = 1;
     tn_k_sys_put(l->out, x);

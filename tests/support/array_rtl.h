@@ -14,7 +14,7 @@ typedef struct rtl_array {
     float weight[RTL_MOST][RTL_MOST], x[RTL_MOST][RTL_MOST], y[RTL_MOST][RTL_MOST];
     float sum[RTL_MOST][RTL_MOST];
     uint64_t clocks, stalls;
-    uint64_t state;        /* of the generator that stalls the stream; 0: never */
+    uint64_t state;           /* of the generator that stalls the stream; 0: never */
     int stuck_row, stuck_col; /* -1: none */
     uint32_t stuck_bit, stuck_value;
 } rtl_array;
@@ -42,8 +42,8 @@ static inline void rtl_maybe_stall(rtl_array *a)
     }
 }
 
-/* A fold of t rows (row i: in[i * ldi + r]) through k by n weights (w[r * ldw + c]); out[i * ldo + c]
- * is written or added to. Ends with the clock in which the last sum has left the last column. */
+/* A fold of t rows (row i: in[i * ldi + r]) through k by n weights (w[r * ldw + c]); out[i * ldo +
+ * c] is written or added to. Ends with the clock in which the last sum has left the last column. */
 static inline void rtl_fold(rtl_array *a, const float *in, uint32_t ldi, uint32_t t, const float *w,
                             uint32_t ldw, uint32_t k, uint32_t n, float *out, uint32_t ldo,
                             bool add)
@@ -97,7 +97,8 @@ static inline void rtl_ws(rtl_array *a, const float *x, const float *w, uint32_t
                      n - c < a->cols ? n - c : a->cols, out + c, n, r != 0);
 }
 
-/* Output-stationary: sums stay, both operands stream, then the sums are shifted out at the bottom. */
+/* Output-stationary: sums stay, both operands stream, then the sums are shifted out at the bottom.
+ */
 static inline void rtl_os(rtl_array *a, const float *x, const float *w, uint32_t m, uint32_t n,
                           uint32_t k, float *out)
 {
@@ -114,12 +115,8 @@ static inline void rtl_os(rtl_array *a, const float *x, const float *w, uint32_t
                     for (uint32_t c = 0; c < C; c++) {
                         bool hx = clock >= r && clock - r < k && r0 + r < m;
                         bool hy = clock >= c && clock - c < k && c0 + c < n;
-                        nx[r][c] = c > 0 ? a->x[r][c - 1]
-                                   : hx  ? x[(r0 + r) * k + clock - r]
-                                         : 0.0f;
-                        ny[r][c] = r > 0 ? a->y[r - 1][c]
-                                   : hy  ? w[(clock - c) * n + c0 + c]
-                                         : 0.0f;
+                        nx[r][c] = c > 0 ? a->x[r][c - 1] : hx ? x[(r0 + r) * k + clock - r] : 0.0f;
+                        ny[r][c] = r > 0 ? a->y[r - 1][c] : hy ? w[(clock - c) * n + c0 + c] : 0.0f;
                         a->sum[r][c] = __builtin_fmaf(nx[r][c], ny[r][c], a->sum[r][c]);
                     }
                 memcpy(a->x, nx, sizeof nx);

@@ -40,8 +40,8 @@ static inline void bed_profile(const char *name, sim_profile *out)
 static inline bool bed_open(sim_bed *b, uint32_t timing, uint32_t protect, const char *faults)
 {
     tn_allocator a = {NULL, bed_alloc, bed_free};
-    sim_options o = {.timing = timing, .protect = protect, .faults = faults,
-                     .math = &tn_k_sys_math_baseline};
+    sim_options o = {
+        .timing = timing, .protect = protect, .faults = faults, .math = &tn_k_sys_math_baseline};
     if (!tpu_bus_model_open(&a, &b->profile, &o, &b->bus, b->error, sizeof b->error))
         return false;
     if (tpu_open(&b->chip, &b->bus, b->error, sizeof b->error))

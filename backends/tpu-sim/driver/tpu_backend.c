@@ -193,12 +193,30 @@ static tn_status device_classes(void *device, tn_dtype dtype, tn_class_info *out
     return TN_OK;
 }
 
+/* What a bring-up may read, and write where a mask says so. */
+static const tn_register registers[] = {
+    {TPU_ID, TPU_MAGIC, 0, 0, "id"},
+    {TPU_VERSION, (uint32_t)TPU_ISA << 16, 0, 0, "version"},
+    {TPU_CAP_ROWS, 0, 0, 0, "cap_rows"},
+    {TPU_CAP_COLS, 0, 0, 0, "cap_cols"},
+    {TPU_STATUS, TPU_STATUS_IDLE, 0, 0, "status"},
+    {TPU_ERR_CODE, 0, 0, 0, "err_code"},
+    {TPU_IRQ_RAW, 0, 0, 0, "irq_raw"},
+    {TPU_IRQ_MASK, 0, UINT32_MAX, 0, "irq_mask"},
+    {TPU_HEAD, 0, 0, 0, "head"},
+    {TPU_SCRATCH, 0, UINT32_MAX, 0, "scratch0"},
+    {TPU_SCRATCH + 4, 0, UINT32_MAX, 0, "scratch1"},
+    {TPU_SCRATCH + 8, 0, UINT32_MAX, 0, "scratch2"},
+    {TPU_SCRATCH + 12, 0, UINT32_MAX, 0, "scratch3"},
+};
+
 static tn_status device_bus(void *device, tn_bus *out, tn_chip *out_chip)
 {
     tpu_device *d = device;
     pthread_mutex_lock(&d->lock);
-    d->in_service = false;
     *out = d->bus;
+    out_chip->registers = registers;
+    out_chip->register_count = sizeof registers / sizeof registers[0];
     out_chip->window_offset = TPU_WINDOW;
     out_chip->window_bytes = TPU_BYTES - TPU_WINDOW;
     out_chip->doorbell_offset = TPU_TAIL;
@@ -266,7 +284,6 @@ static tn_status backend_open(const tn_host *host, const char *arg, void *token,
     memset(d, 0, sizeof *d);
     d->host = host;
     d->token = token;
-    d->in_service = true;
     pthread_mutex_init(&d->lock, NULL);
     o.script = o.text + TEXT_MOST;
     st = parse(&o, arg != NULL ? arg : "");

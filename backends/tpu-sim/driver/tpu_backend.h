@@ -16,8 +16,8 @@ typedef struct tpu_device {
     void *token;
     tn_bus bus;
     tpu_chip chip;
-    pthread_mutex_t lock; /* guards: chip, failed, in_service; held while work runs on the chip */
-    bool lost, in_service;
+    pthread_mutex_t lock; /* guards: chip, lost; held while work runs on the chip */
+    bool lost;
     char name[TPU_ARGUMENT];
     sim_profile profile;
 } tpu_device;

@@ -22,6 +22,7 @@ typedef struct tpu_queue {
     tpu_item *ring;
     uint32_t capacity, head, count;
     bool running, stop, has_thread;
+    tn_status failed; /* the thread's, or the submitter's where nothing is queued */
     uint64_t done;
     pthread_t thread;
 } tpu_queue;
@@ -97,10 +98,12 @@ static tn_status execute(tpu_queue *q, const tn_work *w, tn_times *times)
     }
 }
 
+/* What was handed over before a failure was known ends like it, without running. */
 static void run_item(tpu_queue *q, const tn_work *w)
 {
     tn_times times = {0};
-    tn_status st = execute(q, w, &times);
+    tn_status st = q->failed != TN_OK ? q->failed : execute(q, w, &times);
+    q->failed = st;
     q->device->host->complete(q->token, w->item, st, w->kind == TN_WORK_RUN ? &times : NULL);
 }
 

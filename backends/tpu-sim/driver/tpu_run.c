@@ -22,8 +22,6 @@ static tpu_result attempt(tpu_device *d, const tpu_plan *p, const uint64_t *oper
     sending s = {.chip = &d->chip};
     tn_k_sys_stream stream = {.self = &s, .emit = emit};
     p->row->lower(p->params, &d->chip.caps, operand, &stream);
-    if (s.result == TPU_OK && stream.failed)
-        return TPU_NO_MEMORY;
     return s.result == TPU_OK ? tpu_finish(&d->chip) : s.result;
 }
 
@@ -61,11 +59,6 @@ static tn_status give_up(tpu_device *d, tpu_result r, int tries)
         return TPU_FAIL(d->host, TN_STATUS_DEVICE_LOST, "tpu.gone",
                         "the chip behind tpu-sim:%s does not answer any more; open it again",
                         d->name);
-    case TPU_NO_MEMORY:
-        return TPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "tpu.replan",
-                        "since columns of tpu-sim:%s were taken out of use the op does not fit any "
-                        "more; make a new plan",
-                        d->name);
     default:
         return TPU_FAIL(d->host, TN_STATUS_CORRUPT, "tpu.failed",
                         "tpu-sim:%s failed %d time%s, last with %s (code %u, info %u, address "
@@ -78,10 +71,6 @@ static tn_status give_up(tpu_device *d, tpu_result r, int tries)
 
 tn_status tn__tpu_run(tpu_device *d, const tpu_plan *p, const uint64_t *operand)
 {
-    if (!d->in_service)
-        return TPU_FAIL(d->host, TN_STATUS_UNAVAILABLE, "tpu.service",
-                        "the bus of tpu-sim:%s was handed out; open the device again to compute",
-                        d->name);
     if (d->lost)
         return give_up(d, TPU_GONE, 0);
     for (int tries = 1;; tries++) {

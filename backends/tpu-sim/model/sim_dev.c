@@ -126,6 +126,8 @@ sim_dev *sim_new(const sim_profile *profile, const sim_options *options,
         sim_free(d);
         return NULL;
     }
+    for (uint32_t i = 0; i < d->faults; i++) /* never there at all */
+        d->gone = d->gone || (d->fault[i].kind == SIM_FAULT_GONE && d->fault[i].nth == 0);
     return d;
 }
 

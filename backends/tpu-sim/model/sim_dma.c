@@ -114,6 +114,7 @@ uint32_t sim_dma(sim_dev *d, sim_flight *f, uint32_t *out_crc)
         if (d->retired_crc && !in)
             *out_crc = tpu_crc32(*out_crc, strided ? chip : at, bytes);
     }
+    d->count[TPU_COUNT_TRANSFERS]++;
     d->count[in ? TPU_COUNT_READ_BYTES : TPU_COUNT_WRITE_BYTES] += rows * bytes;
     d->count[in ? TPU_COUNT_READ_BURSTS : TPU_COUNT_WRITE_BURSTS] += sim_dma_bursts(d, p);
     return TPU_ERR_NONE;
