@@ -3,6 +3,7 @@
  * refusals. */
 #include "support/run_op.h"
 #include "support/test.h"
+#include "support/tpu_count.h"
 
 #include <kernels/common/widen.h>
 
@@ -213,6 +214,7 @@ TN_TEST(tpu_matmul, canonical_bits_are_those_of_cpu)
         c.cls = TN_CLASS_CANONICAL;
         same_bits(&cpu, &chip, &c, seed + i);
     }
+    tpu_expect_clean(chip.device);
     tn_test_close(&chip);
     tn_test_close(&cpu);
 }
@@ -242,6 +244,7 @@ TN_TEST(tpu_matmul, integers_are_exact_on_every_chip_that_has_them)
                       .cls = TN_CLASS_EXACT};
             same_bits(&cpu, &chip, &c, seed + i);
         }
+        tpu_expect_clean(chip.device);
         tn_test_close(&chip);
     }
     tn_test_close(&cpu);

@@ -186,6 +186,12 @@ static void nop(lowering *l, uint32_t engine, uint32_t wait_sem, uint32_t wait, 
                                            .sig_val = (uint8_t)sig});
 }
 
+/* Rows of the scratchpad that elements in a row take: the last tile of k is narrower. */
+static uint32_t pitch_of(const lowering *l, int64_t elements, uint32_t type)
+{
+    return rows_for((uint64_t)elements * tn_k_elem_bytes(type), l->caps->row_bytes);
+}
+
 static void load_a(lowering *l, int64_t row, int64_t rows, int64_t tile, uint32_t arrays)
 {
     const tn_k_matmul *p = l->p;
@@ -193,6 +199,7 @@ static void load_a(lowering *l, int64_t row, int64_t rows, int64_t tile, uint32_
     tn_k_sys_packet x = transfer(
         TN_K_SYS_LD, l->operand[0], p->a_type, l->at.a + row * p->a_view.row + k * p->a_view.col,
         &p->a_view, rows, count, l->s.a_at + (uint32_t)(tile * rows) * l->s.a_pitch, l->s.a_pitch);
+    x.b = pitch_of(l, count, p->a_type);
     x.sig_sem = A_FULL;
     x.sig_val = (uint8_t)arrays;
     if (tile == 0 && l->blocks != 0) { /* the block before is through */
@@ -214,6 +221,7 @@ static void weights(lowering *l, uint32_t array, int64_t col, int64_t cols, int6
                                  l->at.b + k * p->b_view.row + col * p->b_view.col,
                                  l->s.turned ? &turned : &p->b_view, l->s.turned ? cols : count,
                                  l->s.turned ? count : cols, at, l->s.b_pitch);
+    x.b = pitch_of(l, l->s.turned ? count : cols, p->b_type);
     x.wait_sem = (uint8_t)(B_FREE + 4 * array);
     x.wait_val = used >= l->s.b_buffers;
     x.sig_sem = (uint8_t)(B_FULL + 4 * array);
@@ -230,7 +238,7 @@ static void weights(lowering *l, uint32_t array, int64_t col, int64_t cols, int6
                                            .d = array,
                                            .n0 = (uint32_t)count,
                                            .n1 = (uint32_t)cols,
-                                           .s0 = (int32_t)l->s.b_pitch,
+                                           .s0 = (int32_t)x.b,
                                            .p1 = p->b_type});
 }
 
@@ -243,23 +251,25 @@ static void multiply(lowering *l, uint32_t array, int64_t rows, int64_t tile, bo
 {
     uint32_t used = l->acc_used[array], engine = TN_K_SYS_ARRAY + 2 * array;
     bool last = tile + 1 == l->s.tiles;
+    int64_t k = l->p->k - tile * l->s.step;
     if (tile == 0 && used >= 2)
         nop(l, engine, ACC_FREE + 4 * array, 1, 0, 0);
-    tn_k_sys_put(l->out, (tn_k_sys_packet){
-                             .op = TN_K_SYS_MM,
-                             .flags = tile == 0 ? TN_K_SYS_ZERO : TN_K_SYS_ACCUMULATE,
-                             .wait_sem = A_FULL,
-                             .wait_val = first_group,
-                             .sig_sem = (uint8_t)(ACC_FULL + 4 * array),
-                             .sig_val = last,
-                             .a = l->s.a_at + (uint32_t)(tile * rows) * l->s.a_pitch,
-                             .b = (l->b_used[array] - 1) % l->caps->planes,
-                             .c = acc_of(l, array, used),
-                             .d = array,
-                             .n0 = (uint32_t)rows,
-                             .s0 = (int32_t)l->s.a_pitch,
-                             .p1 = l->p->a_type,
-                         });
+    tn_k_sys_put(l->out,
+                 (tn_k_sys_packet){
+                     .op = TN_K_SYS_MM,
+                     .flags = tile == 0 ? TN_K_SYS_ZERO : TN_K_SYS_ACCUMULATE,
+                     .wait_sem = A_FULL,
+                     .wait_val = first_group,
+                     .sig_sem = (uint8_t)(ACC_FULL + 4 * array),
+                     .sig_val = last,
+                     .a = l->s.a_at + (uint32_t)(tile * rows) * l->s.a_pitch,
+                     .b = (l->b_used[array] - 1) % l->caps->planes,
+                     .c = acc_of(l, array, used),
+                     .d = array,
+                     .n0 = (uint32_t)rows,
+                     .s0 = (int32_t)pitch_of(l, k < l->s.step ? k : l->s.step, l->p->a_type),
+                     .p1 = l->p->a_type,
+                 });
 }
 
 /* An operand of the epilogue for one tile; returns how it covers the tile. */

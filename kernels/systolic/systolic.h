@@ -124,7 +124,8 @@ typedef struct tn_k_sys_row {
     uint64_t (*macs)(const void *params);                       /* useful ones; NULL: none */
 } tn_k_sys_row;
 
-extern const tn_k_sys_row tn_k_matmul_systolic;
+extern const tn_k_sys_row tn_k_matmul_systolic, tn_k_eltwise_systolic, tn_k_copy_systolic,
+    tn_k_norm_systolic, tn_k_softmax_systolic, tn_k_reduce_systolic;
 
 static inline void tn_k_sys_put(tn_k_sys_stream *out, tn_k_sys_packet packet)
 {

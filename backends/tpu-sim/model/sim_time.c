@@ -394,6 +394,7 @@ static void issued(sim_dev *d, sim_flight *f)
      * come out at the bottom, so they are formed now. Nobody may look before the end. */
     if (d->error == TPU_ERR_NONE)
         f->error = sim_multiply(d, f);
+    mark_written(d, f); /* the next one adds to these rows behind it, in the same pipeline */
     for (uint32_t i = 0; i < f->ranges;)
         if (f->range[i].write)
             i++;
