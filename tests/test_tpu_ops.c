@@ -156,6 +156,31 @@ TN_TEST(tpu_ops, texts_have_the_bits_of_cpu)
     }
 }
 
+TN_TEST(tpu_ops, attention_and_gather_have_the_bits_of_cpu)
+{
+    static const char *const texts[] = {
+        "attention b2h4q40k40d32:bf16:canonical+mask=2x1x1x40",
+        "attention b1h2q130k300d64:bf16,bf16,bf16,f32:canonical",
+        "attention h12g4q100k200d64e32:f16:canonical+mask=100x200",
+        "attention b1h2q200k200d16:bf16:canonical+causal",
+        "attention b1h2q70k270d16:bf16:canonical+causal+window=60x-1+softcap=5",
+        "attention b1h1q1k1d1:bf16:canonical",
+        "attention b1h3q5k0d8:bf16:canonical",
+        "attention b2h2q33k129d128:bf16:canonical+mask",
+        "gather 300x384:f32:axis=0+index=77/s64",
+        "gather 40x6x5:bf16:axis=0+index=9000",
+        "gather 5x7:s64:axis=0+index=3x4",
+        "gather 90:u8:axis=0+index=50",
+    };
+    tn_test_device cpu, chip;
+    open_both(chips[0], &cpu, &chip);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        text(&cpu, &chip, texts[i]);
+    tpu_expect_clean(chip.device);
+    tn_test_close(&chip);
+    tn_test_close(&cpu);
+}
+
 /* Every kind, over shapes that are long, small, turned and broadcast. */
 TN_TEST(tpu_ops, every_elementwise_kind)
 {
@@ -243,6 +268,9 @@ TN_TEST(tpu_ops, refusals_have_their_reason)
     refused(&odd, "softmax 2x90000:f32:axis=-1", "systolic.memory");
     refused(&odd, "reduce min 4x5:f32:axes=1", "systolic.kind");
     refused(&odd, "copy 4x5:s32,f32", "systolic.dtype");
+    refused(&odd, "attention h1q4k4d8:bf16", "systolic.order");
+    refused(&plain, "attention h1q4k4d8:bf16:stats", "systolic.kind");
+    refused(&plain, "attention h1q4k4d8:f32", "systolic.dtype");
     tn_test_close(&plain);
     tn_test_close(&odd);
 }

@@ -28,19 +28,21 @@ enum {
  * LD, ST   n2 planes of n0 rows of n1 bytes between host address iova + plane * s1 + row * s0 and
  *          row a + (plane * n0 + row) * pitch; pitch is b, or what n1 takes when b is 0.
  *          STRIDED: element (r, c) of p0 bytes is at iova + r * s0 + c * s1, n2 is 1
- * FILL     n0 rows from a on, the word p0
- * LDW      the tile of n0 (k) by n1 (columns) elements of type p1 at row a, one k a row, s0 rows
- *          apart, into plane b of array d. TRANSPOSE: one column a row
- * MM       n0 rows of elements of type p1 through plane b of array d into accumulator row c + i;
- *          row i is at a + (i / n1) * s1 + (i % n1) * s0, n1 0: a + i * s0. ACCUMULATE adds the
- *          sum of the tile to what is there, otherwise +0 + sum is stored
- * MAP      c = f(a, b, d) for n0 rows of n1 columns, computed in f32 and rounded once: s0 is the
- *          kind and three modes, n2 four types (MAP_KIND, MAP_TYPES), p0 and p1 two constants
- * RED      f32 c[row] = max, sum or sum of squares of row a; s0 and n2 as MAP
- * BLK      one block of keys: a scores t (f32, n0 by n1), b keys that take part (bytes, n0 by n1),
- *          c weights p (of type n2 >> 24), d two words a row: maximum, sum of the weights
- * MRG      merges block (d: two words a row, a: f32 n0 by n1) into state (b: two words a row, c:
- *          f32 n0 by n1); ZERO: there is no state yet
+ * GTH      n0 rows of n1 bytes to row a on, from iova + index[row] * s0; the indices (p0 bytes
+ * each) are on row b. One below 0 counts from n2, one out of range gives zeros FILL     n0 rows
+ * from a on, the word p0 LDW      the tile of n0 (k) by n1 (columns) elements of type p1 at row a,
+ * one k a row, s0 rows apart, into plane b of array d. TRANSPOSE: one column a row MM       n0 rows
+ * of elements of type p1 through plane b of array d into accumulator row c + i; row i is at a + (i
+ * / n1) * s1 + (i % n1) * s0, n1 0: a + i * s0. ACCUMULATE adds the sum of the tile to what is
+ * there, otherwise +0 + sum is stored. GATED: an element that is -0 is no element, and brings
+ * nothing, not even a NaN of its weight MAP      c = f(a, b, d) for n0 rows of n1 columns, computed
+ * in f32 and rounded once: s0 is the kind and three modes, n2 four types (MAP_KIND, MAP_TYPES), p0
+ * and p1 two constants RED      f32 c[row] = max, sum or sum of squares of row a; s0 and n2 as MAP
+ * BLK      one block of keys: a scores t (f32, n0 by n1), b keys that take part (bytes, n0 by n1;
+ *          type 0 in n2: all), of them those from p0 + row to below p1 + row; c weights p (of type
+ *          n2 >> 24), -0 for a key that takes none; d two vectors: maxima, sums of the weights
+ * MRG      merges block (d: two vectors, a: f32 n0 by n1) into state (b: two vectors, c: f32 n0 by
+ *          n1); ZERO: there is no state yet. A vector is n0 words on rows of its own
  * NOP      nothing, on engine d. FENCE  waits for all engines, clears the semaphores, writes the
  *          number iova. HALT  stops the front end */
 enum {
@@ -56,6 +58,7 @@ enum {
     TN_K_SYS_RED,
     TN_K_SYS_BLK,
     TN_K_SYS_MRG,
+    TN_K_SYS_GTH,
     TN_K_SYS_OPS
 };
 enum {
@@ -63,7 +66,8 @@ enum {
     TN_K_SYS_ACCUMULATE = 2,
     TN_K_SYS_ZERO = 4,
     TN_K_SYS_STRIDED = 8,
-    TN_K_SYS_TRANSPOSE = 16
+    TN_K_SYS_TRANSPOSE = 16,
+    TN_K_SYS_GATED = 32
 };
 
 typedef struct tn_k_sys_packet {
@@ -125,7 +129,8 @@ typedef struct tn_k_sys_row {
 } tn_k_sys_row;
 
 extern const tn_k_sys_row tn_k_matmul_systolic, tn_k_eltwise_systolic, tn_k_copy_systolic,
-    tn_k_norm_systolic, tn_k_softmax_systolic, tn_k_reduce_systolic;
+    tn_k_norm_systolic, tn_k_softmax_systolic, tn_k_reduce_systolic, tn_k_attention_systolic,
+    tn_k_gather_systolic;
 
 static inline void tn_k_sys_put(tn_k_sys_stream *out, tn_k_sys_packet packet)
 {
@@ -159,7 +164,7 @@ typedef struct tn_k_sys_math {
     float (*sum)(const float *x, int64_t n); /* reduce and sumsq of docs/NUMERICS.md section 3 */
     float (*sumsq)(const float *x, int64_t n);
     float (*max)(const float *x, int64_t n); /* -Inf for none */
-    /* A block of section 7: p from t, +0 where `takes` is 0 or t is -Inf; its maximum, -Inf if no
+    /* A block of section 7: p from t, -0 where `takes` is 0 or t is -Inf; its maximum, -Inf if no
      * key takes part, and the sum of p. n is at most 128. */
     void (*block)(const float *t, const uint8_t *takes, int64_t n, float *p, float *out_max,
                   float *out_sum);

@@ -128,15 +128,39 @@ static void integer_tile(sim_dev *d, const float *w, uint64_t rows, uint32_t k, 
     }
 }
 
+/* An element of -0 is no element. Times a finite weight it changes no sum anyhow; only where it meets
+ * another one the row is added up again without it. */
+static void gated_tile(sim_dev *d, const float *w, uint64_t rows, uint32_t k, uint32_t n, float *s)
+{
+    const uint32_t ld = d->cols_padded, minus = 0x80000000u;
+    for (uint32_t kk = 0; kk < k; kk++) {
+        float spread = 0.0f; /* NaN if a weight of the row is not finite */
+        for (uint32_t c = 0; c < n; c++)
+            spread += w[(size_t)kk * ld + c] * 0.0f;
+        for (uint64_t i = 0; i < rows && spread != spread; i++) {
+            const float *a = d->wide + i * d->profile.rows;
+            float *to = s + i * ld;
+            if (tn_c_bits(a[kk]) != minus)
+                continue;
+            memset(to, 0, n * sizeof *to);
+            for (uint32_t m = 0; m < k; m++)
+                for (uint32_t c = 0; c < n && tn_c_bits(a[m]) != minus; c++)
+                    to[c] = __builtin_fmaf(a[m], w[(size_t)m * ld + c], to[c]);
+        }
+    }
+}
+
 /* Sums of `rows` rows; logical column c runs on the physical one `turn` further. */
 static void tile(sim_dev *d, const float *w, uint64_t rows, uint32_t k, uint32_t n, bool ints,
-                 uint32_t turn, float *s)
+                 bool gated, uint32_t turn, float *s)
 {
     const uint32_t ld = d->cols_padded;
     if (ints)
         integer_tile(d, w, rows, k, n, s);
     else
         d->math->tile(d->wide, d->profile.rows, w, ld, (int64_t)rows, k, n, s, ld);
+    if (gated)
+        gated_tile(d, w, rows, k, n, s);
     const sim_fault *broken = sim_fault_stuck(d);
     for (uint32_t c = 0; broken != NULL && c < n; c++)
         if (d->column[(c + turn) % d->columns] == broken->b)
@@ -166,16 +190,16 @@ static void add_rows(float *to, const float *s, uint32_t n, bool ints, bool accu
 /* Whether the second result, a column further, differs; a third one tells which column was wrong.
  */
 static bool compare(sim_dev *d, const float *w, uint32_t rows, uint32_t k, uint32_t n, bool ints,
-                    uint32_t *out_column)
+                    bool gated, uint32_t *out_column)
 {
     const uint32_t ld = d->cols_padded;
-    tile(d, w, rows, k, n, ints, 1, d->again);
+    tile(d, w, rows, k, n, ints, gated, 1, d->again);
     for (uint32_t i = 0; i < rows; i++)
         for (uint32_t c = 0; c < n; c++) {
             uint32_t one = tn_c_bits(d->sums[i * ld + c]), two = tn_c_bits(d->again[i * ld + c]);
             if (one == two)
                 continue;
-            tile(d, w, rows, k, n, ints, 2, d->again);
+            tile(d, w, rows, k, n, ints, gated, 2, d->again);
             uint32_t turn = tn_c_bits(d->again[i * ld + c]) == one ? 1 : 0;
             *out_column = d->column[(c + turn) % d->columns];
             return false;
@@ -189,7 +213,7 @@ uint32_t sim_multiply(sim_dev *d, sim_flight *f)
     uint32_t index;
     const float *w = plane_of(d, p, &index);
     uint32_t k = d->plane_k[index], n = d->plane_n[index], inner = p->n1 != 0 ? p->n1 : p->n0;
-    bool ints = integer(p->p1);
+    bool ints = integer(p->p1), gated = (p->flags & TN_K_SYS_GATED) != 0;
     if (k == 0 || ints != integer(d->plane_type[index]))
         return TPU_ERR_TYPE;
     for (uint32_t first = 0; first < p->n0; first += d->scratch_rows) {
@@ -199,10 +223,10 @@ uint32_t sim_multiply(sim_dev *d, sim_flight *f)
             uint32_t at = p->a + row / inner * (uint32_t)p->s1 + row % inner * (uint32_t)p->s0;
             widen(p->p1, sim_row(d, at), k, d->wide + (size_t)i * d->profile.rows);
         }
-        tile(d, w, rows, k, n, ints, 0, d->sums);
+        tile(d, w, rows, k, n, ints, gated, 0, d->sums);
         if (d->protect == SIM_PROTECT_FULL && d->columns > 2) {
             uint32_t column;
-            if (!compare(d, w, rows, k, n, ints, &column)) {
+            if (!compare(d, w, rows, k, n, ints, gated, &column)) {
                 f->c.p.s1 = (int32_t)column; /* for the error's info */
                 return TPU_ERR_COMPARE;
             }

@@ -10,6 +10,8 @@ uint64_t sim_dma_bursts(const sim_dev *d, const tn_k_sys_packet *p)
     uint64_t burst = d->profile.dma_burst, bytes = 0, rows = p->n0, size = p->n1;
     if (p->op == TN_K_SYS_FILL)
         return 0;
+    if (p->op == TN_K_SYS_GTH)
+        return (uint64_t)p->n0 * ((p->n1 + burst - 1) / burst * burst);
     if ((p->flags & TN_K_SYS_STRIDED) != 0 && p->s0 == (int32_t)p->p0 && p->p0 != 0) {
         rows = p->n1 / p->p0; /* what is contiguous lies along the rows */
         size = (uint64_t)p->n0 * p->p0;
@@ -80,6 +82,39 @@ static void flip(unsigned char *at, uint64_t bytes, uint64_t bit)
     at[bit / 8] ^= (unsigned char)(1u << bit % 8);
 }
 
+/* Rows by index; each is a transfer of its own on the bus. */
+static uint32_t gather(sim_dev *d, const tn_k_sys_packet *p)
+{
+    const unsigned char *index = sim_row(d, p->b);
+    uint64_t pitch = (uint64_t)sim_rows_of(d, p->a, p->n1) *
+                     (p->a & TN_K_SYS_ACC ? d->acc_row_bytes : d->profile.row_bytes);
+    unsigned char *to = sim_row(d, p->a);
+    for (uint32_t r = 0; r < p->n0; r++, to += pitch) {
+        int64_t at;
+        if (p->p0 == 8) {
+            memcpy(&at, index + 8 * (size_t)r, 8);
+        } else {
+            int32_t narrow;
+            memcpy(&narrow, index + 4 * (size_t)r, 4);
+            at = narrow;
+        }
+        at += at < 0 ? (int64_t)p->n2 : 0;
+        if (at < 0 || at >= (int64_t)p->n2) {
+            memset(to, 0, p->n1);
+            continue;
+        }
+        const unsigned char *from =
+            d->env.map(d->env.self, p->iova + (uint64_t)(at * p->s0), p->n1);
+        if (from == NULL)
+            return TPU_ERR_BUS;
+        memcpy(to, from, p->n1);
+    }
+    d->count[TPU_COUNT_TRANSFERS]++;
+    d->count[TPU_COUNT_READ_BYTES] += (uint64_t)p->n0 * p->n1;
+    d->count[TPU_COUNT_READ_BURSTS] += sim_dma_bursts(d, p);
+    return TPU_ERR_NONE;
+}
+
 uint32_t sim_dma(sim_dev *d, sim_flight *f, uint32_t *out_crc)
 {
     const tn_k_sys_packet *p = &f->c.p;
@@ -91,6 +126,8 @@ uint32_t sim_dma(sim_dev *d, sim_flight *f, uint32_t *out_crc)
             memcpy(chip + i, &p->p0, 4);
         return TPU_ERR_NONE;
     }
+    if (p->op == TN_K_SYS_GTH)
+        return gather(d, p);
     const sim_fault *wrong = sim_fault_moves(d);
     unsigned char *host = host_range(d, p);
     if (host == NULL || (wrong != NULL && wrong->kind == SIM_FAULT_DMA_ERROR))

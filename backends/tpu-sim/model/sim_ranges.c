@@ -12,6 +12,7 @@ uint32_t sim_engine_of(const tn_k_sys_packet *p)
     case TN_K_SYS_HALT:
         return TN_K_SYS_SYNC;
     case TN_K_SYS_LD:
+    case TN_K_SYS_GTH:
     case TN_K_SYS_FILL:
         return TN_K_SYS_DMA_IN;
     case TN_K_SYS_ST:
@@ -140,6 +141,12 @@ uint32_t sim_ranges_of(const sim_dev *d, const tn_k_sys_packet *p, sim_range *ou
         else
             add(&l, p->a, (uint64_t)p->n0 * p->n2 * pitch, p->op == TN_K_SYS_LD);
         break;
+    case TN_K_SYS_GTH:
+        add_tile(&l, p->b, 1, (uint64_t)p->n0 * p->p0, false);
+        add_tile(&l, p->a, p->n0, p->n1, true);
+        if (p->n0 == 0 || p->n1 == 0 || (p->p0 != 4 && p->p0 != 8))
+            l.error = TPU_ERR_PACKET;
+        break;
     case TN_K_SYS_FILL:
         add(&l, p->a, p->n0, true);
         break;
@@ -170,7 +177,7 @@ uint32_t sim_ranges_of(const sim_dev *d, const tn_k_sys_packet *p, sim_range *ou
         if (tb != 0)
             add_tile(&l, p->b, p->n0, p->n1, false);
         add_tile(&l, p->c, p->n0, p->n1 * sim_type_bytes(tc), true);
-        add_tile(&l, p->d, 1, (uint64_t)p->n0 * 8, true);
+        add_tile(&l, p->d, 2, (uint64_t)p->n0 * 4, true);
         break;
     case TN_K_SYS_MRG:
         if ((d->profile.flags & TN_K_SYS_MATH) == 0) {
@@ -178,8 +185,8 @@ uint32_t sim_ranges_of(const sim_dev *d, const tn_k_sys_packet *p, sim_range *ou
             break;
         }
         add_tile(&l, p->a, p->n0, f32, false);
-        add_tile(&l, p->d, 1, (uint64_t)p->n0 * 8, false);
-        add_tile(&l, p->b, 1, (uint64_t)p->n0 * 8, true);
+        add_tile(&l, p->d, 2, (uint64_t)p->n0 * 4, false);
+        add_tile(&l, p->b, 2, (uint64_t)p->n0 * 4, true);
         add_tile(&l, p->c, p->n0, f32, true);
         break;
     default:

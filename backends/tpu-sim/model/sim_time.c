@@ -228,6 +228,7 @@ static void durations(const sim_dev *d, const tn_k_sys_packet *p, uint64_t *take
     }
     case TN_K_SYS_LD:
     case TN_K_SYS_ST:
+    case TN_K_SYS_GTH:
         *taken = chip->dma_setup_cycles;
         break;
     default:
@@ -282,7 +283,7 @@ static void start(sim_dev *d, uint32_t index)
     }
     taken += extra;
     uint64_t issued = d->now + ticks_of(d, e, taken);
-    if (p->op == TN_K_SYS_LD || p->op == TN_K_SYS_ST) {
+    if (p->op == TN_K_SYS_LD || p->op == TN_K_SYS_ST || p->op == TN_K_SYS_GTH) {
         f->left = (double)sim_dma_bursts(d, p);
         schedule(d, issued, SIM_EV_JOINS, slot);
     } else {
@@ -307,6 +308,7 @@ static uint32_t effect(sim_dev *d, sim_flight *f, uint32_t *crc)
     switch (f->c.p.op) {
     case TN_K_SYS_LD:
     case TN_K_SYS_ST:
+    case TN_K_SYS_GTH:
     case TN_K_SYS_FILL:
         return sim_dma(d, f, crc);
     case TN_K_SYS_LDW:

@@ -149,25 +149,35 @@ static uint32_t reduce(sim_dev *d, const tn_k_sys_packet *p)
     return TPU_ERR_NONE;
 }
 
+/* The two vectors of a block or a state: maxima at `at`, sums on the rows behind. */
+static float *vector_of(sim_dev *d, uint32_t at, uint32_t which, uint32_t n)
+{
+    return (float *)(void *)sim_row(d, at + which * sim_rows_of(d, at, (uint64_t)n * 4));
+}
+
 static uint32_t score_block(sim_dev *d, const tn_k_sys_packet *p)
 {
     uint32_t to = p->n2 >> 24;
-    float weights[TN_K_SYS_BLOCK];
-    operand t, takes;
+    float weights[TN_K_SYS_BLOCK], *most = vector_of(d, p->d, 0, p->n0);
+    float *sum = vector_of(d, p->d, 1, p->n0);
+    uint8_t takes[TN_K_SYS_BLOCK];
+    operand t, mask;
+    bool masked = (p->n2 >> 8 & 0xffu) != 0;
     if (!tn_k_widens(to))
         return TPU_ERR_TYPE;
     open_operand(d, p, p->a, TN_K_SYS_FULL, TN_F32, &t);
-    open_operand(d, p, p->b, TN_K_SYS_FULL, TN_U8, &takes);
-    float *state = (float *)(void *)sim_row(d, p->d);
+    open_operand(d, p, p->b, TN_K_SYS_FULL, TN_U8, &mask);
     unsigned char *out = sim_row(d, p->c);
     uint64_t pitch = sim_rows_of(d, p->c, p->n1 * sim_type_bytes(to)) *
                      (p->c & TN_K_SYS_ACC ? d->acc_row_bytes : d->profile.row_bytes);
     for (uint32_t r = 0; r < p->n0; r++) {
+        int64_t low = (int64_t)(int32_t)p->p0 + r, high = (int64_t)(int32_t)p->p1 + r;
         next_row(&t, r);
-        next_row(&takes, r);
-        d->math->block((const float *)(const void *)t.at,
-                       (p->n2 >> 8 & 0xffu) != 0 ? takes.at : NULL, p->n1, weights, &state[2 * r],
-                       &state[2 * r + 1]);
+        if (masked)
+            next_row(&mask, r);
+        for (uint32_t j = 0; j < p->n1; j++)
+            takes[j] = j >= low && j < high && (!masked || mask.at[j] != 0);
+        d->math->block((const float *)(const void *)t.at, takes, p->n1, weights, &most[r], &sum[r]);
         narrow_row(to, weights, p->n1, out + r * pitch);
     }
     d->count[TPU_COUNT_VECTOR] += (uint64_t)p->n0 * p->n1;
@@ -183,8 +193,8 @@ static float power(float e)
 static uint32_t merge(sim_dev *d, const tn_k_sys_packet *p)
 {
     const float none = -__builtin_inff();
-    const float *block = (const float *)(const void *)sim_row(d, p->d);
-    float *state = (float *)(void *)sim_row(d, p->b);
+    const float *block_m = vector_of(d, p->d, 0, p->n0), *block_l = vector_of(d, p->d, 1, p->n0);
+    float *state_m = vector_of(d, p->b, 0, p->n0), *state_l = vector_of(d, p->b, 1, p->n0);
     operand from, to;
     bool first = (p->flags & TN_K_SYS_ZERO) != 0;
     open_operand(d, p, p->a, TN_K_SYS_FULL, TN_F32, &from);
@@ -194,8 +204,8 @@ static uint32_t merge(sim_dev *d, const tn_k_sys_packet *p)
         next_row(&to, r);
         const float *ob = (const float *)(const void *)from.at;
         float *o = (float *)(void *)(unsigned char *)(uintptr_t)to.at;
-        float *m = &state[2 * r], *l = &state[2 * r + 1];
-        float bm = block[2 * r], bl = block[2 * r + 1], f;
+        float *m = &state_m[r], *l = &state_l[r];
+        float bm = block_m[r], bl = block_l[r], f;
         if (first) {
             *m = none;
             *l = 0.0f;
