@@ -156,8 +156,9 @@ static tn_status device_info(void *device, tn_device_info *out)
     const tpu_device *d = device;
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     snprintf(out->uri, sizeof out->uri, "tpu-sim:%.100s", d->name);
-    snprintf(out->name, sizeof out->name, "%s, %ux%u, simulated", d->profile.name, d->profile.rows,
-             d->profile.cols);
+    snprintf(out->name, sizeof out->name, "%s: %u array%s of %ux%u, simulated", d->profile.name,
+             d->profile.arrays, d->profile.arrays == 1 ? "" : "s",
+             d->profile.rows * d->profile.tile_rows, d->profile.cols);
     snprintf(out->vendor, sizeof out->vendor, "%s", d->profile.vendor);
     snprintf(out->driver, sizeof out->driver, "tenon tpu, bus model");
     snprintf(out->group, sizeof out->group, "host-cpu"); /* it is computed there */
