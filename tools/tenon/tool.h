@@ -17,6 +17,13 @@ int tool_bench(int argc, char **argv);
 int tool_pack(int argc, char **argv);
 int tool_doctor(int argc, char **argv);
 int tool_trace_verb(int argc, char **argv);
+int tool_sim(int argc, char **argv);
+/* ---- sim_*.c: what tenon sim shows; argv[0] is the subject ---- */
+int tool_sim_gemm(int argc, char **argv);
+int tool_sim_conv(int argc, char **argv);
+int tool_sim_run(int argc, char **argv);
+int tool_sim_gaps(int argc, char **argv);
+int tool_sim_faults(int argc, char **argv);
 int tool_dispatch(int argc, char **argv); /* argv[0] is the verb */
 
 /* Prints this thread's last error on standard error, as one readable paragraph; returns 1. */
