@@ -17,6 +17,7 @@ static const struct {
     {"bench", "time an op beside the peer libraries that are found", tool_bench},
     {"pack", "pack weights for a device's kernel into a file, map it back, check it", tool_pack},
     {"trace", "run ops or a verb, and write the timeline for ui.perfetto.dev", tool_trace_verb},
+    {"verify", "a device against the conformance suite", tool_verify},
     {"doctor", "what is missing here, and the line that installs it", tool_doctor},
 };
 
