@@ -26,6 +26,7 @@ typedef struct tn_v_options {
     double case_timeout_s;
     const char *jsonl, *resume, *junit, *csv, *html, *baseline, *waivers;
     bool quiet, ladder, no_retry;
+    long stop_after;          /* this many failures; 0: go on */
     void (*progress)(void *self, long done, long all, double seconds, long failed);
     void *progress_self;
 } tn_v_options;

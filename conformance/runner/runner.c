@@ -244,7 +244,7 @@ static void lost(run *r, tn_v_worker *w, bool timeout)
 /* Gives an idle worker its next case; false: there is none. */
 static bool feed(run *r, tn_v_worker *w)
 {
-    while (r->next < r->count) {
+    while (r->next < r->count && (r->o->stop_after == 0 || r->failed < r->o->stop_after)) {
         long index = r->order[r->next];
         if (r->s->cases_made[index].level > r->stopped_at) { /* a rung of the ladder is missing */
             r->next++;

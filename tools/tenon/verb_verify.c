@@ -3,7 +3,7 @@
 #include "tool.h"
 
 #include <argp.h>
-#include <conformance/verify.h>
+#include <conformance/mutants/mutants.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +16,12 @@ typedef struct asked {
     const char *globs[64];
     const char *list;
     bool list_only, mutants;
+    int draw;
 } asked;
 
 enum { KEY_SHARD = 256, KEY_JOBS, KEY_SHUFFLE, KEY_BUDGET, KEY_TIMEOUT, KEY_JSONL, KEY_RESUME, KEY_JUNIT,
        KEY_CSV, KEY_HTML, KEY_BASELINE, KEY_WAIVERS, KEY_CASELIST, KEY_OP, KEY_DATA, KEY_LADDER,
-       KEY_NAMES, KEY_NO_RETRY, KEY_MUTANTS };
+       KEY_NAMES, KEY_NO_RETRY, KEY_MUTANTS, KEY_DRAW };
 
 static const struct argp_option options[] = {
     {"list", 'l', "LIST", 0, "mandatory, bringup, quick (default), standard or full", 0},
@@ -45,6 +46,7 @@ static const struct argp_option options[] = {
     {"no-retry", KEY_NO_RETRY, NULL, 0, "do not try failures again", 0},
     {"names", KEY_NAMES, NULL, 0, "print the names and the hash of the list; run nothing", 0},
     {"mutants", KEY_MUTANTS, NULL, 0, "run the suite on devices with one known defect each, and on those without", 0},
+    {"draw", KEY_DRAW, "N", 0, "with --mutants: N of them, chosen by --shuffle's seed", 0},
     {"quiet", 'q', NULL, 0, "no progress", 0},
     {0}};
 
@@ -147,6 +149,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case KEY_MUTANTS:
         a->mutants = true;
+        break;
+    case KEY_DRAW:
+        a->draw = (int)strtol(arg, NULL, 10);
         break;
     case 'q':
         o->quiet = true;
@@ -268,6 +273,93 @@ static void tell_failures(const tn_v_summary *s, const char *device)
     }
 }
 
+static void tell_mutant(void *self, const tn_v_mutant *m, int done, int all)
+{
+    const asked *a = self;
+    if (a->o.quiet && m->killed && (m->named || !m->judged))
+        return;
+    printf("%3d/%d %-12s %-9s %s%s%s\n", done, all, m->uri,
+           m->killed                  ? "killed"
+           : m->equivalent[0] != '\0' ? "equivalent"
+                                      : "SURVIVED",
+           m->text, m->hypothesis[0] != '\0' ? "; looks like: " : "", m->hypothesis);
+    fflush(stdout);
+}
+
+static bool score_json(const char *path, const tn_v_score *s)
+{
+    cJSON *j = cJSON_CreateObject(), *families = cJSON_CreateObject(), *list = cJSON_CreateArray();
+    cJSON_AddNumberToObject(j, "killed", s->killed);
+    cJSON_AddNumberToObject(j, "survived", s->survived);
+    cJSON_AddNumberToObject(j, "equivalent", s->equivalent);
+    cJSON_AddNumberToObject(j, "false_alarms", s->false_alarms);
+    cJSON_AddItemToObject(j, "by_family", families);
+    cJSON_AddNumberToObject(j, "hypothesis_right", s->named);
+    cJSON_AddNumberToObject(j, "hypothesis_of", s->judged);
+    cJSON_AddNumberToObject(j, "seconds", s->seconds);
+    cJSON_AddItemToObject(j, "mutants", list);
+    for (int i = 0; i < s->count; ++i) {
+        const tn_v_mutant *m = &s->mutants[i];
+        cJSON *f = cJSON_GetObjectItem(families, m->family), *one = cJSON_CreateObject();
+        if (f == NULL) {
+            f = cJSON_AddObjectToObject(families, m->family);
+            cJSON_AddNumberToObject(f, "killed", 0);
+            cJSON_AddNumberToObject(f, "survived", 0);
+        }
+        cJSON *n = cJSON_GetObjectItem(f, m->killed ? "killed" : "survived");
+        cJSON_SetNumberValue(n, n->valuedouble + 1);
+        cJSON_AddStringToObject(one, "device", m->uri);
+        cJSON_AddStringToObject(one, "defect", m->text);
+        cJSON_AddBoolToObject(one, "killed", m->killed);
+        cJSON_AddStringToObject(one, "by", m->by);
+        cJSON_AddStringToObject(one, "hypothesis", m->hypothesis);
+        cJSON_AddStringToObject(one, "equivalent", m->equivalent);
+        cJSON_AddItemToArray(list, one);
+    }
+    bool good = write_json(path, j);
+    cJSON_Delete(j);
+    return good;
+}
+
+static void table(const tn_v_score *s)
+{
+    printf("%-12s %7s %9s %10s\n", "family", "killed", "survived", "equivalent");
+    for (int i = 0; i < s->count; ++i) {
+        const char *family = s->mutants[i].family;
+        int killed = 0, survived = 0, equivalent = 0, first = i;
+        for (int k = 0; k < s->count; ++k) {
+            const tn_v_mutant *m = &s->mutants[k];
+            if (strcmp(m->family, family) != 0)
+                continue;
+            first = k < first ? k : first;
+            killed += m->killed;
+            equivalent += !m->killed && m->equivalent[0] != '\0';
+            survived += !m->killed && m->equivalent[0] == '\0';
+        }
+        if (first == i)
+            printf("%-12s %7d %9d %10d\n", family, killed, survived, equivalent);
+    }
+}
+
+static int run_mutants(asked *a)
+{
+    static const char *const right[] = {"cpu", "cpu?private=1", "mutant", NULL};
+    tn_v_score s;
+    if (!tn_v_mutants(&a->o, right, a->draw, tell_mutant, a, &s)) {
+        fprintf(stderr, "tenon: the device mutant does not tell its defects\n");
+        return TN_V_EXIT_NO_DEVICE;
+    }
+    int real = s.killed + s.survived;
+    double score = real > 0 ? 100.0 * s.killed / real : 0;
+    table(&s);
+    printf("mutation score %.1f %%: %d of %d killed, %d equivalent; %d false alarms; hypothesis right for %d of %d; "
+           "%.0f s\n",
+           score, s.killed, real, s.equivalent, s.false_alarms, s.named, s.judged, s.seconds);
+    bool good = a->json == NULL || score_json(a->json, &s);
+    tn_v_score_free(&s);
+    return good && score >= 98 && s.false_alarms == 0 ? TN_V_EXIT_PASSED : TN_V_EXIT_FAILED;
+}
+
 int tool_verify(int argc, char **argv)
 {
     asked a;
@@ -285,6 +377,8 @@ int tool_verify(int argc, char **argv)
     a.o.globs = a.globs;
     if (a.list_only)
         return print_names(&a);
+    if (a.mutants)
+        return run_mutants(&a);
     if (a.o.list == TN_V_BRINGUP)
         a.o.ladder = true;
     if (!a.o.quiet && isatty(STDERR_FILENO))
