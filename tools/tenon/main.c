@@ -18,6 +18,7 @@ static const struct {
     {"pack", "pack weights for a device's kernel into a file, map it back, check it", tool_pack},
     {"trace", "run ops or a verb, and write the timeline for ui.perfetto.dev", tool_trace_verb},
     {"sim", "look into the simulated chips: cycles, gaps of profiles, faults", tool_sim},
+    {"verify", "a device against the conformance suite", tool_verify},
     {"doctor", "what is missing here, and the line that installs it", tool_doctor},
 };
 

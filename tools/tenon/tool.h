@@ -15,6 +15,7 @@ int tool_info(int argc, char **argv);
 int tool_explain(int argc, char **argv);
 int tool_bench(int argc, char **argv);
 int tool_pack(int argc, char **argv);
+int tool_verify(int argc, char **argv);
 int tool_doctor(int argc, char **argv);
 int tool_trace_verb(int argc, char **argv);
 int tool_sim(int argc, char **argv);
