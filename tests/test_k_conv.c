@@ -97,7 +97,8 @@ static bool make(call *c, uint64_t *state, uint32_t rare, bool big)
         {TN_BF16, TN_BF16, TN_BF16}, {TN_F16, TN_F16, TN_F32}, {TN_BF16, TN_F32, TN_F16},
         {TN_U8, TN_S8, TN_S32},      {TN_S8, TN_S8, TN_S32},   {TN_U8, TN_U8, TN_S32}};
     bool winograd = below(state, 4) == 0; /* what these rows take, and they are allowed */
-    const uint32_t *type = types[winograd ? 0 : below(state, 9)];
+    bool one = !winograd && below(state, 4) == 0; /* one tap that meets every position once */
+    const uint32_t *type = types[winograd ? 0 : below(state, one ? 3 : 9)];
     uint32_t dims = winograd ? 2 : 1 + (uint32_t)below(state, 3), rank = dims + 2;
     memset(c, 0, sizeof *c);
     tn_conv *t = &c->attr;
@@ -109,7 +110,9 @@ static bool make(call *c, uint64_t *state, uint32_t rare, bool big)
     bool last = t->flags & TN_CONV_CHANNELS_LAST, turned = t->flags & TN_CONV_TRANSPOSED;
     int64_t cg = 1 + below(state, big ? 150 : 9), kg = 1 + below(state, big ? 40 : 9);
     int64_t a[5], b[5], out[5];
-    if (below(state, 5) == 0)
+    if (one)
+        t->groups = 1;
+    else if (below(state, 5) == 0)
         t->groups = 1 + (uint32_t)below(state, 9), cg = kg = 1;
     uint32_t channel = last ? dims + 1 : 1, space = last ? 1 : 2;
     a[0] = out[0] = 1 + below(state, 2);
@@ -124,6 +127,11 @@ static bool make(call *c, uint64_t *state, uint32_t rare, bool big)
         t->pad_hi[d] = (int32_t)below(state, 3);
         a[space + d] = 1 + below(state, dims == 3 ? 5 : dims == 2 ? 12 : 60);
         b[space + d] = winograd ? 3 : 1 + below(state, dims == 3 ? 3 : 5);
+        if (one) {
+            t->stride[d] = 1;
+            t->pad_lo[d] = t->pad_hi[d] = 0;
+            b[space + d] = 1;
+        }
         if (turned && (t->stride[d] > 1 || t->dilation[d] > 1))
             t->out_pad[d] = (int32_t)below(state, 2);
         out[space + d] = extent(t, (int)d, a[space + d], b[space + d]);
@@ -302,6 +310,9 @@ static double worst(const call *c, const tn_k_conv *p, int transform)
     return most;
 }
 
+enum { MOST_ROWS_OF_OP = 64 };
+static uint32_t tried[MOST_ROWS_OF_OP]; /* runs of the op's rows */
+
 /* Rows against each other by bits; with ordinary inputs every row against float64, too. */
 static uint32_t check(call *c, uint64_t *state, bool finite)
 {
@@ -340,6 +351,7 @@ static uint32_t check(call *c, uint64_t *state, bool finite)
                 memset(c->block[out], 0xa5, TN_T_BYTES);
                 tn_t_run(v, given, &caps, operand, mode & 1);
             }
+            tried[i]++;
             if (runs++ == 0)
                 memcpy(first, c->block[out], TN_T_BYTES);
             bool floats = c->args[out].tensor.dtype == TN_F32;
@@ -381,6 +393,9 @@ TN_TEST(k_conv, bounds_and_bits)
 {
     sweep("small", 0, false, 250);
     sweep("big", 0, true, 40);
+    for (uint32_t i = 0; i < tn_k_op_conv.variant_count; i++)
+        TN_EXPECT(tried[i] > 0 || (tn_k_op_conv.variants[i]->isa & ~tn_t_isa()) != 0,
+                  "%s took no call", tn_k_op_conv.variants[i]->name);
 }
 
 TN_TEST(k_conv, specials_keep_their_bits)
