@@ -4,7 +4,7 @@
 #define TN_KERNELS_SIMD_WIDE16_H
 
 #define TN_V_WIDE16 /* canon_simd.h: its vectors, too, are these */
-#define VF_WIDE 16
+#define VF_WIDE     16
 #include <kernels/common/simd_wide.inc>
 
 #endif

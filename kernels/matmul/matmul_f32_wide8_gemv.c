@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Matmul of at most four rows with a B of f32, read once where it lies, on OpenCL's wide vectors. */
+/* Matmul of at most four rows with a B of f32, read once where it lies, on OpenCL's wide vectors.
+ */
 #include <kernels/common/kernel_opencl.h>
 #include <kernels/common/simd_wide8.h>
 
