@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Params of eltwise.comp; one text for C and GLSL. */
+#include "kernels/common/glsl/grid_glsl.h"
+
+struct eltwise_glsl {
+    int a, b; /* bits of the attributes */
+    grid_glsl grid;
+};
