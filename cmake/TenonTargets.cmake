@@ -56,19 +56,10 @@ function(tn_add_op op)
     endif()
 endfunction()
 
-# Adds backends/<name>; its hyphens become underscores in the symbol tn_backend_query_<name>. Its
-# needs.cmake may say what this machine lacks for it.
+# Adds backends/<name>; its hyphens become underscores in the symbol tn_backend_query_<name>.
 function(tn_add_backend name)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.c)
     if(NOT sources)
-        return()
-    endif()
-    set(TN_BACKEND_LACKS "")
-    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/needs.cmake)
-        include(${CMAKE_CURRENT_SOURCE_DIR}/${name}/needs.cmake)
-    endif()
-    if(TN_BACKEND_LACKS)
-        message(STATUS "backend ${name} is left out, no ${TN_BACKEND_LACKS}")
         return()
     endif()
     string(REPLACE "-" "_" symbol ${name})

@@ -199,7 +199,7 @@ struct vk_pipeline {
 /* spec: VK_SPECS of them, those that the module lacks are 0. */
 tn_status tn__vk_pipeline(vk_device *d, uint32_t module, vk_fma fma, const uint32_t *spec,
                           VkPipeline *out);
-tn_status tn__vk_pipelines_create(vk_device *d, const char *cache_folder);
+tn_status tn__vk_pipelines_create(vk_device *d);
 void tn__vk_pipelines_destroy(vk_device *d);
 
 /* ---- plans (vk_plan.c) ---- */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The vulkan backend: which devices there are, the options of a URI, the device's table. */
+/* The Vulkan backend: which devices there are, the options of a URI, the device's table. Built
+ * without Vulkan's headers or glslc it says so and has no devices. */
 /* path: api > placement > queue > [backend] > kernel > device */
+#ifdef TN_VULKAN
 #include "vk.h"
 
 #include <stdio.h>
@@ -65,9 +67,7 @@ static const tn_device_ops device_ops = {
     .memory = tn__vk_device_memory,
 };
 
-typedef struct options {
-    char cache[512], fault[256];
-} options;
+enum { FAULT_BYTES = 256 };
 
 static tn_status number(const tn_host *host, const char *key, const char *value, uint64_t high,
                         uint64_t *out)
@@ -82,7 +82,7 @@ static tn_status number(const tn_host *host, const char *key, const char *value,
     return TN_OK;
 }
 
-static tn_status option(vk_device *d, options *o, const char *key, const char *value)
+static tn_status option(vk_device *d, char fault[FAULT_BYTES], const char *key, const char *value)
 {
     uint64_t n = 0;
     tn_status st = TN_OK;
@@ -96,25 +96,24 @@ static tn_status option(vk_device *d, options *o, const char *key, const char *v
         st = number(d->host, key, value, 86400, &n);
         if (st == TN_OK && n != 0)
             d->hang_ns = n * 1000000000u;
-    } else if (strcmp(key, "cache") == 0) {
-        snprintf(o->cache, sizeof o->cache, "%s", value);
     } else if (strcmp(key, "fault") == 0) {
-        if (strlen(value) >= sizeof o->fault)
+        if (strlen(value) >= FAULT_BYTES)
             return VK_FAIL_ARGUMENT(d->host, TN_STATUS_INVALID, "vulkan.fault", "uri",
                                     "uri has a fault of %zu characters; at most %zu are allowed",
-                                    strlen(value), sizeof o->fault - 1);
-        memcpy(o->fault, value, strlen(value) + 1);
+                                    strlen(value), FAULT_BYTES - 1);
+        memcpy(fault, value, strlen(value) + 1);
     } else {
         return VK_FAIL_ARGUMENT(d->host, TN_STATUS_INVALID, "vulkan.option", "uri",
                                 "uri has the option \"%s\"; a Vulkan device has validate, staging, "
-                                "hang, cache, fault",
+                                "hang, fault",
                                 key);
     }
     return st;
 }
 
 /* "NAME?key=value&..": what is before the options goes to `which`. */
-static tn_status parse(vk_device *d, const char *arg, char *which, size_t bytes, options *o)
+static tn_status parse(vk_device *d, const char *arg, char *which, size_t bytes,
+                       char fault[FAULT_BYTES])
 {
     const char *at = arg != NULL ? arg : "";
     size_t n = strcspn(at, "?");
@@ -137,7 +136,7 @@ static tn_status parse(vk_device *d, const char *arg, char *which, size_t bytes,
                                     "uri has \"%s\"; an option is key=value, joined by &", at);
         snprintf(key, sizeof key, "%.*s", (int)k, at);
         snprintf(value, sizeof value, "%.*s", (int)(all - k - 1), at + k + 1);
-        tn_status st = option(d, o, key, value);
+        tn_status st = option(d, fault, key, value);
         if (st != TN_OK)
             return st;
         at += all;
@@ -149,7 +148,7 @@ static tn_status backend_open(const tn_host *host, const char *arg, void *token,
                               const tn_device_ops **out_ops)
 {
     char which[64];
-    options o = {"", ""};
+    char fault[FAULT_BYTES] = "";
     vk_device *d = tn__vk_alloc(host, sizeof *d);
     if (d == NULL)
         return TN_STATUS_NO_MEMORY;
@@ -157,7 +156,7 @@ static tn_status backend_open(const tn_host *host, const char *arg, void *token,
     d->hang_ns = 600u * 1000000000ull;
     atomic_init(&d->lost, false);
     atomic_init(&d->abandoned, false);
-    tn_status st = parse(d, arg, which, sizeof which, &o);
+    tn_status st = parse(d, arg, which, sizeof which, fault);
     if (st != TN_OK) {
         tn__vk_free(host, d, sizeof *d);
         return st;
@@ -167,11 +166,11 @@ static tn_status backend_open(const tn_host *host, const char *arg, void *token,
     pthread_mutex_init(&d->memory_lock, NULL);
     st = tn__vk_api_open(host, &d->api);
     if (st == TN_OK)
-        st = tn__vk_api_faults(host, &d->api, o.fault);
+        st = tn__vk_api_faults(host, &d->api, fault);
     if (st == TN_OK)
         st = tn__vk_device_create(d, which);
     if (st == TN_OK)
-        st = tn__vk_pipelines_create(d, o.cache);
+        st = tn__vk_pipelines_create(d);
     if (st == TN_OK)
         st = tn__vk_self_test(d);
     if (st != TN_OK) {
@@ -211,12 +210,40 @@ static tn_status backend_enumerate(const tn_host *host, void *token,
     return st;
 }
 
+#else
+#include <tenon/backend.h>
+
+static tn_status absent(const tn_host *host)
+{
+    return host->fail(TN_STATUS_UNAVAILABLE, "vulkan.absent", __FILE__, __LINE__,
+                      "this library was built without Vulkan; install libvulkan-dev, glslc and "
+                      "spirv-tools and build it again");
+}
+
+static tn_status backend_enumerate(const tn_host *host, void *token,
+                                   void (*found)(void *token, const tn_device_info *))
+{
+    (void)token, (void)found;
+    return absent(host);
+}
+
+static tn_status backend_open(const tn_host *host, const char *arg, void *token, void **out,
+                              const tn_device_ops **out_ops)
+{
+    (void)arg, (void)token, (void)out, (void)out_ops;
+    return absent(host);
+}
+#endif
+
 static const tn_backend_ops backend_ops = {
     .abi = TN_BACKEND_ABI,
     .bytes = sizeof(tn_backend_ops),
     .name = "vulkan",
     .enumerate = backend_enumerate,
     .open = backend_open,
+#ifdef TN_VULKAN
+    .flags = TN_BACKEND_DRIVER,
+#endif
 };
 
 tn_status tn_backend_query_vulkan(uint32_t host_abi, const tn_backend_ops **out);

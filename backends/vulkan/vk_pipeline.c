@@ -93,11 +93,12 @@ static void save(vk_device *d)
     tn__vk_free(d->host, blob, held);
 }
 
-tn_status tn__vk_pipelines_create(vk_device *d, const char *folder)
+tn_status tn__vk_pipelines_create(vk_device *d)
 {
+    const char *folder = d->host->cache_dir;
     uint64_t bytes = 0;
     unsigned char *blob = NULL;
-    if (folder[0] != '\0') {
+    if (folder != NULL) {
         (void)mkdir(folder, 0700);
         snprintf(d->cache_path, sizeof d->cache_path, "%.400s/vulkan-%.60s.pipelines", folder,
                  d->caps.uri);
