@@ -179,6 +179,10 @@ tn_status tn__vk_pipeline(vk_device *d, uint32_t module, vk_fma fma, const uint3
             st = make(d, &tn__vk_modules[module], p);
         }
         if (st == TN_OK) {
+            char text[96];
+            snprintf(text, sizeof text, "vulkan pipeline %u: %s", d->pipeline_count,
+                     tn__vk_modules[module].name);
+            d->host->log(d->host->runtime, 5, text);
             p->next = d->pipelines;
             d->pipelines = p;
             ++d->pipeline_count;
