@@ -17,9 +17,10 @@ TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[A-Za-z_]\w*|0[xX][\
 WORD = re.compile(r"[A-Za-z_]\w*\Z")
 # Words that OpenCL C takes for itself.
 TAKEN = {w: "tn_w_" + w for w in ("kernel", "global", "local", "constant", "private", "generic", "half", "pipe",
-                                  "uniform", "event", "step", "clamp", "min", "max", "mix", "select", "dot", "cross",
+                                  "uniform", "event", "step", "clamp", "min", "max", "mix", "dot", "cross",
                                   "length", "distance", "any", "all", "sign", "rotate", "shuffle")}
-QUIET = {"static", "inline", "extern", "const", "typedef", "struct", "enum", "union", "unsigned", "signed", "void"}
+VECTOR = {"float": ("float", 4), "int32_t": ("int", 4), "uint32_t": ("uint", 4), "int16_t": ("short", 2),
+          "uint16_t": ("ushort", 2), "int8_t": ("char", 1), "uint8_t": ("uchar", 1), "int": ("int", 4), "double": ("double", 8)}
 
 
 def preprocess(cc, root, source):
@@ -27,6 +28,11 @@ def preprocess(cc, root, source):
                "-I", os.path.join(root, "kernels/common/opencl"), "-I", root, "-I", os.path.join(root, "include"), source]
     text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     text = re.sub(r"^\s*#\s*pragma GCC unroll (\d+)", r"#pragma unroll \1", text, flags=re.M)
+    # Vectors of the compiler's own become OpenCL's, whose literals have parentheses.
+    for scalar, vector, size in re.findall(r"typedef (\w+) (\w+) __attribute__\(\(vector_size\((\d+)\)\)\)", text):
+        elem, lanes = VECTOR[scalar][0], int(size) // VECTOR[scalar][1]
+        text = re.sub(rf"typedef {scalar} {vector} __attribute__\(\(vector_size\(\d+\)\)\)", f"typedef {elem}{lanes} {vector}", text)
+        text = re.sub(rf"\({vector}\)\{{([^{{}}]*)\}}", rf"(({vector})(\1))", text)
     return re.sub(r"^\s*#\s*pragma (?!unroll).*\n", "", text, flags=re.M)
 
 
@@ -139,6 +145,32 @@ def reach(decls, roots):
     return [d for i, d in enumerate(decls) if i in keep]
 
 
+def recursive(decls, root):
+    """A function that reaches itself, or None: OpenCL C has no recursion, and drivers crash on it."""
+    calls = {}
+    for d in decls:
+        if d[-1] == "}" and d[0] not in ("typedef", "enum", "struct"):
+            words = [t for t in d if not t.isspace()]
+            body = words.index("{")
+            called = {words[i] for i in range(body, len(words) - 1) if WORD.match(words[i]) and words[i + 1] == "("
+                      and words[i - 1] != "." and words[i - 2:i] != ["-", ">"]}
+            for n in names_of(d):
+                calls[n] = called
+    done, path = set(), []
+
+    def visit(name):
+        if name in path:
+            return name
+        if name in done or name not in calls:
+            return None
+        path.append(name)
+        found = next(filter(None, map(visit, sorted(calls[name]))), None)
+        path.pop()
+        done.add(name)
+        return found
+    return visit(root)
+
+
 def rows(decls):
     """(symbol, run, pack) of each row that a source defines."""
     for d in decls:
@@ -189,6 +221,9 @@ def main():
         if not found:
             sys.exit(f"{source}: no row")
         for symbol, run, pack in found:
+            cycle = recursive(decls, run)
+            if cycle:
+                sys.exit(f"{source}: {cycle} calls itself, which OpenCL C cannot")
             roots = [run, "tn_k_launch"] + ([pack, "tn_tensor"] if pack else [])
             body = "\n".join("".join(d) for d in reach(decls, roots))
             op = os.path.basename(os.path.dirname(source))

@@ -119,7 +119,7 @@ typedef struct opencl_device {
     bool sums_right;    /* the probe at open: fused fma, subnormals kept */
     char options[192];
     char identity[384]; /* of driver and device, for the cache's key */
-    opencl_program *programs; /* one a row */
+    opencl_program *programs; /* OPENCL_FORMS a row */
     atomic_bool lost;
 } opencl_device;
 
@@ -130,8 +130,10 @@ tn_status tn__opencl_failed(opencl_device *d, cl_int error, const char *call, bo
 tn_status tn__opencl_lose(opencl_device *d, cl_int error, const char *call);
 
 /* ---- opencl_program.c, opencl_cache.c ---- */
-/* The built program of row `index`; built at first need, or taken from the cache on disk. */
-tn_status tn__opencl_program(opencl_device *d, uint32_t index, cl_program *out);
+/* What a row's program is built for: so many operands, or packing. */
+enum { OPENCL_SLOTS_4, OPENCL_SLOTS_8, OPENCL_SLOTS_ALL, OPENCL_PACK, OPENCL_FORMS };
+/* The program of row `row` in one form; built at first need, or taken from the cache on disk. */
+tn_status tn__opencl_program(opencl_device *d, uint32_t row, uint32_t form, cl_program *out);
 /* Builds a text; the log's end goes to `log`. NULL: *out_error says why. */
 cl_program tn__opencl_build(opencl_device *d, const char *const *text, uint32_t texts,
                             const char *options, char *log, size_t log_bytes, cl_int *out_error);

@@ -39,12 +39,12 @@ static void device_close(void *device)
 {
     opencl_device *d = device;
     const tn_host *host = d->host;
-    for (uint32_t i = 0; d->programs != NULL && i < tn_k_opencl_row_count; ++i) {
+    for (uint32_t i = 0; d->programs != NULL && i < tn_k_opencl_row_count * OPENCL_FORMS; ++i) {
         if (d->programs[i].program != NULL)
             (void)OPENCL_CALL(&d->driver, clReleaseProgram, d->programs[i].program);
         pthread_mutex_destroy(&d->programs[i].lock);
     }
-    tn__opencl_give(host, d->programs, tn_k_opencl_row_count * sizeof *d->programs);
+    tn__opencl_give(host, d->programs, tn_k_opencl_row_count * OPENCL_FORMS * sizeof *d->programs);
     if (d->control != NULL)
         (void)OPENCL_CALL(&d->driver, clReleaseCommandQueue, d->control);
     if (d->context != NULL)
@@ -204,10 +204,10 @@ static tn_status start(opencl_device *d)
     if (d->control == NULL)
         return tn__opencl_failed(d, error, "clCreateCommandQueue", true);
     d->programs =
-        tn__opencl_take(d->host, tn_k_opencl_row_count * sizeof *d->programs);
+        tn__opencl_take(d->host, tn_k_opencl_row_count * OPENCL_FORMS * sizeof *d->programs);
     if (d->programs == NULL)
         return OPENCL_NO_HOST_MEMORY(d->host, "a device");
-    for (uint32_t i = 0; i < tn_k_opencl_row_count; ++i)
+    for (uint32_t i = 0; i < tn_k_opencl_row_count * OPENCL_FORMS; ++i)
         pthread_mutex_init(&d->programs[i].lock, NULL);
     return tn__opencl_probe(d);
 }

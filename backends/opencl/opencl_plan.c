@@ -270,28 +270,34 @@ static const tn_plan_ops plan_ops = {
     .arithmetic = plan_arithmetic,
 };
 
+static tn_status make_kernel(opencl_device *d, uint32_t row, uint32_t form, const char *name,
+                             cl_kernel *out)
+{
+    cl_program program = NULL;
+    cl_int error = CL_SUCCESS;
+    tn_status st = tn__opencl_program(d, row, form, &program);
+    if (st != TN_OK)
+        return st;
+    *out = OPENCL_MAKE(&d->driver, clCreateKernel, &error, program, name);
+    return *out != NULL ? TN_OK : tn__opencl_failed(d, error, "clCreateKernel", true);
+}
+
 /* Program, kernels and the box that they read launch and params from. */
 static tn_status make_ready(opencl_plan *p)
 {
     opencl_device *d = p->device;
     const tn_k_operands *o = (const tn_k_operands *)(const void *)p->params;
     unsigned char box[OPENCL_PARAMS_AT + TN_K_PARAMS_BYTES];
-    cl_program program = NULL;
     cl_int error = CL_SUCCESS;
     if (p->launch.phases == 0 && p->launch.pack_role == 0)
         return TN_OK;
-    tn_status st = tn__opencl_program(d, p->row, &program);
+    uint32_t form = o->count <= 4 ? OPENCL_SLOTS_4 : o->count <= 8 ? OPENCL_SLOTS_8 : OPENCL_SLOTS_ALL;
+    p->slots = form == OPENCL_SLOTS_4 ? 4 : form == OPENCL_SLOTS_8 ? 8 : TN_K_OPERANDS;
+    tn_status st = make_kernel(d, p->row, form, "tn_run", &p->run);
+    if (st == TN_OK && p->launch.pack_role != 0)
+        st = make_kernel(d, p->row, OPENCL_PACK, "tn_pack", &p->pack);
     if (st != TN_OK)
         return st;
-    p->slots = o->count <= 4 ? 4 : o->count <= 8 ? 8 : TN_K_OPERANDS;
-    p->run = OPENCL_MAKE(&d->driver, clCreateKernel, &error, program,
-                         p->slots == 4   ? "tn_run4"
-                         : p->slots == 8 ? "tn_run8"
-                                         : "tn_run24");
-    if (p->run != NULL && p->launch.pack_role != 0)
-        p->pack = OPENCL_MAKE(&d->driver, clCreateKernel, &error, program, "tn_pack");
-    if (error != CL_SUCCESS)
-        return tn__opencl_failed(d, error, "clCreateKernel", true);
     memset(box, 0, sizeof box);
     memcpy(box, &p->launch, sizeof p->launch);
     memcpy(box + OPENCL_PARAMS_AT, p->params, sizeof p->params);

@@ -99,15 +99,17 @@ static uint64_t key_of(const opencl_device *d, const char *const *text, uint32_t
     return tn__opencl_hash(key, d->identity, strlen(d->identity) + 1);
 }
 
-static void build(opencl_device *d, uint32_t index, opencl_program *p, cl_int *out_error)
+static void build(opencl_device *d, const tn_k_opencl_row *row, uint32_t form, opencl_program *p,
+                  cl_int *out_error)
 {
-    const tn_k_opencl_row *row = &tn_k_opencl_rows[index];
+    static const int slots[OPENCL_FORMS] = {4, 8, TN_K_OPERANDS, 0};
     const char *text[] = {tn_k_opencl_prelude, row->text, tn_k_opencl_entry};
     char options[384];
     /* The sizes are checked by the device's compiler: both sides see the same structs. */
     snprintf(options, sizeof options,
-             "%s -DTN_LAUNCH_BYTES=%zu -DTN_PARAMS_AT=%d -DTN_PARAMS_BYTES=%zu", d->options,
-             sizeof(tn_k_launch), OPENCL_PARAMS_AT, row->op->params_bytes);
+             "%s -DTN_SLOTS=%d -DTN_LAUNCH_BYTES=%zu -DTN_PARAMS_AT=%d -DTN_PARAMS_BYTES=%zu",
+             d->options, slots[form], sizeof(tn_k_launch), OPENCL_PARAMS_AT,
+             row->op->params_bytes);
     uint64_t key = key_of(d, text, 3, options);
     *out_error = CL_SUCCESS;
     p->program = from_binary(d, key, options);
@@ -118,13 +120,13 @@ static void build(opencl_device *d, uint32_t index, opencl_program *p, cl_int *o
         to_cache(d, key, p->program);
 }
 
-tn_status tn__opencl_program(opencl_device *d, uint32_t index, cl_program *out)
+tn_status tn__opencl_program(opencl_device *d, uint32_t row, uint32_t form, cl_program *out)
 {
-    opencl_program *p = &d->programs[index];
+    opencl_program *p = &d->programs[row * OPENCL_FORMS + form];
     cl_int error = CL_SUCCESS;
     pthread_mutex_lock(&p->lock);
     if (!p->tried) {
-        build(d, index, p, &error);
+        build(d, &tn_k_opencl_rows[row], form, p, &error);
         /* A text that does not compile never will; anything else may pass. */
         p->tried = p->program != NULL || error == CL_BUILD_PROGRAM_FAILURE;
         if (error == CL_BUILD_PROGRAM_FAILURE && p->log[0] == '\0')
@@ -139,5 +141,5 @@ tn_status tn__opencl_program(opencl_device *d, uint32_t index, cl_program *out)
         return tn__opencl_failed(d, error, "clBuildProgram", true);
     return OPENCL_FAIL(d->host, TN_STATUS_UNSUPPORTED, "opencl.build",
                        "%s could not be built by the driver of %s: %.300s",
-                       tn_k_opencl_rows[index].variant->name, d->info.uri, p->log);
+                       tn_k_opencl_rows[row].variant->name, d->info.uri, p->log);
 }
