@@ -53,7 +53,8 @@ tn_status tn__vk_api_open(const tn_host *host, vk_api *api);
 tn_status tn__vk_api_instance(const tn_host *host, vk_api *api, VkInstance instance);
 tn_status tn__vk_api_device(const tn_host *host, vk_api *api, VkDevice device);
 void tn__vk_api_close(vk_api *api);
-/* "vkQueueSubmit:3:lost+...": the third call gives VK_ERROR_DEVICE_LOST; host, device: no memory. */
+/* "vkQueueSubmit:3:lost+...": the third call gives VK_ERROR_DEVICE_LOST; host, device: no memory;
+ * unknown: VK_ERROR_UNKNOWN; timeout: VK_TIMEOUT from then on. */
 tn_status tn__vk_api_faults(const tn_host *host, vk_api *api, const char *text);
 /* Whether this call of an entry is struck; then its result stands in for the driver's. */
 bool tn__vk_struck(vk_api *api, vk_entry entry, VkResult *out);

@@ -85,7 +85,7 @@ static tn_status bad_fault(const tn_host *host, const char *text)
     return VK_FAIL_ARGUMENT(host, TN_STATUS_INVALID, "vulkan.fault", "uri",
                             "uri has fault=\"%s\"; it is at most %d of ENTRY:N:WHAT joined by +, "
                             "ENTRY a Vulkan entry with a result such as vkQueueSubmit, N its call "
-                            "from 1 on, WHAT lost, host or device",
+                            "from 1 on, WHAT lost, host, device, unknown or timeout",
                             text, VK_FAULTS);
 }
 
@@ -111,6 +111,10 @@ tn_status tn__vk_api_faults(const tn_host *host, vk_api *api, const char *text)
             f.result = VK_ERROR_OUT_OF_HOST_MEMORY;
         else if (n == 6 && memcmp(at, "device", n) == 0)
             f.result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
+        else if (n == 7 && memcmp(at, "unknown", n) == 0)
+            f.result = VK_ERROR_UNKNOWN;
+        else if (n == 7 && memcmp(at, "timeout", n) == 0)
+            f.result = VK_TIMEOUT;
         else
             return bad_fault(host, text);
         api->fault[api->faults++] = f;
@@ -127,9 +131,12 @@ bool tn__vk_struck(vk_api *api, vk_entry entry, VkResult *out)
     pthread_mutex_lock(&api->lock);
     for (uint32_t i = 0; i < api->faults; ++i) {
         vk_fault *f = &api->fault[i];
-        if (f->entry == (uint32_t)entry && f->left != 0 && --f->left == 0) {
+        if (f->entry != (uint32_t)entry || f->left == 0)
+            continue;
+        if (--f->left == 0) {
             *out = f->result;
             struck = true;
+            f->left = f->result == VK_TIMEOUT; /* a hang lasts */
         }
     }
     pthread_mutex_unlock(&api->lock);

@@ -54,11 +54,9 @@ static bool find_span(vk_plan *p, const tn_op *op, uint32_t i, tn_k_why *why)
     const tn_tensor *t = &tn_k_find(op, o->item[i].role)->tensor;
     uint32_t bytes = tn_k_elem_bytes(t->dtype);
     int64_t low = 0, high = 0;
-    if ((o->item[i].flags & TN_ARG_PACKED) != 0 || t->layout != TN_LAYOUT_STRIDED)
+    if ((o->item[i].flags & TN_ARG_PACKED) != 0 || t->layout != TN_LAYOUT_STRIDED || bytes == 0)
         return refuse(why, "vulkan.packed", "args",
-                      "no kernel of a Vulkan device takes packed operands or blocks");
-    if (bytes == 0)
-        return refuse(why, "vulkan.dtype", "args", "no kernel of a Vulkan device has this type");
+                      "no kernel of a Vulkan device takes packed operands, blocks or parts of bytes");
     p->span[i].unit_bytes = bytes < 4 ? bytes : 4;
     for (uint32_t d = 0; d < t->rank; ++d) {
         if (t->dim[d] == 0)

@@ -11,6 +11,7 @@ static const struct {
     const char *library, *use, *install;
 } wanted[] = {
     {"libhwloc.so.15", "topology of the cpu device", "apt-get install libhwloc15"},
+    {"libvulkan.so.1", "Vulkan devices", "apt-get install libvulkan1 mesa-vulkan-drivers"},
     {"peers/peer_openblas.so", "OpenBLAS in tenon bench",
      "apt-get install libopenblas-pthread-dev && ./run --setup"},
     {"peers/peer_blis.so", "BLIS in tenon bench",
@@ -57,6 +58,17 @@ int tool_doctor(int argc, char **argv)
     if (tn_runtime_create(NULL, &rt) != TN_OK)
         return tool_error("the runtime could not be made");
     size_t n = tn_runtime_device_count(rt);
+    size_t vulkan = 0;
+    for (size_t i = 0; i < n; ++i) {
+        tn_device_info info = {.head = TN_INIT(tn_device_info)};
+        vulkan += tn_runtime_device_info(rt, i, &info) == TN_OK &&
+                  strncmp(info.uri, "vulkan:", 7) == 0;
+    }
+    printf("  %-8s a Vulkan driver\n", vulkan > 0 ? "ok" : "missing");
+    if (vulkan == 0) {
+        printf("           apt-get install mesa-vulkan-drivers, or ./run --drivers\n");
+        ++missing;
+    }
     printf("  %-8s %zu device%s found (tenon info lists them)\n", n > 0 ? "ok" : "missing", n,
            n == 1 ? "" : "s");
     tn_runtime_release(rt);
