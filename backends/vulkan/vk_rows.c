@@ -13,7 +13,13 @@
     ROW(tn__vk_eltwise_exact)                                                                      \
     ROW(tn__vk_copy)                                                                               \
     ROW(tn__vk_cast)                                                                               \
-    ROW(tn__vk_gather)
+    ROW(tn__vk_gather)                                                                             \
+    ROW(tn__vk_concat)                                                                             \
+    ROW(tn__vk_pad)                                                                                \
+    ROW(tn__vk_rope)                                                                               \
+    ROW(tn__vk_conv)                                                                               \
+    ROW(tn__vk_pool)                                                                               \
+    ROW(tn__vk_pool_exact)
 
 #define DECLARE(name) extern const vk_row name;
 ROWS(DECLARE)

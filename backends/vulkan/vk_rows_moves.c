@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of eltwise, copy and gather. */
+/* Rows of eltwise, copy, gather, concat and pad. */
 /* path: api > placement > queue > backend > [kernel] > device */
 #include "vk_rows.h"
 
+#include <kernels/concat/concat.h>
+#include <kernels/concat/concat_glsl.h>
 #include <kernels/copy/copy.h>
 #include <kernels/copy/copy_glsl.h>
 #include <kernels/eltwise/eltwise.h>
 #include <kernels/eltwise/eltwise_glsl.h>
 #include <kernels/gather/gather.h>
 #include <kernels/gather/gather_glsl.h>
+#include <kernels/pad/pad.h>
+#include <kernels/pad/pad_glsl.h>
 
 _Static_assert(VK_MODULE_eltwise_function_19 - VK_MODULE_eltwise_function_6 ==
                    TN_ELTWISE_COS - TN_ELTWISE_RECIP && TN_ELTWISE_RECIP == 6,
@@ -16,6 +20,7 @@ _Static_assert(VK_MODULE_eltwise_function_19 - VK_MODULE_eltwise_function_6 ==
 _Static_assert(TN_ELTWISE_CLAMP == 21 && TN_ELTWISE_ADD == 64 && TN_ELTWISE_LESS_EQUAL == 72 &&
                    TN_ELTWISE_FMA == 128 && TN_ELTWISE_WHERE == 129,
                "eltwise_kinds.glsl has these numbers");
+_Static_assert(TN_PAD_EDGE == 1 && TN_PAD_REFLECT == 2, "pad.comp has these numbers");
 _Static_assert(TN_F64 == 1 && TN_F32 == 2 && TN_F16 == 4 && TN_BF16 == 5 && TN_S64 == 10 &&
                    TN_S32 == 11 && TN_S8 == 12 && TN_U8 == 13 && TN_BOOL == 16,
                "prelude.glsl has these numbers");
@@ -145,6 +150,68 @@ static bool gather(const void *params, const vk_caps *caps, vk_launch *out, tn_k
     out->bytes = 8.0 * (double)count;
     return true;
 }
+
+static bool concat(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    const tn_k_concat_params *p = params;
+    struct concat_glsl *g = (struct concat_glsl *)(void *)out->param;
+    int64_t count = tn_k_concat_count(p, 0, p->rank);
+    if (count > INT32_MAX / 2)
+        return vk_size_refused(why);
+    g->count = (int)count;
+    g->rank = (int)p->rank;
+    g->axis = (int)p->axis;
+    g->inputs = (int)p->inputs;
+    for (uint32_t d = 0; d < p->rank; ++d) {
+        g->dim[d] = (int)p->dim[d];
+        g->stride[d] = (int)p->stride[d];
+        for (uint32_t i = 0; i < p->inputs; ++i)
+            g->from_stride[i * 8 + d] = (int)p->in[i].stride[d];
+    }
+    for (uint32_t i = 0; i < p->inputs; ++i)
+        g->extent[i] = (int)p->in[i].extent;
+    out->binding[p->inputs] = VK_OPERANDS - 1;
+    out->step[0].module = VK_MODULE_concat;
+    out->step[0].spec[0] = vk_log2(p->elem_bytes);
+    vk_groups_of(caps, (uint64_t)count * (p->elem_bytes == 8 ? 2 : 1), 64, &out->step[0]);
+    out->steps = count != 0;
+    out->bytes = 8.0 * (double)count;
+    return true;
+}
+
+static bool pad(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    const tn_k_pad_params *p = params;
+    struct pad_glsl *g = (struct pad_glsl *)(void *)out->param;
+    int64_t count = tn_k_pad_height(p) * tn_k_pad_width(p);
+    if (count > INT32_MAX / 2)
+        return vk_size_refused(why);
+    g->count = (int)count;
+    g->rank = (int)p->rank;
+    memcpy(g->value, p->value, sizeof p->value);
+    for (uint32_t d = 0; d < p->rank; ++d) {
+        if (p->lo[d] > INT32_MAX / 2 || p->lo[d] < -INT32_MAX / 2)
+            return vk_size_refused(why);
+        g->from_dim[d] = (int)p->from_dim[d];
+        g->from_stride[d] = (int)p->from_stride[d];
+        g->lo[d] = (int)p->lo[d];
+        g->dim[d] = (int)p->dim[d];
+        g->stride[d] = (int)p->stride[d];
+    }
+    out->step[0].module = VK_MODULE_pad;
+    out->step[0].spec[0] = vk_log2(p->elem_bytes);
+    out->step[0].spec[1] = p->mode;
+    vk_groups_of(caps, (uint64_t)count * (p->elem_bytes == 8 ? 2 : 1), 64, &out->step[0]);
+    out->steps = count != 0;
+    out->bytes = 8.0 * (double)count;
+    return true;
+}
+
+extern const vk_row tn__vk_concat, tn__vk_pad;
+const vk_row tn__vk_concat = {
+    .name = "concat_glsl", .kind = TN_OP_CONCAT, .cls = TN_CLASS_EXACT, .make = concat};
+const vk_row tn__vk_pad = {
+    .name = "pad_glsl", .kind = TN_OP_PAD, .cls = TN_CLASS_EXACT, .make = pad};
 
 extern const vk_row tn__vk_eltwise, tn__vk_eltwise_exact, tn__vk_copy, tn__vk_cast, tn__vk_gather;
 const vk_row tn__vk_eltwise = {.name = "eltwise_glsl",

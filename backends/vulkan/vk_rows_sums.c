@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of softmax, norm and reduce: a workgroup of 64 lanes a row. */
+/* Rows of softmax, norm and reduce, a workgroup of 64 lanes a row; batch norm and rope. */
 /* path: api > placement > queue > backend > [kernel] > device */
 #include "vk_rows.h"
 
 #include <kernels/norm/norm.h>
+#include <kernels/norm/norm_batch_glsl.h>
 #include <kernels/norm/norm_glsl.h>
 #include <kernels/reduce/reduce.h>
 #include <kernels/reduce/reduce_glsl.h>
+#include <kernels/rope/rope.h>
+#include <kernels/rope/rope_glsl.h>
 #include <kernels/softmax/softmax.h>
 #include <kernels/softmax/softmax_glsl.h>
 
@@ -45,12 +48,68 @@ static bool softmax(const void *params, const vk_caps *caps, vk_launch *out, tn_
     return true;
 }
 
+static bool norm_batch(const tn_k_norm_params *p, const vk_caps *caps, vk_launch *out,
+                       tn_k_why *why)
+{
+    struct norm_batch_glsl *g = (struct norm_batch_glsl *)(void *)out->param;
+    if (!vk_grid(&p->rows, 2, &g->rows, why) || !vk_grid(&p->inner, 2, &g->inner, why))
+        return false;
+    double count = (double)g->rows.count * (double)p->channels * (double)g->inner.count;
+    if (p->channels > INT32_MAX || count > INT32_MAX / 2)
+        return vk_size_refused(why);
+    g->channels = (int)p->channels;
+    g->epsilon = vk_bits(p->epsilon);
+    g->from_channel = (int)p->channel_stride[0];
+    g->to_channel = (int)p->channel_stride[1];
+    g->gamma_stride = (int)p->affine_stride[0];
+    g->beta_stride = (int)p->affine_stride[1];
+    g->stats_which = (int)p->stats_stride[0];
+    g->stats_stride = (int)p->stats_stride[1];
+    out->step[0].module = VK_MODULE_norm_batch;
+    out->step[0].spec[0] = p->gamma_at >= 0;
+    out->step[0].spec[1] = p->beta_at >= 0;
+    vk_groups_of(caps, (uint64_t)count, 64, &out->step[0]);
+    out->steps = count != 0.0;
+    out->flops = 60.0 * count;
+    return true;
+}
+
+static bool rope(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    const tn_k_rope_params *p = params;
+    struct rope_glsl *g = (struct rope_glsl *)(void *)out->param;
+    if (!vk_grid(&p->rows, 3, &g->rows, why))
+        return false;
+    double count = (double)g->rows.count * (double)(p->d - p->half);
+    if (count > INT32_MAX / 2)
+        return vk_size_refused(why);
+    g->d = (int)p->d;
+    g->half_d = (int)p->half;
+    g->a_stride = (int)p->a_stride;
+    g->freq_stride = (int)p->freq_stride;
+    g->out_stride = (int)p->out_stride;
+    out->step[0].module = VK_MODULE_rope;
+    out->step[0].spec[0] = p->from;
+    out->step[0].spec[1] = p->to;
+    out->step[0].spec[2] = p->interleaved;
+    vk_groups_of(caps, (uint64_t)count, 64, &out->step[0]);
+    out->steps = count != 0.0;
+    out->flops = 60.0 * count;
+    return true;
+}
+
 static bool norm(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
 {
     const tn_k_norm_params *p = params;
     struct norm_glsl *g = (struct norm_glsl *)(void *)out->param;
+    if (p->gamma_at >= 0)
+        out->binding[p->gamma_at] = 2;
+    if (p->beta_at >= 0)
+        out->binding[p->beta_at] = 3;
+    if (p->stats_at >= 0)
+        out->binding[p->stats_at] = 4;
     if (p->kind == TN_NORM_BATCH_INFERENCE)
-        return tn_k_refuse(why, "norm.kind_row", "attr.kind", "this row is not for batch norm");
+        return norm_batch(p, caps, out, why);
     if (!vk_grid(&p->rows, 2, &g->rows, why) || !vk_grid(&p->inner, 4, &g->inner, why))
         return false;
     if (p->count > INT32_MAX / 64 || p->channels > INT32_MAX || p->groups > INT32_MAX)
@@ -68,10 +127,6 @@ static bool norm(const void *params, const vk_caps *caps, vk_launch *out, tn_k_w
     spec[2] = p->kind;
     spec[3] = p->gamma_at >= 0 ? p->affine[0] : 0;
     spec[4] = p->beta_at >= 0 ? p->affine[1] : 0;
-    if (p->gamma_at >= 0)
-        out->binding[p->gamma_at] = 2;
-    if (p->beta_at >= 0)
-        out->binding[p->beta_at] = 3;
     out->step[0].module = VK_MODULE_norm;
     vk_groups(caps, (uint64_t)g->rows.count, &out->step[0]);
     out->steps = g->rows.count != 0 && p->count != 0;
@@ -98,7 +153,12 @@ static bool reduce(const void *params, const vk_caps *caps, vk_launch *out, tn_k
     return true;
 }
 
-extern const vk_row tn__vk_softmax, tn__vk_norm, tn__vk_reduce;
+extern const vk_row tn__vk_softmax, tn__vk_norm, tn__vk_reduce, tn__vk_rope;
+const vk_row tn__vk_rope = {.name = "rope_glsl",
+                            .kind = TN_OP_ROPE,
+                            .cls = TN_CLASS_CANONICAL,
+                            .make = rope,
+                            .arithmetic = tn_k_rope_arithmetic};
 const vk_row tn__vk_softmax = {.name = "softmax_glsl",
                                .kind = TN_OP_SOFTMAX,
                                .cls = TN_CLASS_CANONICAL,
