@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A Vulkan device that is lost in any call of its driver: a status, no hang, no crash, and it can be opened again.
- * Likewise without memory, and when work does not end. */
+/* A Vulkan device that is lost in any call of its driver: a status, no hang, no crash, and it can
+ * be opened again. Likewise without memory, and when work does not end. */
 #include "support/vulkan_devices.h"
 
 static const char *const entries[] = {
@@ -21,10 +21,15 @@ static bool in(const char *name, const char *const *list)
 /* Entries without a result, which cannot fail, and those whose result the backend need not have. */
 static bool cannot_fail(const char *name)
 {
-    static const char *const none[] = {"vkGetDeviceProcAddr", "vkGetDeviceQueue", "vkUpdateDescriptorSets",
-                                       "vkFreeMemory", "vkEnumerateDeviceExtensionProperties",
-                                       "vkGetPipelineCacheData", "vkGetQueryPoolResults",
-                                       "vkGetBufferMemoryRequirements", NULL};
+    static const char *const none[] = {"vkGetDeviceProcAddr",
+                                       "vkGetDeviceQueue",
+                                       "vkUpdateDescriptorSets",
+                                       "vkFreeMemory",
+                                       "vkEnumerateDeviceExtensionProperties",
+                                       "vkGetPipelineCacheData",
+                                       "vkGetQueryPoolResults",
+                                       "vkGetBufferMemoryRequirements",
+                                       NULL};
     return strncmp(name, "vkDestroy", 9) == 0 || strncmp(name, "vkCmd", 5) == 0 ||
            strncmp(name, "vkGetPhysicalDevice", 19) == 0 || in(name, none);
 }
@@ -69,7 +74,8 @@ static tn_status work(tn_test_device *d, float *out)
     return st != TN_OK ? st : idle;
 }
 
-/* The status of the first call that fails on a device with this fault; TN_OK: it was not reached. */
+/* The status of the first call that fails on a device with this fault; TN_OK: it was not reached.
+ */
 static tn_status strike(const char *uri, const char *entry, unsigned call, const char *what)
 {
     static float out[32 * 32];
@@ -101,19 +107,23 @@ static void on_device(const char *device, bool staging)
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; ++i) {
         if (cannot_fail(entries[i]))
             continue;
-        unsigned last = strcmp(entries[i], "vkQueueSubmit") == 0 || strcmp(entries[i], "vkWaitSemaphores") == 0 ? 24 : 2;
+        unsigned last =
+            strcmp(entries[i], "vkQueueSubmit") == 0 || strcmp(entries[i], "vkWaitSemaphores") == 0
+                ? 24
+                : 2;
         bool any = false;
         for (unsigned call = 1; call <= last; call += call < 8 ? 1 : 4) {
             tn_status st = strike(uri, entries[i], call, "lost");
             bool at_open = strncmp(entries[i], "vkCreateInstance", 16) == 0 ||
                            strncmp(entries[i], "vkEnumerate", 11) == 0;
-            TN_EXPECT(st == TN_OK || st == (at_open ? TN_STATUS_UNAVAILABLE : TN_STATUS_DEVICE_LOST), "%s:%u on %s: %s",
-                      entries[i], call, uri, tn_status_name(st));
+            TN_EXPECT(st == TN_OK ||
+                          st == (at_open ? TN_STATUS_UNAVAILABLE : TN_STATUS_DEVICE_LOST),
+                      "%s:%u on %s: %s", entries[i], call, uri, tn_status_name(st));
             any = any || st != TN_OK;
             struck += st != TN_OK;
             st = call == 1 ? strike(uri, entries[i], call, "device") : TN_OK;
-            TN_EXPECT(st == TN_OK || st == TN_STATUS_NO_MEMORY, "%s:%u without memory on %s: %s", entries[i], call, uri,
-                      tn_status_name(st));
+            TN_EXPECT(st == TN_OK || st == TN_STATUS_NO_MEMORY, "%s:%u without memory on %s: %s",
+                      entries[i], call, uri, tn_status_name(st));
         }
         if (!any) {
             fprintf(stderr, "%s does not call %s\n", uri, entries[i]);
@@ -147,7 +157,8 @@ TN_TEST(vulkan_loss, injected_by_hal)
             TN_REQUIRE(tn_test_open(all.uri[i], &d), "%s", all.uri[i]);
             TN_REQUIRE(tn_device_inject(d.device, script) == TN_OK);
             tn_status st = work(&d, out);
-            TN_EXPECT(st == TN_STATUS_DEVICE_LOST, "%s at %d: %s", all.uri[i], at, tn_status_name(st));
+            TN_EXPECT(st == TN_STATUS_DEVICE_LOST, "%s at %d: %s", all.uri[i], at,
+                      tn_status_name(st));
             tn_test_close(&d);
         }
 }
@@ -168,8 +179,8 @@ TN_TEST(vulkan_loss, hang)
         for (int n = 0; st == TN_OK && n < 12; ++n)
             st = work(&d, out);
         tn_error_last(&e);
-        TN_EXPECT(st == TN_STATUS_DEVICE_LOST && strcmp(e.reason, "vulkan.hang") == 0, "%s: %s %s", uri,
-                  tn_status_name(st), e.reason);
+        TN_EXPECT(st == TN_STATUS_DEVICE_LOST && strcmp(e.reason, "vulkan.hang") == 0, "%s: %s %s",
+                  uri, tn_status_name(st), e.reason);
         tn_test_close(&d);
     }
 }

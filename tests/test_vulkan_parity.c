@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every op of the list on every Vulkan device that claims CANONICAL, by a kernel of the device itself and under the
- * validation layers: the bits are those of cpu's plain kernels. What a device leaves out is named with its reason. */
+/* Every op of the list on every Vulkan device that claims CANONICAL, by a kernel of the device
+ * itself and under the validation layers: the bits are those of cpu's plain kernels. What a device
+ * leaves out is named with its reason. */
 #include "support/op_problem.h"
 #include "support/vulkan_devices.h"
 
@@ -11,7 +12,8 @@ static const char *const texts[] = {
 };
 
 /* False: the device leaves the op out. */
-static bool one(tn_test_device *plain, tn_test_device *d, const char *uri, const char *text, uint64_t seed)
+static bool one(tn_test_device *plain, tn_test_device *d, const char *uri, const char *text,
+                uint64_t seed)
 {
     problem p, q;
     tn_error e = {0};
@@ -51,13 +53,15 @@ static void on_device(tn_test_device *plain, const char *uri, uint64_t seed)
         tn_error_last(&e);
         fprintf(stderr, "%s runs without validation layers: %s\n", uri, e.text);
         tn_test_close(&d);
-        TN_REQUIRE(strcmp(e.reason, "vulkan.layer") == 0 && vulkan_open(uri, &log, &d), "%s: %s", uri, e.text);
+        TN_REQUIRE(strcmp(e.reason, "vulkan.layer") == 0 && vulkan_open(uri, &log, &d), "%s: %s",
+                   uri, e.text);
     }
     for (size_t t = 0; t < sizeof texts / sizeof texts[0]; ++t)
         *(one(plain, &d, uri, texts[t], seed + t) ? &ran : &skipped) += 1;
     uint32_t pipelines = atomic_load(&log.pipelines), complaints = atomic_load(&log.complaints);
-    fprintf(stderr, "%s: %u cases of %zu ran%s, %u left out, %u pipelines, %u complaints\n", uri, ran,
-            sizeof texts / sizeof texts[0], layers ? " under validation layers" : "", skipped, pipelines, complaints);
+    fprintf(stderr, "%s: %u cases of %zu ran%s, %u left out, %u pipelines, %u complaints\n", uri,
+            ran, sizeof texts / sizeof texts[0], layers ? " under validation layers" : "", skipped,
+            pipelines, complaints);
     TN_EXPECT(ran > 0, "%s ran nothing", uri);
     TN_EXPECT(pipelines > 0 && pipelines <= PIPELINES_MOST, "%s made %u pipelines", uri, pipelines);
     TN_EXPECT(complaints == 0, "%s: %u complaints", uri, complaints);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Four threads on all Vulkan drivers at once, each with a queue of its own: right results all the time, a clean end.
- * 3 seconds; 60 with TENON_TEST_FULL=1. */
+/* Four threads on all Vulkan drivers at once, each with a queue of its own: right results all the
+ * time, a clean end. 3 seconds; 60 with TENON_TEST_FULL=1. */
 #include "support/op_problem.h"
 #include "support/vulkan_devices.h"
 
@@ -85,8 +85,8 @@ TN_TEST(vulkan_threads, four_at_once)
     for (uint32_t i = 0; i < THREADS; ++i) {
         pthread_join(w[i].thread, NULL);
         fprintf(stderr, "%s: %u rounds\n", w[i].uri, w[i].rounds);
-        TN_EXPECT(w[i].rounds > 0 && w[i].wrong == 0, "%s: %u of %u rounds were wrong", w[i].uri, w[i].wrong,
-                  w[i].rounds);
+        TN_EXPECT(w[i].rounds > 0 && w[i].wrong == 0, "%s: %u of %u rounds were wrong", w[i].uri,
+                  w[i].wrong, w[i].rounds);
         tn_queue_release(w[i].d.queue);
     }
     for (uint32_t i = 0; i < all.count; ++i)

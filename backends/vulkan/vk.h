@@ -59,7 +59,8 @@ tn_status tn__vk_api_faults(const tn_host *host, vk_api *api, const char *text);
 /* Whether this call of an entry is struck; then its result stands in for the driver's. */
 bool tn__vk_struck(vk_api *api, vk_entry entry, VkResult *out);
 const char *tn__vk_entry_name(uint32_t entry); /* NULL behind the last */
-/* A call that has a result, by way of the faults; for entries without one there is nothing to say. */
+/* A call that has a result, by way of the faults; for entries without one there is nothing to say.
+ */
 #define VK_CALL(api, name, ...)                                                                    \
     __extension__({                                                                                \
         VkResult vk_call_result;                                                                   \
@@ -70,11 +71,11 @@ const char *tn__vk_entry_name(uint32_t entry); /* NULL behind the last */
 
 /* ---- devices ---- */
 enum {
-    VK_OPERANDS = 8,  /* bindings of operands, then workspace and params */
+    VK_OPERANDS = 8, /* bindings of operands, then workspace and params */
     VK_BINDINGS = VK_OPERANDS + 2,
-    VK_PUSH = 12,     /* uints: where operands and workspace begin, then the first group */
-    VK_SPECS = 16,    /* specialisation constants of a pipeline */
-    VK_STEPS = 4,     /* dispatches of a plan */
+    VK_PUSH = 12,  /* uints: where operands and workspace begin, then the first group */
+    VK_SPECS = 16, /* specialisation constants of a pipeline */
+    VK_STEPS = 4,  /* dispatches of a plan */
     VK_PARAM_INTS = 256
 };
 /* How a module's FMA is made: docs/NUMERICS.md section 10. */
@@ -98,8 +99,8 @@ typedef struct vk_caps {
     VkPhysicalDeviceType type;
     uint32_t vendor_id, device_id, api_version;
     bool float64, budget, unified, divides; /* divides: as IEEE does, found out at open */
-    uint64_t range_bytes;  /* of one operand: maxStorageBufferRange */
-    uint64_t offset_align; /* of what a descriptor begins at */
+    uint64_t range_bytes;                   /* of one operand: maxStorageBufferRange */
+    uint64_t offset_align;                  /* of what a descriptor begins at */
     uint64_t atom_bytes, largest_bytes, heap_bytes;
     uint32_t groups[3], invocations, shared_bytes, subgroup;
     double tick_ns; /* of a timestamp; 0: none */
@@ -121,15 +122,15 @@ typedef struct vk_device {
     VkQueue queue;
     pthread_mutex_t queue_lock; /* guards: submits to queue */
     vk_caps caps;
-    vk_fma fma;        /* of CANONICAL rows */
-    bool canonical;     /* so is the rest of its arithmetic; else refused says which probe failed */
+    vk_fma fma;     /* of CANONICAL rows */
+    bool canonical; /* so is the rest of its arithmetic; else refused says which probe failed */
     char refused[160];
     bool validate, staging;
     uint64_t hang_ns; /* a batch that takes longer means that the device hangs */
     VkDescriptorSetLayout set_layout;
     VkPipelineLayout layout;
     VkPipelineCache cache;
-    char cache_path[512]; /* "": kept in memory alone */
+    char cache_path[512];          /* "": kept in memory alone */
     pthread_mutex_t pipeline_lock; /* guards: pipelines, pipeline_count */
     vk_pipeline *pipelines;
     uint32_t pipeline_count;
@@ -139,7 +140,8 @@ typedef struct vk_device {
     uint32_t memory_type[2]; /* of device memory, of memory that the host reads and writes */
     VkMemoryPropertyFlags memory_flags[2];
     atomic_bool lost;
-    atomic_bool abandoned; /* work that never ended may still use what it was given: nothing is freed */
+    atomic_bool
+        abandoned; /* work that never ended may still use what it was given: nothing is freed */
 } vk_device;
 
 /* Says to hal that the device is lost, once; returns DEVICE_LOST with its error recorded. */

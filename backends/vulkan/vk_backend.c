@@ -75,9 +75,10 @@ static tn_status number(const tn_host *host, const char *key, const char *value,
     char *end = NULL;
     unsigned long long n = strtoull(value, &end, 10);
     if (value[0] < '0' || value[0] > '9' || *end != '\0' || n > high)
-        return VK_FAIL_ARGUMENT(host, TN_STATUS_INVALID, "vulkan.option", "uri",
-                                "uri has %s=\"%s\"; %s of a Vulkan device is a number from 0 to %llu",
-                                key, value, key, (unsigned long long)high);
+        return VK_FAIL_ARGUMENT(
+            host, TN_STATUS_INVALID, "vulkan.option", "uri",
+            "uri has %s=\"%s\"; %s of a Vulkan device is a number from 0 to %llu", key, value, key,
+            (unsigned long long)high);
     *out = n;
     return TN_OK;
 }
@@ -120,10 +121,11 @@ static tn_status parse(vk_device *d, const char *arg, char *which, size_t bytes,
     if (n == 0)
         snprintf(which, bytes, "0");
     else if (n >= bytes)
-        return VK_FAIL_ARGUMENT(d->host, TN_STATUS_INVALID, "vulkan.arg", "uri",
-                                "uri has \"%.*s\" behind vulkan:; a number or a name of at most %zu "
-                                "characters is allowed",
-                                (int)(n < 80 ? n : 80), at, bytes - 1);
+        return VK_FAIL_ARGUMENT(
+            d->host, TN_STATUS_INVALID, "vulkan.arg", "uri",
+            "uri has \"%.*s\" behind vulkan:; a number or a name of at most %zu "
+            "characters is allowed",
+            (int)(n < 80 ? n : 80), at, bytes - 1);
     else
         snprintf(which, bytes, "%.*s", (int)n, at);
     at += n;

@@ -79,12 +79,13 @@ static tn_status choose(vk_device *d, const char *which)
             size_t n = strlen(names);
             snprintf(names + n, sizeof names - n, "%s%s", n > 0 ? ", " : "", found[i].caps.uri);
         }
-        st = VK_FAIL_ARGUMENT(d->host, TN_STATUS_UNAVAILABLE, "vulkan.device", "uri",
-                              "uri names the Vulkan device \"%s\"; there are %u, counted from 0: %s",
-                              which, count, count != 0 ? names : "none");
+        st =
+            VK_FAIL_ARGUMENT(d->host, TN_STATUS_UNAVAILABLE, "vulkan.device", "uri",
+                             "uri names the Vulkan device \"%s\"; there are %u, counted from 0: %s",
+                             which, count, count != 0 ? names : "none");
     } else if (st == TN_OK && found[at].refused != NULL) {
-        st = VK_FAIL_ARGUMENT(d->host, TN_STATUS_UNAVAILABLE, "vulkan.refused", "uri",
-                              "%s %s", found[at].caps.name, found[at].refused);
+        st = VK_FAIL_ARGUMENT(d->host, TN_STATUS_UNAVAILABLE, "vulkan.refused", "uri", "%s %s",
+                              found[at].caps.name, found[at].refused);
     } else if (st == TN_OK) {
         d->physical = found[at].physical;
         d->caps = found[at].caps;
@@ -166,15 +167,15 @@ static tn_status make_layouts(vk_device *d)
 {
     VkDescriptorSetLayoutBinding binding[VK_BINDINGS];
     for (uint32_t i = 0; i < VK_BINDINGS; ++i)
-        binding[i] = (VkDescriptorSetLayoutBinding){
-            .binding = i,
-            .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-            .descriptorCount = 1,
-            .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
-    VkDescriptorSetLayoutCreateInfo set = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-        .bindingCount = VK_BINDINGS,
-        .pBindings = binding};
+        binding[i] =
+            (VkDescriptorSetLayoutBinding){.binding = i,
+                                           .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                           .descriptorCount = 1,
+                                           .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
+    VkDescriptorSetLayoutCreateInfo set = {.sType =
+                                               VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+                                           .bindingCount = VK_BINDINGS,
+                                           .pBindings = binding};
     VkResult r =
         VK_CALL(&d->api, vkCreateDescriptorSetLayout, d->device, &set, NULL, &d->set_layout);
     if (r != VK_SUCCESS) {

@@ -49,11 +49,12 @@ static bool within_budget(const vk_device *d, uint64_t bytes)
 
 static tn_status no_memory(const vk_device *d, uint64_t bytes)
 {
-    return VK_FAIL_ARGUMENT(d->host, TN_STATUS_NO_MEMORY, "buffer.memory", "desc.bytes",
-                            "desc.bytes is %llu, which the Vulkan device has no memory for (%llu of "
-                            "%llu are taken); free something or ask for less",
-                            (unsigned long long)bytes, (unsigned long long)d->memory_used,
-                            (unsigned long long)d->caps.heap_bytes);
+    return VK_FAIL_ARGUMENT(
+        d->host, TN_STATUS_NO_MEMORY, "buffer.memory", "desc.bytes",
+        "desc.bytes is %llu, which the Vulkan device has no memory for (%llu of "
+        "%llu are taken); free something or ask for less",
+        (unsigned long long)bytes, (unsigned long long)d->memory_used,
+        (unsigned long long)d->caps.heap_bytes);
 }
 
 /* With the lock. */
@@ -167,7 +168,8 @@ tn_status tn__vk_memory_take(vk_device *d, uint32_t kind, uint64_t bytes, uint64
     pthread_mutex_lock(&d->memory_lock);
     if (held <= BLOCK_BYTES / 2)
         for (b = d->blocks; b != NULL; b = b->next)
-            if (b->kind == kind && b->bytes == BLOCK_BYTES && take_range(d, b, held, align, &offset))
+            if (b->kind == kind && b->bytes == BLOCK_BYTES &&
+                take_range(d, b, held, align, &offset))
                 break;
     if (b == NULL) {
         uint64_t size = held <= BLOCK_BYTES / 2 ? (uint64_t)BLOCK_BYTES : held;

@@ -49,16 +49,16 @@ tn_status tn__vk_instance(const tn_host *host, vk_api *api, bool validate, VkIns
         return VK_FAIL_ARGUMENT(host, TN_STATUS_UNAVAILABLE, "vulkan.layer", "uri",
                                 "uri has validate=1 and the layer is not there: apt-get install "
                                 "vulkan-validationlayers");
-    if (validate &&
-        (has_instance_extension(api, NULL, VK_EXT_DEBUG_UTILS_EXTENSION_NAME) ||
-         has_instance_extension(api, layers[0], VK_EXT_DEBUG_UTILS_EXTENSION_NAME)))
+    if (validate && (has_instance_extension(api, NULL, VK_EXT_DEBUG_UTILS_EXTENSION_NAME) ||
+                     has_instance_extension(api, layers[0], VK_EXT_DEBUG_UTILS_EXTENSION_NAME)))
         extension[extensions++] = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
     VkValidationFeaturesEXT features = {
         .sType = VK_STRUCTURE_TYPE_VALIDATION_FEATURES_EXT,
         .enabledValidationFeatureCount = 1,
         .pEnabledValidationFeatures = enable,
     };
-    if (validate && has_instance_extension(api, layers[0], VK_EXT_VALIDATION_FEATURES_EXTENSION_NAME))
+    if (validate &&
+        has_instance_extension(api, layers[0], VK_EXT_VALIDATION_FEATURES_EXTENSION_NAME))
         extension[extensions++] = VK_EXT_VALIDATION_FEATURES_EXTENSION_NAME;
     VkApplicationInfo app = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
                              .pApplicationName = "tenon",
@@ -240,7 +240,8 @@ tn_status tn__vk_physical(const tn_host *host, const vk_api *api, VkInstance ins
 {
     VkPhysicalDevice list[VK_DEVICES];
     uint32_t count = VK_DEVICES;
-    VkResult r = VK_CALL((vk_api *)(uintptr_t)api, vkEnumeratePhysicalDevices, instance, &count, list);
+    VkResult r =
+        VK_CALL((vk_api *)(uintptr_t)api, vkEnumeratePhysicalDevices, instance, &count, list);
     if (r != VK_SUCCESS && r != VK_INCOMPLETE)
         return VK_FAIL(host,
                        r == VK_ERROR_OUT_OF_HOST_MEMORY || r == VK_ERROR_OUT_OF_DEVICE_MEMORY
@@ -275,8 +276,8 @@ void tn__vk_fill_info(const vk_caps *c, tn_device_info *out)
     if (cpu)
         snprintf(out->group, sizeof out->group, "host-cpu");
     else
-        snprintf(out->group, sizeof out->group, "vulkan-%04x-%02x%02x%02x%02x", c->vendor_id & 0xffffu,
-                 c->uuid[0], c->uuid[1], c->uuid[2], c->uuid[3]);
+        snprintf(out->group, sizeof out->group, "vulkan-%04x-%02x%02x%02x%02x",
+                 c->vendor_id & 0xffffu, c->uuid[0], c->uuid[1], c->uuid[2], c->uuid[3]);
     out->kind = cpu ? TN_KIND_CPU : TN_KIND_GPU;
     out->flags = TN_DEVICE_ASYNC;
     out->memory_bytes = c->heap_bytes;

@@ -52,8 +52,8 @@ static unsigned char *load(vk_device *d, uint64_t *out_bytes)
         memcmp(h.uuid, want.uuid, sizeof h.uuid) == 0 &&
         memcmp(h.driver, want.driver, sizeof h.driver) == 0)
         blob = tn__vk_alloc(d->host, h.bytes);
-    if (blob != NULL && (read(fd, blob, h.bytes) != (ssize_t)h.bytes ||
-                         sum_of(blob, h.bytes) != h.sum)) {
+    if (blob != NULL &&
+        (read(fd, blob, h.bytes) != (ssize_t)h.bytes || sum_of(blob, h.bytes) != h.sum)) {
         tn__vk_free(d->host, blob, h.bytes);
         blob = NULL;
         d->host->log(d->host->runtime, 2, "the Vulkan pipeline cache is damaged and is made anew");
@@ -136,8 +136,9 @@ static tn_status make(vk_device *d, const vk_module *module, vk_pipeline *p)
     VkShaderModuleCreateInfo words = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
                                       .codeSize = module->code[p->fma].bytes,
                                       .pCode = module->code[p->fma].words};
-    tn_status st = tn__vk_result(
-        d, VK_CALL(api, vkCreateShaderModule, d->device, &words, NULL, &code), "vkCreateShaderModule");
+    tn_status st =
+        tn__vk_result(d, VK_CALL(api, vkCreateShaderModule, d->device, &words, NULL, &code),
+                      "vkCreateShaderModule");
     if (st != TN_OK)
         return st;
     for (uint32_t i = 0; i < VK_SPECS; ++i)
@@ -151,8 +152,8 @@ static tn_status make(vk_device *d, const vk_module *module, vk_pipeline *p)
                   .pName = "main",
                   .pSpecializationInfo = &spec},
         .layout = d->layout};
-    VkResult r = VK_CALL(api, vkCreateComputePipelines, d->device, d->cache, 1, &info, NULL,
-                         &p->pipeline);
+    VkResult r =
+        VK_CALL(api, vkCreateComputePipelines, d->device, d->cache, 1, &info, NULL, &p->pipeline);
     api->vkDestroyShaderModule(d->device, code, NULL);
     return tn__vk_result(d, r, "vkCreateComputePipelines");
 }
@@ -166,8 +167,8 @@ tn_status tn__vk_pipeline(vk_device *d, uint32_t module, vk_fma fma, const uint3
         return tn__vk_result(d, VK_ERROR_FEATURE_NOT_PRESENT, "a module of float64");
     pthread_mutex_lock(&d->pipeline_lock);
     vk_pipeline *p = d->pipelines;
-    while (p != NULL && (p->module != module || p->fma != fma ||
-                         memcmp(p->spec, spec, sizeof p->spec) != 0))
+    while (p != NULL &&
+           (p->module != module || p->fma != fma || memcmp(p->spec, spec, sizeof p->spec) != 0))
         p = p->next;
     if (p == NULL) {
         p = tn__vk_alloc(d->host, sizeof *p);

@@ -55,8 +55,9 @@ static bool find_span(vk_plan *p, const tn_op *op, uint32_t i, tn_k_why *why)
     uint32_t bytes = tn_k_elem_bytes(t->dtype);
     int64_t low = 0, high = 0;
     if ((o->item[i].flags & TN_ARG_PACKED) != 0 || t->layout != TN_LAYOUT_STRIDED || bytes == 0)
-        return refuse(why, "vulkan.packed", "args",
-                      "no kernel of a Vulkan device takes packed operands, blocks or parts of bytes");
+        return refuse(
+            why, "vulkan.packed", "args",
+            "no kernel of a Vulkan device takes packed operands, blocks or parts of bytes");
     p->span[i].unit_bytes = bytes < 4 ? bytes : 4;
     for (uint32_t d = 0; d < t->rank; ++d) {
         if (t->dim[d] == 0)
@@ -77,8 +78,8 @@ static bool find_span(vk_plan *p, const tn_op *op, uint32_t i, tn_k_why *why)
 }
 
 /* Whether a row takes the op, and how it would run it; else why not. */
-static bool consider(vk_plan *p, const tn_op *op, const vk_row *row, bool plain,
-                     const char *kernel, uint64_t limit, vk_launch *launch, tn_k_why *no)
+static bool consider(vk_plan *p, const tn_op *op, const vk_row *row, bool plain, const char *kernel,
+                     uint64_t limit, vk_launch *launch, tn_k_why *no)
 {
     const vk_device *d = p->device;
     char name[96];
@@ -133,8 +134,9 @@ static uint64_t estimate(const vk_device *d, bool plain, const vk_launch *l)
     /* Of CPU drivers measured; of others a guess that only orders rows. */
     double flops_ns = cpu ? (plain || d->fma == VK_FMA_NATIVE ? 4.0 : 1.0) : 1000.0;
     double bytes_ns = cpu ? 2.0 : 200.0;
-    return l->steps == 0 ? 0
-                         : (uint64_t)(50000.0 * l->steps + l->flops / flops_ns + l->bytes / bytes_ns);
+    return l->steps == 0
+               ? 0
+               : (uint64_t)(50000.0 * l->steps + l->flops / flops_ns + l->bytes / bytes_ns);
 }
 
 static const vk_row *next_row(const vk_plan *p, uint32_t *at)
@@ -232,12 +234,13 @@ static tn_status fill(vk_device *d, const tn_op *op, const tn_plan_desc *desc, t
                                 "another device",
                                 (int)op->kind);
     if (op->numerics.accumulate != 0 && op->numerics.accumulate != usual_accumulate(op))
-        return VK_FAIL_ARGUMENT(
-            d->host, TN_STATUS_UNSUPPORTED, "kernel.accumulate", "numerics.accumulate",
-            "numerics.accumulate is %s; the kernels of %s on a Vulkan device accumulate in %s here, "
-            "which 0 asks for",
-            tn_dtype_name((tn_dtype)op->numerics.accumulate), p->op->name,
-            tn_dtype_name((tn_dtype)usual_accumulate(op)));
+        return VK_FAIL_ARGUMENT(d->host, TN_STATUS_UNSUPPORTED, "kernel.accumulate",
+                                "numerics.accumulate",
+                                "numerics.accumulate is %s; the kernels of %s on a Vulkan device "
+                                "accumulate in %s here, "
+                                "which 0 asks for",
+                                tn_dtype_name((tn_dtype)op->numerics.accumulate), p->op->name,
+                                tn_dtype_name((tn_dtype)usual_accumulate(op)));
     if (!p->op->params(op, p->params, &why))
         return unsupported(d, op, p->op->name, &why);
     const char *kernel = desc != NULL ? desc->kernel : NULL;

@@ -26,9 +26,9 @@ typedef struct vk_queue {
     pthread_t thread;
     /* the thread's own */
     VkSemaphore timeline;
-    uint64_t value;               /* signalled by the newest submit */
-    vk_batch *batch[VK_SLOTS];    /* made when first needed */
-    uint32_t first, flying;       /* of batch: the oldest in flight, and how many are */
+    uint64_t value;            /* signalled by the newest submit */
+    vk_batch *batch[VK_SLOTS]; /* made when first needed */
+    uint32_t first, flying;    /* of batch: the oldest in flight, and how many are */
     vk_buffer staging;
 } vk_queue;
 
@@ -38,10 +38,10 @@ static tn_status submit_batch(vk_queue *q, vk_batch *b)
 {
     vk_device *d = q->device;
     b->value = q->value + 1;
-    VkTimelineSemaphoreSubmitInfo times = {
-        .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
-        .signalSemaphoreValueCount = 1,
-        .pSignalSemaphoreValues = &b->value};
+    VkTimelineSemaphoreSubmitInfo times = {.sType =
+                                               VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
+                                           .signalSemaphoreValueCount = 1,
+                                           .pSignalSemaphoreValues = &b->value};
     VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
                          .pNext = &times,
                          .commandBufferCount = 1,

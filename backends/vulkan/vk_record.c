@@ -15,22 +15,21 @@ tn_status tn__vk_batch_create(vk_device *d, vk_batch *b)
     tn_status st = tn__vk_result(d, r, "vkCreateCommandPool");
     if (st != TN_OK)
         return st;
-    VkCommandBufferAllocateInfo commands = {
-        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
-        .commandPool = b->pool,
-        .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
-        .commandBufferCount = 1};
-    st = tn__vk_result(d,
-                       VK_CALL(api, vkAllocateCommandBuffers, d->device, &commands, &b->commands),
-                       "vkAllocateCommandBuffers");
+    VkCommandBufferAllocateInfo commands = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+                                            .commandPool = b->pool,
+                                            .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+                                            .commandBufferCount = 1};
+    st =
+        tn__vk_result(d, VK_CALL(api, vkAllocateCommandBuffers, d->device, &commands, &b->commands),
+                      "vkAllocateCommandBuffers");
     if (st != TN_OK)
         return st;
     VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_SETS * VK_BINDINGS};
-    VkDescriptorPoolCreateInfo descriptors = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-        .maxSets = VK_SETS,
-        .poolSizeCount = 1,
-        .pPoolSizes = &size};
+    VkDescriptorPoolCreateInfo descriptors = {.sType =
+                                                  VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+                                              .maxSets = VK_SETS,
+                                              .poolSizeCount = 1,
+                                              .pPoolSizes = &size};
     r = VK_CALL(api, vkCreateDescriptorPool, d->device, &descriptors, NULL, &b->descriptors);
     if (r != VK_SUCCESS)
         b->descriptors = VK_NULL_HANDLE;
@@ -150,10 +149,10 @@ static void record_run(vk_device *d, vk_batch *b, const tn_work *w)
                                     &info[p->launch.binding[i]]) /
                                p->span[i].unit_bytes);
     if (p->launch.workspace_bytes != 0)
-        push[VK_OPERANDS] = (uint32_t)(bind(d, w->workspace, w->workspace_offset,
-                                            p->launch.workspace_bytes, w->workspace_offset,
-                                            &info[VK_OPERANDS]) /
-                                       sizeof(uint32_t));
+        push[VK_OPERANDS] =
+            (uint32_t)(bind(d, w->workspace, w->workspace_offset, p->launch.workspace_bytes,
+                            w->workspace_offset, &info[VK_OPERANDS]) /
+                       sizeof(uint32_t));
     VkDescriptorSet set = b->set[b->sets_used++];
     VkWriteDescriptorSet write = {.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
                                   .dstSet = set,

@@ -15,15 +15,31 @@
 #include <kernels/pad/pad_glsl.h>
 
 _Static_assert(VK_MODULE_eltwise_function_19 - VK_MODULE_eltwise_function_6 ==
-                   TN_ELTWISE_COS - TN_ELTWISE_RECIP && TN_ELTWISE_RECIP == 6,
+                       TN_ELTWISE_COS - TN_ELTWISE_RECIP &&
+                   TN_ELTWISE_RECIP == 6,
                "eltwise_function.comp has these variants, in this order");
-_Static_assert(TN_ELTWISE_CLAMP == 21 && TN_ELTWISE_ADD == 64 && TN_ELTWISE_LESS_EQUAL == 72 &&
-                   TN_ELTWISE_FMA == 128 && TN_ELTWISE_WHERE == 129,
+_Static_assert(TN_ELTWISE_CLAMP == 21 && TN_ELTWISE_ADD == 64 && TN_ELTWISE_DIV == 67 &&
+                   TN_ELTWISE_EQUAL == 70 && TN_ELTWISE_LESS_EQUAL == 72 && TN_ELTWISE_FMA == 128 &&
+                   TN_ELTWISE_WHERE == 129,
                "eltwise_kinds.glsl has these numbers");
 _Static_assert(TN_PAD_EDGE == 1 && TN_PAD_REFLECT == 2, "pad.comp has these numbers");
 _Static_assert(TN_F64 == 1 && TN_F32 == 2 && TN_F16 == 4 && TN_BF16 == 5 && TN_S64 == 10 &&
                    TN_S32 == 11 && TN_S8 == 12 && TN_U8 == 13 && TN_BOOL == 16,
                "prelude.glsl has these numbers");
+
+/* What a pipeline is specialised for: 0 for the cheap kinds, which share one. */
+static uint32_t own_pipeline(uint32_t kind)
+{
+    switch (kind) {
+    case TN_ELTWISE_SCALE:
+    case TN_ELTWISE_DIV:
+    case TN_ELTWISE_FMA:
+    case TN_ELTWISE_WHERE:
+        return kind;
+    default:
+        return tn_k_eltwise_is_compare(kind) ? (uint32_t)TN_ELTWISE_EQUAL : 0;
+    }
+}
 
 static bool eltwise_any(const tn_k_eltwise_params *p, const vk_caps *caps, vk_launch *out,
                         tn_k_why *why)
@@ -34,7 +50,8 @@ static bool eltwise_any(const tn_k_eltwise_params *p, const vk_caps *caps, vk_la
         return false;
     g->a = vk_bits(p->a);
     g->b = vk_bits(p->b);
-    spec[0] = p->kind;
+    g->kind = (int)p->kind;
+    spec[0] = own_pipeline(p->kind);
     spec[1] = p->dtype;
     spec[2] = p->inputs;
     spec[3] = vk_grid_dense(&p->grid, p->inputs + 1);

@@ -10,7 +10,8 @@
 
 enum { POSTS = 6, FIRST_POST = 4 /* binding of the first operand of a step */ };
 
-_Static_assert(TN_POST_BIAS == 1 && TN_POST_GELU == 7 && TN_POST_SILU == 9, "post.glsl has these numbers");
+_Static_assert(TN_POST_BIAS == 1 && TN_POST_GELU == 7 && TN_POST_SILU == 9,
+               "post.glsl has these numbers");
 _Static_assert(sizeof(struct matmul_glsl) <= sizeof(int32_t) * VK_PARAM_INTS, "params do not fit");
 
 static bool computes(uint32_t type)
@@ -128,8 +129,11 @@ static bool attention(const void *params, const vk_caps *caps, vk_launch *out, t
 {
     const tn_k_attention_params *p = params;
     struct attention_glsl *g = (struct attention_glsl *)(void *)out->param;
-    static const uint8_t place[TN_K_ATT_OPERANDS] = {
-        [TN_K_ATT_Q] = 0, [TN_K_ATT_K] = 1, [TN_K_ATT_V] = 2, [TN_K_ATT_OUT] = 3, [TN_K_ATT_MASK] = 4};
+    static const uint8_t place[TN_K_ATT_OPERANDS] = {[TN_K_ATT_Q] = 0,
+                                                     [TN_K_ATT_K] = 1,
+                                                     [TN_K_ATT_V] = 2,
+                                                     [TN_K_ATT_OUT] = 3,
+                                                     [TN_K_ATT_MASK] = 4};
     for (uint32_t i = TN_K_ATT_SINKS; i < TN_K_ATT_OPERANDS; ++i)
         if (p->slot[i] != 0)
             return tn_k_refuse(why, "attention.operand", "args",
@@ -174,9 +178,9 @@ static bool attention(const void *params, const vk_caps *caps, vk_launch *out, t
     uint32_t mask = p->mask == TN_K_ATT_NO_MASK     ? 0
                     : p->mask == TN_K_ATT_BOOL_MASK ? (uint32_t)TN_BOOL
                                                     : (uint32_t)TN_F32;
-    out->step[0] = (vk_step){.module = VK_MODULE_attention_score,
-                             .spec = {p->type[TN_K_ATT_Q], p->type[TN_K_ATT_K], mask,
-                                      p->inner != 0.0f}};
+    out->step[0] =
+        (vk_step){.module = VK_MODULE_attention_score,
+                  .spec = {p->type[TN_K_ATT_Q], p->type[TN_K_ATT_K], mask, p->inner != 0.0f}};
     vk_groups_rows(caps, (uint64_t)blocks * 128, 64, (uint64_t)rows, &out->step[0]);
     out->step[1] = (vk_step){.module = VK_MODULE_attention_weight, .spec = {p->type[TN_K_ATT_V]}};
     vk_groups(caps, (uint64_t)(rows * blocks), &out->step[1]);
@@ -189,7 +193,8 @@ static bool attention(const void *params, const vk_caps *caps, vk_launch *out, t
         out->step[0] = out->step[2];
         out->steps = 1;
     }
-    int64_t turns = p->d + p->d / 64 > p->keys + 4 * blocks ? p->d + p->d / 64 : p->keys + 4 * blocks;
+    int64_t turns =
+        p->d + p->d / 64 > p->keys + 4 * blocks ? p->d + p->d / 64 : p->keys + 4 * blocks;
     out->loops = (uint32_t)(turns + 64);
     out->workspace_bytes = (uint64_t)rows * (uint64_t)blocks * 130u * sizeof(uint32_t);
     out->flops = 2.0 * (double)rows * (double)p->keys * (double)(p->d + p->dv);

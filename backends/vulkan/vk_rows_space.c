@@ -111,8 +111,8 @@ static bool conv(const void *params, const vk_caps *caps, vk_launch *out, tn_k_w
     /* Of k, those of taps and chunks, and the second way through a chunk. */
     int64_t turns = taps * p->cg + taps * 6 + taps * p->cg / 64 + 1024;
     out->loops = turns > UINT32_MAX ? UINT32_MAX : (uint32_t)turns;
-    out->flops = 2.0 * (double)pixels * (double)p->groups * (double)p->kg * (double)taps *
-                 (double)p->cg;
+    out->flops =
+        2.0 * (double)pixels * (double)p->groups * (double)p->kg * (double)taps * (double)p->cg;
     return true;
 }
 
@@ -142,7 +142,8 @@ static bool pool(const void *params, const vk_caps *caps, vk_launch *out, tn_k_w
     else
         vk_groups(caps, (uint64_t)count, &out->step[0]);
     out->steps = count != 0;
-    int64_t turns = most ? taps * 4 + 8 : taps / 16 + taps / 512 + 64 + p->window[0] + p->window[1] + p->window[2];
+    int64_t turns = most ? taps * 4 + 8
+                         : taps / 16 + taps / 512 + 64 + p->window[0] + p->window[1] + p->window[2];
     out->loops = turns > UINT32_MAX ? UINT32_MAX : (uint32_t)turns;
     out->flops = (double)count * (double)taps * 8.0;
     return true;

@@ -4,7 +4,6 @@
 #include "vk_rows.h"
 
 #include <kernels/norm/norm.h>
-#include <kernels/norm/norm_batch_glsl.h>
 #include <kernels/norm/norm_glsl.h>
 #include <kernels/reduce/reduce.h>
 #include <kernels/reduce/reduce_glsl.h>

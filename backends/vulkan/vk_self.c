@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a device's own arithmetic is, asked when it is opened: drivers do not tell, or tell less than
- * they do. The inputs are those of hal's probe. */
+/* What a device's own arithmetic is, asked when it is opened: drivers do not tell, or tell less
+ * than they do. The inputs are those of hal's probe. */
 /* path: api > placement > queue > [backend] > kernel > device */
 #include "vk.h"
 
@@ -28,10 +28,10 @@ static tn_status run(bench *x)
 {
     vk_device *d = x->device;
     uint64_t value = ++x->value;
-    VkTimelineSemaphoreSubmitInfo times = {
-        .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
-        .signalSemaphoreValueCount = 1,
-        .pSignalSemaphoreValues = &value};
+    VkTimelineSemaphoreSubmitInfo times = {.sType =
+                                               VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
+                                           .signalSemaphoreValueCount = 1,
+                                           .pSignalSemaphoreValues = &value};
     VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
                          .pNext = &times,
                          .commandBufferCount = 1,
@@ -116,10 +116,8 @@ static tn_status ask_all(bench *x)
         uint32_t kind, operands;
         float (*expected)(tn_probe_triple);
     } rest[] = {
-        {"add", TN_ELTWISE_ADD, 2, tn_probe_add},
-        {"sub", TN_ELTWISE_SUB, 2, tn_probe_sub},
-        {"mul", TN_ELTWISE_MUL, 2, tn_probe_mul},
-        {"rint", TN_ELTWISE_RINT, 1, tn_probe_rint},
+        {"add", TN_ELTWISE_ADD, 2, tn_probe_add},       {"sub", TN_ELTWISE_SUB, 2, tn_probe_sub},
+        {"mul", TN_ELTWISE_MUL, 2, tn_probe_mul},       {"rint", TN_ELTWISE_RINT, 1, tn_probe_rint},
         {"recip", TN_ELTWISE_RECIP, 1, tn_probe_recip},
     };
     vk_device *d = x->device;

@@ -3,7 +3,7 @@
 #include "kernels/eltwise/eltwise_glsl.h"
 
 layout(local_size_x = 64) in;
-layout(constant_id = 0) const uint KIND = 0u;  /* TN_ELTWISE_* */
+layout(constant_id = 0) const uint KIND = 0u;  /* 0: P.kind, a cheap one */
 layout(constant_id = 1) const uint TYPE = 2u;  /* of the values */
 layout(constant_id = 2) const uint INPUTS = 1u;
 layout(constant_id = 3) const bool DENSE = false;
@@ -57,14 +57,14 @@ void main()
     for (uint n = 0u; n < INPUTS; n++)
         x[n] = value_bits(n, at(n, i));
     if (TYPE == T_S32) {
-        if (KIND >= K_EQUAL && KIND <= K_LESS_EQUAL)
+        if (KIND == K_COMPARE)
             store(0u, i, compare_s32(int(x[0]), int(x[1])) ? 1u : 0u);
         else
             store(2u, i, uint(kind_s32(int(x[0]), int(x[1]))));
         return;
     }
     float f0 = c_widen(TYPE, x[0]), f1 = c_widen(TYPE, x[1]), f2 = c_widen(TYPE, x[2]);
-    if (KIND >= K_EQUAL && KIND <= K_LESS_EQUAL)
+    if (KIND == K_COMPARE)
         store(0u, i, compare_f32(f0, f1) ? 1u : 0u);
     else
         store(c_size(TYPE), i,

@@ -3,6 +3,6 @@
 #include "kernels/common/glsl/grid_glsl.h"
 
 struct eltwise_glsl {
-    int a, b; /* bits of the attributes */
+    int kind, a, b; /* TN_ELTWISE_*; bits of the attributes */
     grid_glsl grid;
 };

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The scalar form of every elementwise kind, by the numbers of tenon/ops.h; KIND is a constant of
- * specialisation, so that a pipeline has its own kind alone. */
-#define K_ADD        64u
-#define K_SUB        65u
-#define K_MUL        66u
-#define K_DIV        67u
-#define K_MAX        68u
-#define K_MIN        69u
-#define K_EQUAL      70u
-#define K_LESS       71u
-#define K_LESS_EQUAL 72u
-#define K_WHERE      129u
+/* The scalar form of every elementwise kind, by the numbers of tenon/ops.h. KIND is a constant of
+ * specialisation where the kind is worth a pipeline of its own; where it is 0 the kind is one of the
+ * cheap ones, which share a pipeline. */
+#define K_DIV     67u
+#define K_COMPARE 70u /* all three */
+#define K_WHERE   129u
 
 /* Right to the last bit: by float64, whose quotient rounded again is the quotient rounded once, or
  * by the device, which was asked when it was opened. */
@@ -62,28 +56,28 @@ float kind_f32(float x, float y, float z, float a, float b)
 {
     if (KIND == 20u || KIND == 128u)
         return FMA(x, KIND == 20u ? a : y, KIND == 20u ? b : z);
-    switch (KIND) {
-    case 1u:
-        return U2F(F2U(x) ^ 0x80000000u);
-    case 2u:
-        return ABS(x);
-    case 3u:
-        return x * x;
-    case 4u:
-        return c_relu(x);
-    case 5u:
-        return RINT(x);
-    case 21u:
-        return c_min(c_max(x, a), b);
-    case K_ADD:
-        return x + y;
-    case K_SUB:
-        return x - y;
-    case K_MUL:
-        return x * y;
-    case K_DIV:
+    if (KIND == K_DIV)
         return kind_div(x, y);
-    case K_MAX:
+    switch (P.kind) {
+    case 1:
+        return U2F(F2U(x) ^ 0x80000000u);
+    case 2:
+        return ABS(x);
+    case 3:
+        return x * x;
+    case 4:
+        return c_relu(x);
+    case 5:
+        return RINT(x);
+    case 21:
+        return c_min(c_max(x, a), b);
+    case 64:
+        return x + y;
+    case 65:
+        return x - y;
+    case 66:
+        return x * y;
+    case 68:
         return c_max(x, y);
     default:
         return c_min(x, y);
@@ -93,16 +87,16 @@ float kind_f32(float x, float y, float z, float a, float b)
 
 int kind_s32(int x, int y)
 {
-    return KIND == K_ADD   ? x + y
-           : KIND == K_SUB ? x - y
-           : KIND == K_MUL ? x * y
-           : KIND == K_MAX ? max(x, y)
-                           : min(x, y);
+    return P.kind == 64   ? x + y
+           : P.kind == 65 ? x - y
+           : P.kind == 66 ? x * y
+           : P.kind == 68 ? max(x, y)
+                          : min(x, y);
 }
 
 bool compare_s32(int x, int y)
 {
-    return KIND == K_EQUAL ? x == y : KIND == K_LESS ? x < y : x <= y;
+    return P.kind == 70 ? x == y : P.kind == 71 ? x < y : x <= y;
 }
 
 /* By integer keys: NaN is equal to nothing and in no order, -0 equals +0. */
@@ -111,6 +105,6 @@ bool compare_f32(float x, float y)
     uint a = F2U(x) & 0x7fffffffu, b = F2U(y) & 0x7fffffffu;
     if (a > 0x7f800000u || b > 0x7f800000u)
         return false;
-    int i = (F2U(x) >> 31) != 0u ? -int(a) : int(a), j = (F2U(y) >> 31) != 0u ? -int(b) : int(b);
-    return KIND == K_EQUAL ? i == j : KIND == K_LESS ? i < j : i <= j;
+    return compare_s32((F2U(x) >> 31) != 0u ? -int(a) : int(a),
+                       (F2U(y) >> 31) != 0u ? -int(b) : int(b));
 }

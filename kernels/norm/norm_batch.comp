@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Batch norm by given statistics: an invocation an element. */
-#include "kernels/norm/norm_batch_glsl.h"
+#include "kernels/norm/norm_glsl.h"
 
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const bool GAMMA = false;

@@ -53,10 +53,8 @@ static inline vulkan_devices find_vulkan(void)
 /* As tn_test_open, with an ear at the log. */
 static inline bool vulkan_open(const char *uri, vulkan_log *log, tn_test_device *out)
 {
-    tn_runtime_desc desc = {.head = TN_INIT(tn_runtime_desc),
-                            .log = vulkan_listen,
-                            .log_self = log,
-                            .log_level = 5};
+    tn_runtime_desc desc = {
+        .head = TN_INIT(tn_runtime_desc), .log = vulkan_listen, .log_self = log, .log_level = 5};
     memset(out, 0, sizeof *out);
     return tn_runtime_create(&desc, &out->runtime) == TN_OK &&
            tn_device_open(out->runtime, uri, &out->device) == TN_OK &&

@@ -61,8 +61,8 @@ int tool_doctor(int argc, char **argv)
     size_t vulkan = 0;
     for (size_t i = 0; i < n; ++i) {
         tn_device_info info = {.head = TN_INIT(tn_device_info)};
-        vulkan += tn_runtime_device_info(rt, i, &info) == TN_OK &&
-                  strncmp(info.uri, "vulkan:", 7) == 0;
+        vulkan +=
+            tn_runtime_device_info(rt, i, &info) == TN_OK && strncmp(info.uri, "vulkan:", 7) == 0;
     }
     printf("  %-8s a Vulkan driver\n", vulkan > 0 ? "ok" : "missing");
     if (vulkan == 0) {
