@@ -4,8 +4,9 @@
 /* path: api > placement > queue > [backend] > kernel > device */
 #include <hal/plugin.h>
 
-/* Drivers compile, look for hardware and start threads before they list anything. */
-static const uint64_t limit_ns = 30u * UINT64_C(1000000000);
+/* Drivers compile, look for hardware and start threads before they list anything: they get three
+ * times what a plugin gets. */
+static const uint64_t usual_limit_ns = 10u * UINT64_C(1000000000);
 
 struct tn__driver {
     struct tn__driver *next;
@@ -67,9 +68,11 @@ tn_status tn__driver_enumerate(tn_runtime *rt, const tn_backend_ops *ops, void *
                                void (*found)(void *token, const tn_device_info *))
 {
     char place[TN__PLUGIN_PATH_BYTES];
+    const char *helper = rt->plugins ? rt->plugins->helper : NULL;
+    uint64_t limit_ns = 3 * (rt->plugins ? rt->plugins->limit_ns : usual_limit_ns);
     tn_status st;
-    if (tn__plugin_helper(place, sizeof(place)))
-        st = tn__driver_probe(place, limit_ns, ops->name, token, found);
+    if (helper || tn__plugin_helper(place, sizeof(place)))
+        st = tn__driver_probe(helper ? helper : place, limit_ns, ops->name, token, found);
     else
         st = tn__fail(TN_STATUS_UNAVAILABLE, "driver.helper", "uri",
                       "the drivers of %s were not tried: there is no helper %s and none beside "

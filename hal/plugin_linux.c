@@ -380,7 +380,7 @@ tn_status tn__driver_probe(const char *helper, uint64_t limit_ns, const char *na
                     "a driver of %s ended the process that listed its devices (%s %d); remove it, "
                     "or keep it out of the list of drivers",
                     name, WIFSIGNALED(status) ? "signal" : "exit code",
-                    WIFSIGNALED(status)  ? WTERMSIG(status)
+                    WIFSIGNALED(status) ? WTERMSIG(status)
                     : WIFEXITED(status) ? WEXITSTATUS(status)
                                         : -1);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every op of the list on every OpenCL device, by a kernel of the device itself: the bits are those of
- * cpu's plain kernels. What a device leaves out is named with its reason. */
+/* Every op of the list on every OpenCL device, by a kernel of the device itself: the bits are those
+ * of cpu's plain kernels. What a device leaves out is named with its reason. */
 #include "support/op_problem.h"
 #include "support/opencl_devices.h"
 

@@ -6,7 +6,7 @@ find_program(TENON_PYTHON NAMES python3)
 if(TENON_OPENCL AND OPENCL_INCLUDE AND TENON_PYTHON)
     # Rows in plain C, and those over wide vectors that are for OpenCL alone.
     file(GLOB rows CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels/*/*.c)
-    list(FILTER rows EXCLUDE REGEX "_(avx2|avx512|avx512bf16|amx|neon|neondot)[_.]|_(ref|op|factors)[.]c$")
+    list(FILTER rows EXCLUDE REGEX "_(avx2|avx512|avx512bf16|amx|neon|neondot)[_.]|_(ref|op|factors|systolic)[.]c$|/systolic/")
     file(GLOB_RECURSE texts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels/*.h ${CMAKE_SOURCE_DIR}/kernels/*.inc
         ${CMAKE_SOURCE_DIR}/kernels/*.cl)
     set(made ${CMAKE_BINARY_DIR}/generated/opencl_rows.c)

@@ -8,49 +8,13 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define CL_TARGET_OPENCL_VERSION        300
+#define CL_TARGET_OPENCL_VERSION          300
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS /* drivers of 1.2 have no newer form of these */
 #include <CL/cl.h>
 
+#include "opencl_entries.h"
 #include <kernels/common/kernel_opencl.h>
 #include <tenon/backend.h>
-
-/* Every entry of the driver that is called: one list. CALL entries return a status, MAKE entries an
- * object and leave the status at their last argument. */
-#define OPENCL_CALL_ENTRIES(X)                                                                     \
-    X(clGetPlatformIDs)                                                                            \
-    X(clGetPlatformInfo)                                                                           \
-    X(clGetDeviceIDs)                                                                              \
-    X(clGetDeviceInfo)                                                                             \
-    X(clReleaseContext)                                                                            \
-    X(clReleaseCommandQueue)                                                                       \
-    X(clReleaseMemObject)                                                                          \
-    X(clBuildProgram)                                                                              \
-    X(clGetProgramInfo)                                                                            \
-    X(clGetProgramBuildInfo)                                                                       \
-    X(clReleaseProgram)                                                                            \
-    X(clReleaseKernel)                                                                             \
-    X(clSetKernelArg)                                                                              \
-    X(clEnqueueNDRangeKernel)                                                                      \
-    X(clEnqueueReadBuffer)                                                                         \
-    X(clEnqueueWriteBuffer)                                                                        \
-    X(clEnqueueCopyBuffer)                                                                         \
-    X(clEnqueueFillBuffer)                                                                         \
-    X(clEnqueueUnmapMemObject)                                                                     \
-    X(clFlush)                                                                                     \
-    X(clFinish)                                                                                    \
-    X(clWaitForEvents)                                                                             \
-    X(clGetEventInfo)                                                                              \
-    X(clGetEventProfilingInfo)                                                                     \
-    X(clReleaseEvent)
-#define OPENCL_MAKE_ENTRIES(X)                                                                     \
-    X(clCreateContext)                                                                             \
-    X(clCreateCommandQueue)                                                                        \
-    X(clCreateBuffer)                                                                              \
-    X(clCreateProgramWithSource)                                                                   \
-    X(clCreateProgramWithBinary)                                                                   \
-    X(clCreateKernel)                                                                              \
-    X(clEnqueueMapBuffer)
 
 enum {
 #define OPENCL_NUMBER(entry) OPENCL_##entry,
@@ -63,20 +27,21 @@ enum {
  * device is as good as gone. */
 typedef struct opencl_driver {
 #define OPENCL_MEMBER(entry) __typeof__(entry) *entry;
-    OPENCL_CALL_ENTRIES(OPENCL_MEMBER) OPENCL_MAKE_ENTRIES(OPENCL_MEMBER)
+    OPENCL_CALL_ENTRIES(OPENCL_MEMBER)
+    OPENCL_MAKE_ENTRIES(OPENCL_MEMBER)
 #undef OPENCL_MEMBER
-    uint32_t fault_entry; /* OPENCL_ENTRIES: none */
-    atomic_int fault_left; /* calls before it strikes */
+        uint32_t fault_entry; /* OPENCL_ENTRIES: none */
+    atomic_int fault_left;    /* calls before it strikes */
+    cl_int fault_code;
 } opencl_driver;
 
 /* Calls go through these, so that a fault can be put in the place of any of them. */
 #define OPENCL_CALL(driver, entry, ...)                                                            \
-    (tn__opencl_struck(driver, OPENCL_##entry) ? CL_OUT_OF_RESOURCES                               \
+    (tn__opencl_struck(driver, OPENCL_##entry) ? (driver)->fault_code                              \
                                                : (driver)->entry(__VA_ARGS__))
 #define OPENCL_MAKE(driver, entry, out_error, ...)                                                 \
-    (tn__opencl_struck(driver, OPENCL_##entry)                                                     \
-         ? (*(out_error) = CL_OUT_OF_RESOURCES, NULL)                                              \
-         : (driver)->entry(__VA_ARGS__, out_error))
+    (tn__opencl_struck(driver, OPENCL_##entry) ? (*(out_error) = (driver)->fault_code, NULL)       \
+                                               : (driver)->entry(__VA_ARGS__, out_error))
 
 /* ---- opencl_loader.c ---- */
 tn_status tn__opencl_load(const tn_host *host, opencl_driver *out);
@@ -112,13 +77,13 @@ typedef struct opencl_device {
     opencl_found found;
     tn_device_info info;
     cl_context context;
-    cl_command_queue control; /* for maps and the probe */
+    cl_command_queue control;     /* for maps and the probe */
     pthread_mutex_t control_lock; /* guards: control, and maps of all buffers */
     tn_k_caps caps;
     bool flat, generic; /* how kernels reach memory by plain pointers: one of these */
     bool sums_right;    /* the probe at open: fused fma, subnormals kept */
     char options[192];
-    char identity[384]; /* of driver and device, for the cache's key */
+    char identity[384];       /* of driver and device, for the cache's key */
     opencl_program *programs; /* OPENCL_FORMS a row */
     atomic_bool lost;
 } opencl_device;
@@ -173,8 +138,8 @@ typedef struct opencl_plan {
     tn_numerics numerics;
     pthread_mutex_t lock; /* guards: the kernels' arguments until they are enqueued */
     cl_kernel run, pack;
-    uint32_t slots; /* operands that the run kernel has room for */
-    cl_mem box;     /* launch and params, where kernels read them */
+    uint32_t slots;         /* operands that the run kernel has room for */
+    cl_mem box;             /* launch and params, where kernels read them */
     uint64_t scratch_bytes; /* of all tasks of the largest phase */
     TN_ALIGNED(64) unsigned char params[TN_K_PARAMS_BYTES];
 } opencl_plan;

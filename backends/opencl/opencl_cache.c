@@ -69,9 +69,8 @@ void *tn__opencl_cache_read(const tn_host *host, uint64_t key, size_t *out_bytes
     if (fd < 0)
         return NULL;
     bool good = fstat(fd, &s) == 0 && read_all(fd, &head, sizeof head) &&
-                memcmp(head.magic, magic, sizeof magic) == 0 && head.key == key &&
-                head.bytes > 0 && head.bytes <= most_bytes &&
-                (uint64_t)s.st_size == sizeof head + head.bytes;
+                memcmp(head.magic, magic, sizeof magic) == 0 && head.key == key && head.bytes > 0 &&
+                head.bytes <= most_bytes && (uint64_t)s.st_size == sizeof head + head.bytes;
     if (good) {
         binary = tn__opencl_take(host, (size_t)head.bytes);
         if (binary == NULL) {

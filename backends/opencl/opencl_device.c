@@ -128,19 +128,25 @@ static tn_status option(opencl_device *d, const char *key, const char *value)
                                         value);
         return TN_OK;
     }
-    if (strcmp(key, "after") == 0) {
+    bool after = strcmp(key, "after") == 0, code = strcmp(key, "code") == 0;
+    if (after || code) {
         char *end = NULL;
         unsigned long n = strtoul(value, &end, 10);
         if (value[0] < '0' || value[0] > '9' || *end != '\0' || n > 1000000)
-            return OPENCL_FAIL_ARGUMENT(d->host, TN_STATUS_INVALID, "opencl.option", "uri",
-                                        "uri has after=\"%s\"; after is a number of calls, 0 to "
-                                        "1000000",
-                                        value);
-        atomic_store(&d->driver.fault_left, (int)n);
+            return OPENCL_FAIL_ARGUMENT(
+                d->host, TN_STATUS_INVALID, "opencl.option", "uri",
+                "uri has %s=\"%s\"; after is the calls that go well before, "
+                "code an error of OpenCL without its minus, 0 to 1000000",
+                key, value);
+        if (after)
+            atomic_store(&d->driver.fault_left, (int)n);
+        else
+            d->driver.fault_code = -(cl_int)n;
         return TN_OK;
     }
     return OPENCL_FAIL_ARGUMENT(d->host, TN_STATUS_INVALID, "opencl.option", "uri",
-                                "uri has the option \"%s\"; an OpenCL device has fail and after",
+                                "uri has the option \"%s\"; an OpenCL device has fail, after and "
+                                "code, which put a fault in the place of a driver's entry",
                                 key);
 }
 
@@ -196,8 +202,8 @@ static tn_status start(opencl_device *d)
     const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
                                                 (cl_context_properties)d->found.platform, 0};
     cl_int error = CL_SUCCESS;
-    d->context = OPENCL_MAKE(&d->driver, clCreateContext, &error, properties, 1, &d->found.id, NULL,
-                             NULL);
+    d->context =
+        OPENCL_MAKE(&d->driver, clCreateContext, &error, properties, 1, &d->found.id, NULL, NULL);
     if (d->context == NULL)
         return tn__opencl_failed(d, error, "clCreateContext", true);
     d->control = OPENCL_MAKE(&d->driver, clCreateCommandQueue, &error, d->context, d->found.id, 0);

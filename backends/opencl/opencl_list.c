@@ -8,8 +8,8 @@
 
 enum { PLATFORMS = 32 };
 
-static void platform_text(opencl_driver *driver, cl_platform_id p, cl_platform_info what,
-                          char *out, size_t bytes)
+static void platform_text(opencl_driver *driver, cl_platform_id p, cl_platform_info what, char *out,
+                          size_t bytes)
 {
     char text[256] = "";
     if (OPENCL_CALL(driver, clGetPlatformInfo, p, what, sizeof text, text, NULL) != CL_SUCCESS)
@@ -120,9 +120,9 @@ void tn__opencl_describe(opencl_driver *driver, const opencl_found *found, tn_de
     (void)OPENCL_CALL(driver, clGetDeviceInfo, found->id, CL_DEVICE_MEM_BASE_ADDR_ALIGN,
                       sizeof align_bits, &align_bits, NULL);
     bool cpu = (type & CL_DEVICE_TYPE_CPU) != 0;
-    out->kind = cpu                                 ? TN_KIND_CPU
+    out->kind = cpu                                ? TN_KIND_CPU
                 : (type & CL_DEVICE_TYPE_GPU) != 0 ? TN_KIND_GPU
-                                                    : TN_KIND_ACCELERATOR;
+                                                   : TN_KIND_ACCELERATOR;
     out->flags = TN_DEVICE_ASYNC | TN_DEVICE_DEFAULT;
     snprintf(out->group, sizeof out->group, "%s", cpu ? "host-cpu" : found->alias);
     out->memory_bytes = bytes;

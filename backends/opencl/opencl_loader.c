@@ -20,12 +20,14 @@ tn_status tn__opencl_load(const tn_host *host, opencl_driver *out)
     const char *missing = NULL;
     memset(out, 0, sizeof *out);
     out->fault_entry = OPENCL_ENTRIES;
+    out->fault_code = CL_OUT_OF_RESOURCES;
     /* Drivers have threads and handlers at exit, so what is loaded stays. */
     void *library = dlopen("libOpenCL.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (library == NULL)
-        return OPENCL_FAIL(host, TN_STATUS_UNAVAILABLE, "opencl.loader",
-                           "there is no libOpenCL.so.1 here; install ocl-icd-libopencl1 and a driver "
-                           "(tenon doctor)");
+        return OPENCL_FAIL(
+            host, TN_STATUS_UNAVAILABLE, "opencl.loader",
+            "there is no libOpenCL.so.1 here; install ocl-icd-libopencl1 and a driver "
+            "(tenon doctor)");
 #define OPENCL_FIND(entry)                                                                         \
     *(void **)(void *)&out->entry = dlsym(library, #entry);                                        \
     if (out->entry == NULL)                                                                        \

@@ -43,8 +43,8 @@ static bool consider(const opencl_plan *p, const tn_op *op, uint32_t i, const ch
         return false;
     }
     if ((v->isa & ~caps->isa) != 0) {
-        *no = (tn_k_why){"kernel.isa", NULL,
-                         "the device has no vectors of that width, or is no cpu"};
+        *no =
+            (tn_k_why){"kernel.isa", NULL, "the device has no vectors of that width, or is no cpu"};
         return false;
     }
     if (!tn_k_serves(v->cls, op->numerics.cls)) {
@@ -291,7 +291,9 @@ static tn_status make_ready(opencl_plan *p)
     cl_int error = CL_SUCCESS;
     if (p->launch.phases == 0 && p->launch.pack_role == 0)
         return TN_OK;
-    uint32_t form = o->count <= 4 ? OPENCL_SLOTS_4 : o->count <= 8 ? OPENCL_SLOTS_8 : OPENCL_SLOTS_ALL;
+    uint32_t form = o->count <= 4   ? OPENCL_SLOTS_4
+                    : o->count <= 8 ? OPENCL_SLOTS_8
+                                    : OPENCL_SLOTS_ALL;
     p->slots = form == OPENCL_SLOTS_4 ? 4 : form == OPENCL_SLOTS_8 ? 8 : TN_K_OPERANDS;
     tn_status st = make_kernel(d, p->row, form, "tn_run", &p->run);
     if (st == TN_OK && p->launch.pack_role != 0)

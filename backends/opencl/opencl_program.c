@@ -42,8 +42,8 @@ cl_program tn__opencl_build(opencl_device *d, const char *const *text, uint32_t 
                                      texts, part, NULL);
     if (program == NULL)
         return NULL;
-    *out_error = OPENCL_CALL(&d->driver, clBuildProgram, program, 1, &d->found.id, options, NULL,
-                             NULL);
+    *out_error =
+        OPENCL_CALL(&d->driver, clBuildProgram, program, 1, &d->found.id, options, NULL, NULL);
     if (*out_error == CL_SUCCESS)
         return program;
     keep_log(d, program, log, log_bytes);
@@ -61,9 +61,9 @@ static cl_program from_binary(opencl_device *d, uint64_t key, const char *option
     const unsigned char *from = binary;
     cl_program program = OPENCL_MAKE(&d->driver, clCreateProgramWithBinary, &error, d->context, 1,
                                      &d->found.id, &bytes, &from, &status);
-    if (program != NULL && (status != CL_SUCCESS ||
-                            OPENCL_CALL(&d->driver, clBuildProgram, program, 1, &d->found.id,
-                                        options, NULL, NULL) != CL_SUCCESS)) {
+    if (program != NULL &&
+        (status != CL_SUCCESS || OPENCL_CALL(&d->driver, clBuildProgram, program, 1, &d->found.id,
+                                             options, NULL, NULL) != CL_SUCCESS)) {
         (void)OPENCL_CALL(&d->driver, clReleaseProgram, program);
         program = NULL;
     }
@@ -108,8 +108,7 @@ static void build(opencl_device *d, const tn_k_opencl_row *row, uint32_t form, o
     /* The sizes are checked by the device's compiler: both sides see the same structs. */
     snprintf(options, sizeof options,
              "%s -DTN_SLOTS=%d -DTN_LAUNCH_BYTES=%zu -DTN_PARAMS_AT=%d -DTN_PARAMS_BYTES=%zu",
-             d->options, slots[form], sizeof(tn_k_launch), OPENCL_PARAMS_AT,
-             row->op->params_bytes);
+             d->options, slots[form], sizeof(tn_k_launch), OPENCL_PARAMS_AT, row->op->params_bytes);
     uint64_t key = key_of(d, text, 3, options);
     *out_error = CL_SUCCESS;
     p->program = from_binary(d, key, options);

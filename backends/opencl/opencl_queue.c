@@ -229,13 +229,9 @@ static tn_status queue_submit(void *queue, const tn_work *w)
                            "%s was lost before; release the device and open it again", d->info.uri);
     pthread_mutex_lock(&q->lock);
     bool room = make_room(q);
-    uint32_t behind = q->count;
     pthread_mutex_unlock(&q->lock);
     if (!room)
-        return OPENCL_FAIL(d->host, TN_STATUS_NO_MEMORY, "opencl.queue",
-                           "no memory for one more item behind %u; free something or wait for the "
-                           "queue",
-                           behind);
+        return OPENCL_NO_HOST_MEMORY(d->host, "one more item of a queue");
     cl_int error = hand(q, w, &h);
     if (error == CL_SUCCESS) {
         h.call = "clFlush";
@@ -423,8 +419,7 @@ tn_status tn__opencl_queue_create(void *device, const tn_queue_desc *desc, void 
     }
     if (pthread_create(&q->thread, NULL, serve, q) != 0) {
         queue_free(q);
-        return OPENCL_FAIL(d->host, TN_STATUS_NO_MEMORY, "opencl.thread",
-                           "the system gave no thread for a queue; end some threads and try again");
+        return OPENCL_NO_HOST_MEMORY(d->host, "the thread of a queue");
     }
     *out = q;
     *out_ops = &queue_ops;

@@ -16,7 +16,7 @@ extern "C" {
  * device. Threads: entries of one object are not called concurrently, except where "any thread". */
 #define TN_BACKEND_ABI        1u
 #define TN_BACKEND_ABI_OLDEST 1u /* the oldest that this version still drives */
-typedef struct tn_host { /* what hal gives to a backend */
+typedef struct tn_host {         /* what hal gives to a backend */
     tn_head head;
     tn_runtime *runtime;
     tn_allocator allocator;

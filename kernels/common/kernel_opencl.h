@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kernel rows that run on OpenCL devices: the row itself (accepts, plan, arithmetic) and the OpenCL C
- * text of its run and pack, which CMake makes of the same C text. */
+/* Kernel rows that run on OpenCL devices: the row itself (accepts, plan, arithmetic) and the OpenCL
+ * C text of its run and pack, which CMake makes of the same C text. */
 #ifndef TN_KERNELS_KERNEL_OPENCL_H
 #define TN_KERNELS_KERNEL_OPENCL_H
 
 #include <kernels/common/kernel.h>
 
-/* Instruction sets of OpenCL devices on a cpu, beside those of kernel.h: vectors of so many floats are
- * native. Rows that need them run on the host, too, for the tests, over plain C. */
+/* Instruction sets of OpenCL devices on a cpu, beside those of kernel.h: vectors of so many floats
+ * are native. Rows that need them run on the host, too, for the tests, over plain C. */
 enum { TN_K_ISA_WIDE8 = 1 << 16, TN_K_ISA_WIDE16 = 1 << 17 };
 
 typedef struct tn_k_opencl_row {

@@ -81,8 +81,7 @@ static float sum(const tn_k_resize *p, const void *a, const int64_t *o)
         if (d == 0)
             return value;
         axis *above = &x[--d];
-        above->s = above->kept ? value
-                               : __builtin_fmaf(above->w[above->next], value, above->s);
+        above->s = above->kept ? value : __builtin_fmaf(above->w[above->next], value, above->s);
         above->next++;
     }
 }

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runtimes and devices, and the counters of what ran where."""
+import re
+
 from ._library import Error, check, ffi, handle, lib, struct, text
 
 FOREVER = 2**64 - 1
@@ -73,6 +75,40 @@ class _Spare(dict):
         self.bytes = 0
 
 
+class Meter:
+    """What ops took on a simulated device, by its own clock: .cycles, .ns, .macs (useful ones of products and
+    attention), .ops, and .share of the peak of its arrays."""
+
+    def __init__(self, device):
+        self.fence = handle("fence", lib.tn_fence_create, device.runtime.handle, 0)
+        # a simulated chip's name says what it has: "tpu-v4: 4 arrays of 128x128, simulated"
+        m = re.search(r"(\d+) arrays? of (\d+)x(\d+)", device.info["name"])
+        self.peak = int(m[1]) * int(m[2]) * int(m[3]) if m else None
+        self._point, self._sync, self._times = ffi.new("tn_point *"), ffi.new("tn_sync *"), ffi.new("tn_times *")
+        self._point.fence, self._sync.signal, self._sync.signal_count = self.fence, self._point, 1
+        self.reset()
+
+    def reset(self):
+        self.cycles = self.ns = self.macs = self.ops = 0
+
+    @property
+    def share(self):
+        return self.macs / (self.cycles * self.peak) if self.cycles and self.peak else None
+
+    def start(self):
+        """The signal of one op, to be handed to its run."""
+        self._point.value += 1
+        return self._sync
+
+    def end(self, macs):
+        check(lib.tn_fence_wait(self._point, 1, 0, FOREVER))
+        check(lib.tn_fence_times(self.fence, self._point.value, self._times))
+        self.cycles += self._times.device_cycles
+        self.ns += self._times.end_ns - self._times.start_ns if self._times.device_cycles else 0
+        self.macs += macs
+        self.ops += 1
+
+
 class Device:
     """An open device with one queue; operations on its tensors are submitted there, in order."""
 
@@ -86,6 +122,7 @@ class Device:
                             struct("tn_queue_desc", flags=lib.TN_QUEUE_INLINE))
         self.plans, self._spare = {}, _Spare()
         self.ops_on_device = self.ops_fallen_back = 0
+        self.meter = Meter(self) if s.flags & lib.TN_DEVICE_SIMULATED else None
 
     def __repr__(self):
         return f"<tenon.Device {self.uri}: {self.info['name']}>"

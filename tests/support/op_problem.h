@@ -16,7 +16,8 @@ typedef struct problem {
 } problem;
 
 /* Finite floats, or any bits where they are only moved; flags and positions in their range. */
-static inline void fill(const tn_op *op, const tn_arg *a, void *host, uint64_t bytes, uint64_t *state)
+static inline void fill(const tn_op *op, const tn_arg *a, void *host, uint64_t bytes,
+                        uint64_t *state)
 {
     bool exact = op->numerics.cls == TN_CLASS_EXACT && op->kind != TN_OP_TOPK;
     for (uint64_t i = 0; i < bytes; ++i)
@@ -66,7 +67,7 @@ static inline void drop(tn_test_device *d, problem *p)
 
 /* Computes on `d` and compares what is there with `want`, or keeps it there. */
 static inline void compute(tn_test_device *d, const char *uri, const char *text, problem *p,
-                    void *const *want)
+                           void *const *want)
 {
     tn_error e = {0};
     for (uint32_t i = 0; i < p->op->arg_count; ++i)

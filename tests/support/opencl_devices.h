@@ -22,8 +22,7 @@ static inline opencl_devices find_opencl(void)
     size_t n = tn_runtime_device_count(rt);
     for (size_t i = 0; i < n && all.count < TN_TEST_OPENCL; ++i) {
         tn_device_info info = {.head = TN_INIT(tn_device_info)};
-        if (tn_runtime_device_info(rt, i, &info) == TN_OK &&
-            strncmp(info.uri, "opencl:", 7) == 0)
+        if (tn_runtime_device_info(rt, i, &info) == TN_OK && strncmp(info.uri, "opencl:", 7) == 0)
             snprintf(all.uri[all.count++], sizeof all.uri[0], "%s", info.uri);
     }
     tn_runtime_release(rt);

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What `tenon sim` prints: every reference row by gemm and conv, the tally of faults, the gaps of profiles, runs
+that keep to their roofline. check_sim.py TENON"""
+import csv
+import json
+import math
+import os
+import subprocess
+import sys
+
+DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "scalesim.csv")
+bad = []
+
+
+def expect(good, what):
+    if not good:
+        bad.append(what)
+
+
+def tenon(*args, code=0):
+    p = subprocess.run([sys.argv[1], "sim", *args], capture_output=True, text=True, timeout=500, check=False)
+    expect(p.returncode == code, f"sim {' '.join(args)}: exit status {p.returncode}: {p.stderr[-500:]}")
+    return p.stdout
+
+
+def rows():
+    with open(DATA, encoding="utf-8") as f:
+        for r in csv.DictReader(line for line in f if not line.startswith("#")):
+            common = ["--array", f"{r['rows']}x{r['columns']}", "--dataflow", r["dataflow"], "--timing", "serial", "--json"]
+            # the reference leaves the shifting out of an output-stationary array away
+            common += ["--no-drain"] if r["dataflow"] == "os" else []
+            calls = [["gemm", r["m"], r["n"], r["k"]]]
+            if r["kind"] == "conv":
+                calls.append(["conv", *r["dims"].split("x")])
+            for call in calls:
+                o = json.loads(tenon(*call, *common))
+                name = f"{r['layer']} {r['rows']}x{r['columns']} {r['dataflow']} by {call[0]}"
+                expect(o["cycles"] == int(r["total_cycles"]) + 1, f"{name}: {o['cycles']} cycles")
+                expect(o["useful_macs"] == int(r["m"]) * int(r["n"]) * int(r["k"]), f"{name}: MACs")
+                expect(abs(o["mapping_efficiency"] - float(r["mapping_efficiency"])) <= 1e-9, f"{name}: mapping")
+                expect(o["sram_ifmap_reads"] == int(r["ifmap_reads"]), f"{name}: inputs read")
+                expect(o["sram_filter_reads"] == int(r["filter_reads"]), f"{name}: filters read")
+
+
+def other_arrays():
+    """Arrays that are in no row: serial and overlap by their formulas, written out here once more."""
+    for r, c, m, n, k in ((7, 5, 33, 21, 50), (300, 20, 9, 1000, 601), (1, 1, 3, 4, 5)):
+        folds = math.ceil(k / r) * math.ceil(n / c)
+        size = ["gemm", f"{m}x{n}x{k}", "--array", f"{r}x{c}", "--json"]
+        expect(json.loads(tenon(*size, "--timing", "serial"))["cycles"] == folds * (2 * r + c + m - 2), f"serial {r}x{c}")
+        expect(json.loads(tenon(*size, "--timing", "overlap"))["cycles"] == r + (folds - 1) * max(m, r) + m + r + c - 2,
+               f"overlap {r}x{c}")
+        folds = math.ceil(m / r) * math.ceil(n / c)
+        expect(json.loads(tenon(*size, "--dataflow", "os"))["cycles"] == folds * (2 * r + c + k - 2), f"os {r}x{c}")
+    expect("sizes are needed" in subprocess.run([sys.argv[1], "sim", "gemm", "1", "2"], capture_output=True, text=True,
+                                                check=False).stderr, "two sizes are too few")
+    tenon("gemm", "0", "2", "3", code=1)
+
+
+def faults():
+    o = json.loads(tenon("faults", "--count", "300", "--seed", "5", "--json"))
+    for protect, tally in o["protect"].items():
+        ends = {k: v for k, v in tally.items() if k != "by_kind"}
+        expect(sum(ends.values()) == 300, f"{protect}: {ends}")
+        expect(sum(sum(kind.values()) for kind in tally["by_kind"].values()) == 300, f"{protect}: by kind")
+        expect(tally["past_watchdog"] == 0, f"{protect}: past the watchdog")
+        expect(tally["recovered"] > 0 and tally["reported"] > 0, f"{protect}: {ends}")
+    expect(o["protect"]["full"]["silent_wrong"] == 0, "full protection lets wrong results pass")
+    expect(o["protect"]["none"]["silent_wrong"] > 0, "without protection nothing is wrong: the faults do not reach")
+    expect(tenon("faults", "--count", "50", "--seed", "5", "--json") == tenon("faults", "--count", "50", "--seed", "5", "--json"),
+           "the same seed gives another tally")
+
+
+def gaps():
+    o = json.loads(tenon("gaps", "--json"))
+    expect(len(o) >= 10, f"only {len(o)} profiles")
+    expect(not o["canonical-128"]["assumed"], "canonical-128 is made up, so nothing of it is assumed")
+    for name, p in o.items():
+        expect(all(g["source"].startswith("assumed") for g in p["assumed"]), name)
+    expect(o["tpu-v1"]["assumed"], "nobody published all of TPU v1")
+    tenon("gaps", "/no/such/profile", code=1)
+
+
+def runs():
+    o = json.loads(tenon("run", "--json", "100x200x300", "1x128x128"))
+    seen = {r["profile"] for r in o if "cycles" in r}
+    expect(len(seen) >= 10, f"ran on {sorted(seen)}")
+    for r in o:
+        name = f"{r['profile']} {r['op']}"
+        expect("refused" not in r, f"{name}: {r.get('refused')}")
+        if "cycles" in r:
+            expect(r["cycles"] >= r["roofline_cycles"] - 1, f"{name}: {r['cycles']} below {r['roofline_cycles']}")
+            expect(0 < r["utilisation"] <= 100, f"{name}: {r['utilisation']} %")
+
+
+rows()
+other_arrays()
+faults()
+gaps()
+runs()
+print("\n".join(bad) or "sim: cycles, faults, gaps and runs are as they should be")
+sys.exit(1 if bad else 0)
