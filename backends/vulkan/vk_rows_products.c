@@ -80,7 +80,10 @@ static bool matmul(const void *params, const vk_caps *caps, vk_launch *out, tn_k
     if (p->b_layout != 0 || !computes(p->a_type) || !computes(p->b_type) ||
         !computes(p->out_type) || (p->c >= 0 && !computes(p->c_type)))
         return tn_k_refuse(why, "matmul.dtype", "a", "this kernel multiplies f32, f16 and bf16");
-    int64_t rows = p->m == 1 ? 1 : 8, blocks = (p->m + rows - 1) / rows;
+    /* Loops of an invocation: k, and a chunk whose sums are in doubt once more for each row. Of
+     * long rows one at a time, where the driver has few turns. */
+    int64_t rows = p->m == 1 || (caps->short_loops && p->k > 6500) ? 1 : 8;
+    int64_t blocks = (p->m + rows - 1) / rows, columns = p->n >= 128 ? 8 : p->n > 16 ? 4 : 1;
     if (p->m > INT32_MAX || p->n > INT32_MAX - 64 || p->k > INT32_MAX - 128 ||
         p->batch_count * blocks > INT32_MAX)
         return vk_size_refused(why);
@@ -111,10 +114,11 @@ static bool matmul(const void *params, const vk_caps *caps, vk_launch *out, tn_k
     spec[3] = p->c >= 0 ? p->c_type : 0;
     spec[4] = (uint32_t)rows;
     spec[5] = p->alpha != 1.0f;
-    vk_groups_rows(caps, (uint64_t)p->n, 64, (uint64_t)(p->batch_count * blocks), &out->step[0]);
+    spec[6] = (uint32_t)columns;
+    vk_groups_rows(caps, (uint64_t)p->n, 16 * (uint32_t)columns,
+                   (uint64_t)(p->batch_count * blocks), &out->step[0]);
     out->steps = p->m != 0 && p->n != 0 && p->batch_count != 0;
-    /* Of k, and one turn more a chunk; the second way through a chunk is rare and counted once. */
-    int64_t turns = p->k + p->k / 64 + 256;
+    int64_t turns = (rows + 1) * p->k + (2 * rows + 2) * (p->k / 128 + 1) + 256;
     out->loops = turns > UINT32_MAX ? UINT32_MAX : (uint32_t)turns;
     out->flops = 2.0 * (double)p->m * (double)p->n * (double)p->k * (double)p->batch_count;
     return true;
@@ -193,9 +197,9 @@ static bool attention(const void *params, const vk_caps *caps, vk_launch *out, t
         out->step[0] = out->step[2];
         out->steps = 1;
     }
-    int64_t turns =
-        p->d + p->d / 64 > p->keys + 4 * blocks ? p->d + p->d / 64 : p->keys + 4 * blocks;
-    out->loops = (uint32_t)(turns + 64);
+    /* Chains are gone through twice where a sum is in doubt. */
+    int64_t score = 2 * p->d + p->d / 32, value = 2 * p->keys + 8 * blocks;
+    out->loops = (uint32_t)((score > value ? score : value) + 64);
     out->workspace_bytes = (uint64_t)rows * (uint64_t)blocks * 130u * sizeof(uint32_t);
     out->flops = 2.0 * (double)rows * (double)p->keys * (double)(p->d + p->dv);
     return true;

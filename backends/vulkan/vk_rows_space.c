@@ -106,10 +106,14 @@ static bool conv(const void *params, const vk_caps *caps, vk_launch *out, tn_k_w
     spec[2] = p->out_dtype;
     spec[3] = (uint32_t)filters;
     spec[4] = p->transposed != 0;
-    vk_groups_rows(caps, (uint64_t)pixels, 64, (uint64_t)(p->groups * blocks), &out->step[0]);
+    uint32_t side = pixels >= 64 && filters > 1 ? 4 : 1;
+    spec[5] = side;
+    vk_groups_rows(caps, (uint64_t)pixels, 16 * side, (uint64_t)(p->groups * blocks),
+                   &out->step[0]);
     out->steps = pixels != 0 && blocks != 0 && p->groups != 0;
     /* Of k, those of taps and chunks, and the second way through a chunk. */
-    int64_t turns = taps * p->cg + taps * 6 + taps * p->cg / 64 + 1024;
+    int64_t turns =
+        (side + 1) * taps * p->cg + taps * 6 + (2 + side) * (taps * p->cg / 128 + 1) + 512;
     out->loops = turns > UINT32_MAX ? UINT32_MAX : (uint32_t)turns;
     out->flops =
         2.0 * (double)pixels * (double)p->groups * (double)p->kg * (double)taps * (double)p->cg;
