@@ -118,21 +118,21 @@ static tn_status parse(opening *o, const char *arg)
 static tn_status read_profile(opening *o, sim_profile *out)
 {
     size_t bytes = 0;
-    const char *text = sim_profile_text(o->profile, &bytes);
+    const char *text = tn__sim_profile_text(o->profile, &bytes);
     if (text == NULL && strpbrk(o->profile, "/.") != NULL && read_file(o->profile, o->text, &bytes))
         text = o->text;
     if (text == NULL) {
         char known[256] = "";
-        for (uint32_t i = 0; sim_profile_name(i) != NULL; i++) {
+        for (uint32_t i = 0; tn__sim_profile_name(i) != NULL; i++) {
             size_t at = strlen(known);
             snprintf(known + at, sizeof known - at, "%s%s", i != 0 ? ", " : "",
-                     sim_profile_name(i));
+                     tn__sim_profile_name(i));
         }
         return TPU_FAIL_ARGUMENT(
             o->host, TN_STATUS_UNAVAILABLE, "tpu.profile", "uri",
             "there is no profile \"%s\"; there are %s, and files by their path", o->profile, known);
     }
-    if (!sim_profile_read(text, bytes, out, o->error, sizeof o->error))
+    if (!tn__sim_profile_read(text, bytes, out, o->error, sizeof o->error))
         return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_INVALID, "tpu.profile", "uri",
                                  "the profile \"%s\" is wrong: %s", o->profile, o->error);
     return TN_OK;
@@ -144,9 +144,9 @@ static void device_close(void *device)
 {
     tpu_device *d = device;
     tn_allocator a = d->host->allocator;
-    tpu_close(&d->chip);
+    tn__tpu_close(&d->chip);
     if (d->bus.self != NULL)
-        tpu_bus_model_close(&d->bus);
+        tn__tpu_bus_model_close(&d->bus);
     pthread_mutex_destroy(&d->lock);
     a.free(a.self, d, sizeof *d);
 }
@@ -256,14 +256,14 @@ static tn_status backend_enumerate(const tn_host *host, void *token,
 static tn_status power_up(opening *o, tpu_device *d)
 {
     tn_allocator a = o->host->allocator;
-    if (!tpu_bus_model_open(&a, &d->profile, &o->options, &d->bus, o->error, sizeof o->error)) {
+    if (!tn__tpu_bus_model_open(&a, &d->profile, &o->options, &d->bus, o->error, sizeof o->error)) {
         if (o->error[0] == '\0')
             return TPU_FAIL(o->host, TN_STATUS_NO_MEMORY, "host.memory",
                             "no host memory for a simulated chip; free something and try again");
         return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_INVALID, "tpu.script", "uri",
                                  "the chip cannot be made: %s", o->error);
     }
-    if (!tpu_open(&d->chip, &d->bus, o->error, sizeof o->error))
+    if (!tn__tpu_open(&d->chip, &d->bus, o->error, sizeof o->error))
         return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_UNAVAILABLE, "tpu.chip", "uri",
                                  "the chip does not come up: %s", o->error);
     return TN_OK;
