@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { TEXT_MOST = 1 << 16 };
@@ -14,7 +15,7 @@ typedef struct opening {
     const tn_host *host;
     sim_options options;
     char *script, *text; /* TEXT_MOST each */
-    char profile[TPU_ARGUMENT], error[200];
+    char profile[TPU_ARGUMENT], log[TPU_ARGUMENT], replay[TPU_ARGUMENT], error[200];
 } opening;
 
 /* A whole file as text; false where it cannot be read or is too long. */
@@ -66,7 +67,12 @@ static tn_status option(opening *o, const char *key, const char *value)
         n = choice_of(value, protects);
         o->options.protect = (uint32_t)n;
     } else if (strcmp(key, "bus") == 0) {
-        n = strcmp(value, "model") == 0 ? 0 : -1;
+        bool replay = strncmp(value, "replay:", 7) == 0;
+        n = strcmp(value, "model") == 0 || replay ? 0 : -1;
+        if (replay)
+            n = snprintf(o->replay, sizeof o->replay, "%s", value + 7) < TPU_ARGUMENT ? 0 : -1;
+    } else if (strcmp(key, "log") == 0) {
+        n = snprintf(o->log, sizeof o->log, "%s", value) < TPU_ARGUMENT ? 0 : -1;
     } else if (strcmp(key, "faults") == 0) {
         size_t bytes;
         if (!read_file(value, o->script, &bytes))
@@ -77,13 +83,14 @@ static tn_status option(opening *o, const char *key, const char *value)
     } else {
         return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_INVALID, "tpu.option", "uri",
                                  "uri has the option \"%s\"; tpu-sim has timing, protect, bus, "
-                                 "faults",
+                                 "faults, log",
                                  key);
     }
     if (n < 0)
         return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_INVALID, "tpu.option", "uri",
                                  "uri has %s=\"%s\"; timing is serial or overlap, protect none, "
-                                 "ecc or full, bus model",
+                                 "ecc or full, bus model or replay:FILE, a file's name at most 127 "
+                                 "characters",
                                  key, value);
     return TN_OK;
 }
@@ -140,13 +147,38 @@ static tn_status read_profile(opening *o, sim_profile *out)
 
 /* ---- the device ---- */
 
+/* The log of a device that is closed goes to its file; where that fails nobody is left to be told.
+ */
+static void save_log(const tpu_device *d)
+{
+    const unsigned char *data;
+    size_t bytes, at = 0;
+    ssize_t n = 1;
+    bool whole = tn__tpu_log_data(&d->log, &data, &bytes);
+    int fd = open(d->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    while (fd >= 0 && at < bytes && (n = write(fd, data + at, bytes - at)) > 0)
+        at += (size_t)n;
+    if (fd >= 0)
+        close(fd);
+    if (fd < 0 || at < bytes || !whole)
+        d->host->log(d->host->runtime, 1, "tpu-sim: the log of the bus could not be written whole");
+}
+
 static void device_close(void *device)
 {
     tpu_device *d = device;
     tn_allocator a = d->host->allocator;
     tn__tpu_close(&d->chip);
-    if (d->bus.self != NULL)
-        tn__tpu_bus_model_close(&d->bus);
+    if (d->log.self != NULL) {
+        save_log(d);
+        tn__tpu_log_close(&d->log);
+    }
+    if (d->replay.self != NULL)
+        tn__tpu_replay_close(&d->replay);
+    if (d->model.self != NULL)
+        tn__tpu_bus_model_close(&d->model);
+    if (d->played != NULL)
+        a.free(a.self, d->played, d->played_room);
     pthread_mutex_destroy(&d->lock);
     a.free(a.self, d, sizeof *d);
 }
@@ -253,15 +285,59 @@ static tn_status backend_enumerate(const tn_host *host, void *token,
     return TN_OK;
 }
 
+static tn_status no_memory(const tn_host *host)
+{
+    return TPU_FAIL(host, TN_STATUS_NO_MEMORY, "host.memory",
+                    "no host memory for a simulated chip; free something and try again");
+}
+
+/* The log to be played, whole. */
+static tn_status load_log(opening *o, tpu_device *d)
+{
+    tn_allocator a = o->host->allocator;
+    struct stat info;
+    int fd = open(o->replay, O_RDONLY | O_CLOEXEC);
+    ssize_t n = 1;
+    if (fd >= 0 && fstat(fd, &info) == 0 && info.st_size > 0) {
+        d->played_room = (size_t)info.st_size;
+        d->played = a.alloc(a.self, d->played_room, 64);
+    }
+    while (d->played != NULL && d->played_bytes < d->played_room && n > 0) {
+        n = read(fd, d->played + d->played_bytes, d->played_room - d->played_bytes);
+        d->played_bytes += n > 0 ? (size_t)n : 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    if (d->played_bytes == 0 || d->played_bytes < d->played_room)
+        return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_INVALID, "tpu.file", "uri",
+                                 "uri has bus=replay:%s, which cannot be read as a log", o->replay);
+    if (!tn__tpu_replay_open(&a, d->played, d->played_bytes, &d->replay))
+        return no_memory(o->host);
+    d->bus = d->replay;
+    return TN_OK;
+}
+
 static tn_status power_up(opening *o, tpu_device *d)
 {
     tn_allocator a = o->host->allocator;
-    if (!tn__tpu_bus_model_open(&a, &d->profile, &o->options, &d->bus, o->error, sizeof o->error)) {
+    if (o->replay[0] != '\0') {
+        tn_status st = load_log(o, d);
+        if (st != TN_OK)
+            return st;
+    } else if (!tn__tpu_bus_model_open(&a, &d->profile, &o->options, &d->model, o->error,
+                                       sizeof o->error)) {
         if (o->error[0] == '\0')
-            return TPU_FAIL(o->host, TN_STATUS_NO_MEMORY, "host.memory",
-                            "no host memory for a simulated chip; free something and try again");
+            return no_memory(o->host);
         return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_INVALID, "tpu.script", "uri",
                                  "the chip cannot be made: %s", o->error);
+    } else {
+        d->bus = d->model;
+    }
+    if (o->log[0] != '\0') {
+        if (!tn__tpu_log_open(&a, &d->bus, &d->log))
+            return no_memory(o->host);
+        memcpy(d->log_path, o->log, sizeof d->log_path);
+        d->bus = d->log;
     }
     if (!tn__tpu_open(&d->chip, &d->bus, o->error, sizeof o->error))
         return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_UNAVAILABLE, "tpu.chip", "uri",

@@ -4,6 +4,7 @@
 #define TN_BACKENDS_TPU_BACKEND_H
 
 #include "tpu_bus.h"
+#include "tpu_bus_log.h"
 #include "tpu_driver.h"
 
 #include <pthread.h>
@@ -14,7 +15,11 @@ enum { TPU_ARGUMENT = 128, TPU_TRIES = 3 };
 typedef struct tpu_device {
     const tn_host *host;
     void *token;
-    tn_bus bus;
+    tn_bus bus;                /* what the driver sees: the model, a log of it, or a replay */
+    tn_bus model, replay, log; /* self NULL: not in use */
+    unsigned char *played;     /* the log that is played */
+    size_t played_bytes, played_room;
+    char log_path[TPU_ARGUMENT];
     tpu_chip chip;
     pthread_mutex_t lock; /* guards: chip, lost; held while work runs on the chip */
     bool lost;

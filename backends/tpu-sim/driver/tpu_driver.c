@@ -122,6 +122,7 @@ bool tn__tpu_open(tpu_chip *c, const tn_bus *bus, char *error, size_t room)
         return false;
     }
     memset(fence, 0, 64);
+    bus->dma_sync(bus->self, fence, 64, 1);
     c->fence = fence;
     set_up(c);
     return true;
