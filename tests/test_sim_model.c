@@ -325,3 +325,97 @@ TN_TEST(sim_model, tells_races_and_reads_of_nothing)
     b.bus.dma_free(b.bus.self, p);
     bed_close(&b);
 }
+
+typedef struct golden {
+    char text[1 << 15];
+    size_t used;
+} golden;
+
+static void write_down(void *self, const sim_retired *r)
+{
+    golden *g = self;
+    g->used += (size_t)snprintf(g->text + g->used, sizeof g->text - g->used,
+                                "%" PRIu64 " %u %u %" PRIu64 " %" PRIu64 " %08x\n", r->seq,
+                                r->engine, r->packet->op, r->start, r->end, r->crc32);
+}
+
+/* Packets of several engines; the chip is left in the middle of them. */
+static void long_stream(sim_bed *b, uint64_t iova)
+{
+    for (uint32_t i = 0; i < 12; i++) {
+        bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_LD,
+                                     .iova = iova,
+                                     .a = 8 * (i % 4),
+                                     .n0 = 8,
+                                     .n1 = 48,
+                                     .n2 = 1,
+                                     .s0 = 48,
+                                     .wait_sem = 1,
+                                     .wait_val = i >= 4,
+                                     .sig_sem = 0,
+                                     .sig_val = 1});
+        bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_LDW,
+                                     .wait_sem = 0,
+                                     .wait_val = 1,
+                                     .a = 8 * (i % 4),
+                                     .b = i % 2,
+                                     .n0 = 8,
+                                     .n1 = 24,
+                                     .s0 = 1,
+                                     .p1 = TN_BF16,
+                                     .sig_sem = 2,
+                                     .sig_val = 1});
+        bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_MM,
+                                     .flags = TN_K_SYS_ZERO,
+                                     .wait_sem = 2,
+                                     .wait_val = 1,
+                                     .a = 8 * (i % 4),
+                                     .b = i % 2,
+                                     .c = TN_K_SYS_ACC | 8 * (i % 2),
+                                     .n0 = 8,
+                                     .s0 = 1,
+                                     .p1 = TN_BF16,
+                                     .sig_sem = 1,
+                                     .sig_val = 1});
+    }
+}
+
+TN_TEST(sim_model, a_snapshot_goes_on_as_if_nothing_had_been)
+{
+    static golden whole, again;
+    sim_bed b = {.error = ""}, other = {.error = ""};
+    uint64_t at;
+    bed_profile("test-24x40", &b.profile);
+    other.profile = b.profile;
+    TN_REQUIRE(bed_open(&b, SIM_OVERLAP, SIM_PROTECT_NONE, NULL), "%s", b.error);
+    sim_dev *dev = tn__tpu_bus_model_chip(&b.bus);
+    uint16_t *p = b.bus.dma_alloc(b.bus.self, 8 * 48, 64, &at);
+    TN_REQUIRE(p != NULL);
+    for (int i = 0; i < 8 * 24; i++)
+        p[i] = (uint16_t)(0x3f00 + i);
+    long_stream(&b, at);
+    b.bus.write32(b.bus.self, TPU_TAIL, b.chip.tail); /* what tn__tpu_finish would ring */
+    (void)tn__sim_run(dev, 0, 700);
+    TN_EXPECT(b.bus.read32(b.bus.self, TPU_STATUS) & TPU_STATUS_RUNNING, "in the middle");
+    size_t bytes = tn__sim_snapshot_bytes(dev);
+    void *block = malloc(bytes);
+    TN_REQUIRE(block != NULL);
+    tn__sim_snapshot(dev, block);
+    memset(&whole, 0, sizeof whole);
+    tn__sim_trace(dev, write_down, &whole, true);
+    (void)tn__sim_run(dev, 0, 100000);
+    memset(&again, 0, sizeof again);
+    tn__sim_trace(dev, write_down, &again, true);
+    TN_REQUIRE(tn__sim_restore(dev, block, bytes));
+    (void)tn__sim_run(dev, 0, 100000);
+    TN_EXPECT(whole.used > 200 && strcmp(whole.text, again.text) == 0, "%s\n%s", whole.text,
+              again.text);
+    other.profile.load_rows++;
+    TN_REQUIRE(bed_open(&other, SIM_OVERLAP, SIM_PROTECT_NONE, NULL), "%s", other.error);
+    TN_EXPECT(!tn__sim_restore(tn__tpu_bus_model_chip(&other.bus), block, bytes),
+              "another chip does not take it");
+    bed_close(&other);
+    free(block);
+    b.bus.dma_free(b.bus.self, p);
+    bed_close(&b);
+}

@@ -77,6 +77,12 @@ uint64_t tn__sim_now_ns(const sim_dev *dev);
 uint64_t tn__sim_tick_khz(const sim_dev *dev);
 void tn__sim_trace(sim_dev *dev, void (*fn)(void *self, const sim_retired *), void *self, bool crc);
 uint64_t tn__sim_count(sim_dev *dev, uint32_t counter); /* TPU_COUNT_* */
+/** The whole state of a chip, in the middle of commands too, as one block; host memory is not the
+ *  chip's. A block goes back into a chip of the same profile and options alone: false for another.
+ */
+size_t tn__sim_snapshot_bytes(const sim_dev *dev);
+void tn__sim_snapshot(const sim_dev *dev, void *out);
+bool tn__sim_restore(sim_dev *dev, const void *from, size_t bytes);
 /** How many faults of the script have struck. */
 uint32_t tn__sim_faults_struck(const sim_dev *dev);
 

@@ -144,6 +144,67 @@ void tn__sim_free(sim_dev *d)
     a.free(a.self, d, sizeof *d);
 }
 
+/* ---- snapshots: the struct, then every piece of memory ---- */
+
+size_t tn__sim_snapshot_bytes(const sim_dev *d)
+{
+    piece list[PIECES];
+    size_t bytes = sizeof *d;
+    pieces_of((sim_dev *)(uintptr_t)d, list);
+    for (int i = 0; list[i].at != NULL; i++)
+        bytes += list[i].bytes;
+    return bytes;
+}
+
+void tn__sim_snapshot(const sim_dev *d, void *out)
+{
+    piece list[PIECES];
+    unsigned char *to = out;
+    memcpy(to, d, sizeof *d);
+    to += sizeof *d;
+    pieces_of((sim_dev *)(uintptr_t)d, list);
+    for (int i = 0; list[i].at != NULL; to += list[i++].bytes)
+        memcpy(to, *list[i].at, list[i].bytes);
+}
+
+bool tn__sim_restore(sim_dev *d, const void *from, size_t bytes)
+{
+    const unsigned char *at = from;
+    piece list[PIECES];
+    sim_dev now = *d;
+    if (bytes != tn__sim_snapshot_bytes(d) ||
+        memcmp(&((const sim_dev *)from)->profile, &d->profile, sizeof d->profile) != 0 ||
+        ((const sim_dev *)from)->timing != d->timing ||
+        ((const sim_dev *)from)->protect != d->protect)
+        return false;
+    memcpy(d, from, sizeof *d);
+    /* What belongs to this chip and its process. */
+    d->allocator = now.allocator;
+    d->env = now.env;
+    d->math = now.math;
+    d->retired = now.retired;
+    d->retired_self = now.retired_self;
+    d->retired_crc = now.retired_crc;
+    pieces_of(&now, list);
+    at += sizeof *d;
+    d->spad = now.spad;
+    d->acc = now.acc;
+    d->spad_written = now.spad_written;
+    d->acc_written = now.acc_written;
+    d->plane = now.plane;
+    d->plane_k = now.plane_k;
+    d->plane_n = now.plane_n;
+    d->plane_type = now.plane_type;
+    d->sums = now.sums;
+    d->again = now.again;
+    d->part = now.part;
+    d->wide = now.wide;
+    d->row = now.row;
+    for (int i = 0; list[i].at != NULL; at += list[i++].bytes)
+        memcpy(*list[i].at, at, list[i].bytes);
+    return true;
+}
+
 uint64_t tn__sim_now_ns(const sim_dev *d)
 {
     return (uint64_t)((unsigned __int128)d->now * 1000000u / d->tick_khz);
