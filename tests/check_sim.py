@@ -98,7 +98,7 @@ def runs():
 def traces():
     with tempfile.TemporaryDirectory() as folder:
         names = [os.path.join(folder, n) for n in ("golden", "again", "perfetto", "vcd")]
-        op = "matmul 70x300x200:bf16,bf16,f32:bias+canonical"
+        op = "matmul 300x600x400:bf16,bf16,f32:bias+canonical"
         tenon("trace", op, "--golden", names[0], "--perfetto", names[2], "--vcd", names[3])
         out = tenon("trace", op, "--golden", names[1])
         golden, again, perfetto, vcd = (open(n, encoding="utf-8").read() if os.path.exists(n) else "" for n in names)
