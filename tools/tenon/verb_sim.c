@@ -13,6 +13,7 @@ static const struct {
     {"conv", "the same of a convolution (H W KH KW C F S --array RxC)", tool_sim_conv},
     {"run", "ops on profiles: cycles, utilisation, roofline, bound (--json)", tool_sim_run},
     {"trace", "what each engine did for an op (--golden, --perfetto, --vcd FILE)", tool_sim_trace},
+    {"speed", "how fast this machine simulates (--json)", tool_sim_speed},
     {"gaps", "what a profile only assumes (PROFILE..., --json)", tool_sim_gaps},
     {"faults", "faults at random and how each ended (--count N --seed S --json)", tool_sim_faults},
 };

@@ -86,6 +86,15 @@ static void narrow_row(uint32_t type, const float *from, uint32_t n, unsigned ch
         tn_k_narrow_row(type, from, n, to, 0, 1);
         return;
     }
+    if (type == TN_S8 || type == TN_U8) { /* nearest, saturated; NaN gives 0 */
+        float low = type == TN_S8 ? -128.0f : 0.0f, high = type == TN_S8 ? 127.0f : 255.0f;
+        for (uint32_t i = 0; i < n; i++) {
+            float y = __builtin_rintf(from[i]);
+            y = y > high ? high : y < low ? low : y == y ? y : 0.0f;
+            to[i] = (unsigned char)(int32_t)y;
+        }
+        return;
+    }
     for (uint32_t i = 0; i < n; i++) /* truths of comparisons */
         to[i] = from[i] != 0.0f;
 }
@@ -99,10 +108,15 @@ static uint32_t map(sim_dev *d, const tn_k_sys_packet *p)
     operand o[3];
     bool copies = kind == 0 && type[0] == to;
     uint64_t size = tn__sim_type_bytes(to);
-    if (!copies && !tn_k_widens(to) && to != TN_BOOL)
+    if (!copies && !tn_k_widens(to) && to != TN_BOOL && to != TN_S8 && to != TN_U8)
         return TPU_ERR_TYPE;
     for (int i = 0; i < 3; i++)
         open_operand(d, p, at[i], modes >> 4 * i & 15u, type[i], &o[i]);
+    bool direct = to == TN_F32;
+    for (int i = 0; i < 3; i++)
+        direct =
+            direct && (type[i] == 0 || (type[i] == TN_F32 && o[i].mode <= TN_K_SYS_PER_COLUMN));
+    const uint32_t piece = direct ? p->n1 : PIECE;
     unsigned char *out = tn__sim_row(d, p->c);
     uint64_t pitch = tn__sim_rows_of(d, p->c, p->n1 * size) *
                      (p->c & TN_K_SYS_ACC ? d->acc_row_bytes : d->profile.row_bytes);
@@ -114,14 +128,23 @@ static uint32_t map(sim_dev *d, const tn_k_sys_packet *p)
             memmove(out, o[0].at, p->n1 * size);
             continue;
         }
-        for (uint32_t c = 0; c < p->n1; c += PIECE) {
-            uint32_t n = p->n1 - c < PIECE ? p->n1 - c : PIECE;
-            for (int i = 0; i < 3; i++)
-                if (type[i] != 0)
+        for (uint32_t c = 0; c < p->n1; c += piece) {
+            uint32_t n = p->n1 - c < piece ? p->n1 - c : piece;
+            const float *in[3];
+            float *result = to == TN_F32 ? (float *)(void *)out + c : y;
+            for (int i = 0; i < 3; i++) {
+                in[i] = i == 0 ? x[0] : in[0];
+                if (type[i] == TN_F32 && o[i].mode <= TN_K_SYS_PER_COLUMN) { /* as it lies */
+                    in[i] = (const float *)(const void *)o[i].at + c;
+                } else if (type[i] != 0) {
                     float_row(&o[i], c, n, x[i]);
-            d->math->map(kind, x[0], type[1] != 0 ? x[1] : x[0], type[2] != 0 ? x[2] : x[0],
-                         tn_c_float(p->p0), tn_c_float(p->p1), y, n);
-            narrow_row(to, y, n, out + c * size);
+                    in[i] = x[i];
+                }
+            }
+            d->math->map(kind, in[0], in[1], in[2], tn_c_float(p->p0), tn_c_float(p->p1), result,
+                         n);
+            if (result == y)
+                narrow_row(to, y, n, out + c * size);
         }
     }
     d->count[TPU_COUNT_VECTOR] += (uint64_t)p->n0 * p->n1;
