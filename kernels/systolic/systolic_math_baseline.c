@@ -1,9 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The arithmetic of the engines in plain C. */
+#include <kernels/common/canonmath.h>
 #include <kernels/systolic/systolic.h>
 
-static void tile(const float *a, int64_t lda, const float *w, int64_t ldw, int64_t rows, int64_t k,
-                 int64_t columns, float *s, int64_t lds)
+enum { STRIP_ROWS = 4, STRIP_COLUMNS = 16 };
+
+/* The lowest exponent of what is not 0 and the highest of all, as stored. */
+static void exponents(const float *x, int64_t ld, int64_t rows, int64_t cols, uint32_t *low,
+                      uint32_t *high)
+{
+    uint32_t least = 255, most = 0;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < cols; c++) {
+            uint32_t u = tn_c_bits(x[r * ld + c]) & 0x7fffffffu, e = u >> 23;
+            uint32_t not_zero = u != 0 ? e : 255;
+            least = not_zero < least ? not_zero : least;
+            most = e > most ? e : most;
+        }
+    *low = least;
+    *high = most;
+}
+
+/* What the array multiplies has at most 11 significant bits, so that a product in the normal range
+ * is exact, and a multiplication and an addition round as one fma does. */
+static bool products_are_exact(const float *a, int64_t lda, const float *w, int64_t ldw,
+                               int64_t rows, int64_t k, int64_t columns)
+{
+    uint32_t a_low, a_high, w_low, w_high;
+    exponents(a, lda, rows, k, &a_low, &a_high);
+    exponents(w, ldw, k, columns, &w_low, &w_high);
+    return a_high < 255 && w_high < 255 && a_low + w_low >= 128 && a_high + w_high <= 380 &&
+           a_low != 0 && w_low != 0;
+}
+
+static inline __attribute__((always_inline)) void strip(const float *a, int64_t lda, const float *w,
+                                                        int64_t ldw, int rows, int64_t k, float *s,
+                                                        int64_t lds)
+{
+    float sum[STRIP_ROWS][STRIP_COLUMNS] = {{0}};
+    for (int64_t kk = 0; kk < k; kk++)
+        for (int i = 0; i < rows; i++) {
+            float x = a[i * lda + kk];
+            for (int c = 0; c < STRIP_COLUMNS; c++)
+                sum[i][c] = sum[i][c] + x * w[kk * ldw + c];
+        }
+    for (int i = 0; i < rows; i++)
+        for (int c = 0; c < STRIP_COLUMNS; c++)
+            s[i * lds + c] = sum[i][c];
+}
+
+static void fused(const float *a, int64_t lda, const float *w, int64_t ldw, int64_t rows, int64_t k,
+                  int64_t columns, float *s, int64_t lds)
 {
     for (int64_t i = 0; i < rows; i++) {
         float *to = s + i * lds;
@@ -15,6 +62,22 @@ static void tile(const float *a, int64_t lda, const float *w, int64_t ldw, int64
             for (int64_t c = 0; c < columns; c++)
                 to[c] = __builtin_fmaf(x, weight[c], to[c]);
         }
+    }
+}
+
+static void tile(const float *a, int64_t lda, const float *w, int64_t ldw, int64_t rows, int64_t k,
+                 int64_t columns, float *s, int64_t lds)
+{
+    if (!products_are_exact(a, lda, w, ldw, rows, k, columns)) {
+        fused(a, lda, w, ldw, rows, k, columns, s, lds);
+        return;
+    }
+    for (int64_t c = 0; c < columns; c += STRIP_COLUMNS) {
+        int64_t i = 0;
+        for (; i + STRIP_ROWS <= rows; i += STRIP_ROWS)
+            strip(a + i * lda, lda, w + c, ldw, STRIP_ROWS, k, s + i * lds + c, lds);
+        for (; i < rows; i++)
+            strip(a + i * lda, lda, w + c, ldw, 1, k, s + i * lds + c, lds);
     }
 }
 

@@ -22,6 +22,12 @@ static void give(void *self, void *p, size_t bytes)
     free(p);
 }
 
+const tn_allocator *tool_allocator(void)
+{
+    static const tn_allocator a = {NULL, take, give};
+    return &a;
+}
+
 static void say(const char *reason, const char *format, va_list args)
 {
     fprintf(stderr, "tenon: ");

@@ -13,6 +13,7 @@ typedef struct tool_chip {
     const tn_device_ops *ops;
 } tool_chip;
 
+const tn_allocator *tool_allocator(void); /* libc's */
 /* arg is what follows "tpu-sim:" in a URI. False: what is wrong was printed. */
 bool tool_chip_open(const char *arg, tool_chip *out);
 void tool_chip_close(tool_chip *chip);

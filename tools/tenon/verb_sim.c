@@ -14,6 +14,8 @@ static const struct {
     {"run", "ops on profiles: cycles, utilisation, roofline, bound (--json)", tool_sim_run},
     {"trace", "what each engine did for an op (--golden, --perfetto, --vcd FILE)", tool_sim_trace},
     {"speed", "how fast this machine simulates (--json)", tool_sim_speed},
+    {"serve", "be a chip for another process (FILE, then tpu-sim:PROFILE?bus=mmio:FILE)",
+     tool_sim_serve},
     {"gaps", "what a profile only assumes (PROFILE..., --json)", tool_sim_gaps},
     {"faults", "faults at random and how each ended (--count N --seed S --json)", tool_sim_faults},
 };

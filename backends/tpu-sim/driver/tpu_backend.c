@@ -15,7 +15,8 @@ typedef struct opening {
     const tn_host *host;
     sim_options options;
     char *script, *text; /* TEXT_MOST each */
-    char profile[TPU_ARGUMENT], log[TPU_ARGUMENT], replay[TPU_ARGUMENT], error[200];
+    char profile[TPU_ARGUMENT], log[TPU_ARGUMENT], replay[TPU_ARGUMENT];
+    char mmio[TPU_ARGUMENT], error[200];
 } opening;
 
 /* A whole file as text; false where it cannot be read or is too long. */
@@ -34,7 +35,7 @@ static bool read_file(const char *path, char *text, size_t *out_bytes)
     return n == 0;
 }
 
-static const tn_k_sys_math *best_math(void)
+const tn_k_sys_math *tn__tpu_best_math(void)
 {
 #ifdef __x86_64__
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -67,10 +68,11 @@ static tn_status option(opening *o, const char *key, const char *value)
         n = choice_of(value, protects);
         o->options.protect = (uint32_t)n;
     } else if (strcmp(key, "bus") == 0) {
-        bool replay = strncmp(value, "replay:", 7) == 0;
-        n = strcmp(value, "model") == 0 || replay ? 0 : -1;
-        if (replay)
+        n = strcmp(value, "model") == 0 ? 0 : -1;
+        if (strncmp(value, "replay:", 7) == 0)
             n = snprintf(o->replay, sizeof o->replay, "%s", value + 7) < TPU_ARGUMENT ? 0 : -1;
+        if (strncmp(value, "mmio:", 5) == 0)
+            n = snprintf(o->mmio, sizeof o->mmio, "%s", value + 5) < TPU_ARGUMENT ? 0 : -1;
     } else if (strcmp(key, "log") == 0) {
         n = snprintf(o->log, sizeof o->log, "%s", value) < TPU_ARGUMENT ? 0 : -1;
     } else if (strcmp(key, "faults") == 0) {
@@ -87,11 +89,12 @@ static tn_status option(opening *o, const char *key, const char *value)
                                  key);
     }
     if (n < 0)
-        return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_INVALID, "tpu.option", "uri",
-                                 "uri has %s=\"%s\"; timing is serial or overlap, protect none, "
-                                 "ecc or full, bus model or replay:FILE, a file's name at most 127 "
-                                 "characters",
-                                 key, value);
+        return TPU_FAIL_ARGUMENT(
+            o->host, TN_STATUS_INVALID, "tpu.option", "uri",
+            "uri has %s=\"%s\"; timing is serial or overlap, protect none, "
+            "ecc or full, bus model, mmio:FILE or replay:FILE, a file's name at most 127 "
+            "characters",
+            key, value);
     return TN_OK;
 }
 
@@ -175,6 +178,8 @@ static void device_close(void *device)
     }
     if (d->replay.self != NULL)
         tn__tpu_replay_close(&d->replay);
+    if (d->mmio.self != NULL)
+        tn__tpu_mmio_close(&d->mmio);
     if (d->model.self != NULL)
         tn__tpu_bus_model_close(&d->model);
     if (d->played != NULL)
@@ -192,7 +197,10 @@ static tn_status device_info(void *device, tn_device_info *out)
              d->profile.arrays, d->profile.arrays == 1 ? "" : "s",
              d->profile.rows * d->profile.tile_rows, d->profile.cols);
     snprintf(out->vendor, sizeof out->vendor, "%s", d->profile.vendor);
-    snprintf(out->driver, sizeof out->driver, "tenon tpu, bus model");
+    snprintf(out->driver, sizeof out->driver, "tenon tpu, bus %s",
+             d->replay.self != NULL ? "replay"
+             : d->mmio.self != NULL ? "mmio"
+                                    : "model");
     snprintf(out->group, sizeof out->group, "host-cpu"); /* it is computed there */
     out->kind = TN_KIND_ACCELERATOR;
     out->flags = TN_DEVICE_ASYNC | TN_DEVICE_SIMULATED;
@@ -324,6 +332,13 @@ static tn_status power_up(opening *o, tpu_device *d)
         tn_status st = load_log(o, d);
         if (st != TN_OK)
             return st;
+    } else if (o->mmio[0] != '\0') {
+        if (!tn__tpu_mmio_open(&a, o->mmio, &d->mmio, o->error, sizeof o->error))
+            return o->error[0] == '\0'
+                       ? no_memory(o->host)
+                       : TPU_FAIL_ARGUMENT(o->host, TN_STATUS_UNAVAILABLE, "tpu.file", "uri",
+                                           "uri has bus=mmio: %s", o->error);
+        d->bus = d->mmio;
     } else if (!tn__tpu_bus_model_open(&a, &d->profile, &o->options, &d->model, o->error,
                                        sizeof o->error)) {
         if (o->error[0] == '\0')
@@ -349,7 +364,7 @@ static tn_status backend_open(const tn_host *host, const char *arg, void *token,
                               const tn_device_ops **out_ops)
 {
     tn_allocator a = host->allocator;
-    opening o = {.host = host, .options = {.timing = SIM_OVERLAP, .math = best_math()}};
+    opening o = {.host = host, .options = {.timing = SIM_OVERLAP, .math = tn__tpu_best_math()}};
     tpu_device *d = a.alloc(a.self, sizeof *d, 64);
     o.text = a.alloc(a.self, 2 * TEXT_MOST, 64);
     tn_status st = TN_OK;
