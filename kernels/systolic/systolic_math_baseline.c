@@ -3,7 +3,7 @@
 #include <kernels/common/canonmath.h>
 #include <kernels/systolic/systolic.h>
 
-enum { STRIP_ROWS = 4, STRIP_COLUMNS = 16 };
+enum { STRIP_ROWS = 4, STRIP_COLUMNS = 8 };
 
 /* The lowest exponent of what is not 0 and the highest of all, as stored. */
 static void exponents(const float *x, int64_t ld, int64_t rows, int64_t cols, uint32_t *low,
@@ -33,20 +33,32 @@ static bool products_are_exact(const float *a, int64_t lda, const float *w, int6
            a_low != 0 && w_low != 0;
 }
 
+/* Four floats, in a register of any machine that has such. */
+typedef float four __attribute__((vector_size(16)));
+
+static inline four load(const float *p)
+{
+    four v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
 static inline __attribute__((always_inline)) void strip(const float *a, int64_t lda, const float *w,
                                                         int64_t ldw, int rows, int64_t k, float *s,
                                                         int64_t lds)
 {
-    float sum[STRIP_ROWS][STRIP_COLUMNS] = {{0}};
-    for (int64_t kk = 0; kk < k; kk++)
+    four sum[STRIP_ROWS][2] = {{{0}}};
+    for (int64_t kk = 0; kk < k; kk++) {
+        four left = load(w + kk * ldw), right = load(w + kk * ldw + 4);
         for (int i = 0; i < rows; i++) {
             float x = a[i * lda + kk];
-            for (int c = 0; c < STRIP_COLUMNS; c++)
-                sum[i][c] = sum[i][c] + x * w[kk * ldw + c];
+            four wide = {x, x, x, x};
+            sum[i][0] = sum[i][0] + wide * left;
+            sum[i][1] = sum[i][1] + wide * right;
         }
+    }
     for (int i = 0; i < rows; i++)
-        for (int c = 0; c < STRIP_COLUMNS; c++)
-            s[i * lds + c] = sum[i][c];
+        memcpy(s + i * lds, sum[i], sizeof sum[i]);
 }
 
 static void fused(const float *a, int64_t lda, const float *w, int64_t ldw, int64_t rows, int64_t k,
