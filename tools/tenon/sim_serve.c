@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tenon sim serve: a simulated chip behind a shared file, for a driver in another process. */
+/* tenon sim serve: a simulated chip behind a shared file or a socket, for a driver in another
+ * process. */
 #include "sim_chip.h"
 
 #include <argp.h>
@@ -13,6 +14,7 @@ typedef struct options {
     const char *path, *profile;
     uint64_t memory_mib;
     uint32_t timing, protect, idle_s;
+    bool socket;
 } options;
 
 static uint32_t one_of(struct argp_state *state, const char *arg, const char *const *names)
@@ -38,6 +40,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'p':
         o->protect = one_of(state, arg, protects);
+        return 0;
+    case 's':
+        o->socket = true;
         return 0;
     case MEMORY:
         o->memory_mib = strtoull(arg, NULL, 10);
@@ -69,15 +74,19 @@ int tool_sim_serve(int argc, char **argv)
         {"profile", 'c', "NAME", 0, "chip (canonical-128)", 0},
         {"timing", 't', "serial|overlap", 0, "(overlap)", 0},
         {"protect", 'p', "none|ecc|full", 0, "(none)", 0},
+        {"socket", 's', NULL, 0, "FILE is the address of a socket: /path or host:port", 0},
         {"memory", MEMORY, "MIB", 0, "that the chip reaches (1024)", 0},
         {"idle", IDLE, "SECONDS", 0, "give up after so long without a call (60)", 0},
         {0},
     };
-    static const struct argp parser = {
-        flags,  parse,
-        "FILE", "Makes FILE and is the chip behind it until a driver that has it open closes.",
-        NULL,   NULL,
-        NULL};
+    static const struct argp parser = {flags,
+                                       parse,
+                                       "FILE",
+                                       "Makes FILE, or listens there, and is the chip behind it "
+                                       "until the driver that came closes.",
+                                       NULL,
+                                       NULL,
+                                       NULL};
     options o = {
         .profile = "canonical-128", .memory_mib = 1024, .timing = SIM_OVERLAP, .idle_s = 60};
     argp_parse(&parser, argc, argv, 0, NULL, &o);
@@ -90,11 +99,14 @@ int tool_sim_serve(int argc, char **argv)
         fprintf(stderr, "tenon: %s is no built-in profile\n", o.profile);
         return 1;
     }
-    bool good =
-        tn__tpu_mmio_make(o.path, o.memory_mib << 20, error, sizeof error) &&
-        tn__tpu_mmio_serve(tool_allocator(), o.path, &p, &s, o.idle_s * 1000, error, sizeof error);
+    bool good = o.socket ? tn__tpu_socket_serve(tool_allocator(), o.path, &p, &s, o.idle_s * 1000,
+                                                error, sizeof error)
+                         : tn__tpu_mmio_make(o.path, o.memory_mib << 20, error, sizeof error) &&
+                               tn__tpu_mmio_serve(tool_allocator(), o.path, &p, &s, o.idle_s * 1000,
+                                                  error, sizeof error);
     if (!good)
         fprintf(stderr, "tenon: %s\n", error[0] != '\0' ? error : "nobody came");
-    remove(o.path);
+    if (!o.socket)
+        remove(o.path);
     return good ? 0 : 1;
 }

@@ -16,7 +16,7 @@ typedef struct opening {
     sim_options options;
     char *script, *text; /* TEXT_MOST each */
     char profile[TPU_ARGUMENT], log[TPU_ARGUMENT], replay[TPU_ARGUMENT];
-    char mmio[TPU_ARGUMENT], error[200];
+    char mmio[TPU_ARGUMENT], socket[TPU_ARGUMENT], error[200];
 } opening;
 
 /* A whole file as text; false where it cannot be read or is too long. */
@@ -71,6 +71,8 @@ static tn_status option(opening *o, const char *key, const char *value)
         n = strcmp(value, "model") == 0 ? 0 : -1;
         if (strncmp(value, "replay:", 7) == 0)
             n = snprintf(o->replay, sizeof o->replay, "%s", value + 7) < TPU_ARGUMENT ? 0 : -1;
+        if (strncmp(value, "socket:", 7) == 0)
+            n = snprintf(o->socket, sizeof o->socket, "%s", value + 7) < TPU_ARGUMENT ? 0 : -1;
         if (strncmp(value, "mmio:", 5) == 0)
             n = snprintf(o->mmio, sizeof o->mmio, "%s", value + 5) < TPU_ARGUMENT ? 0 : -1;
     } else if (strcmp(key, "log") == 0) {
@@ -89,12 +91,12 @@ static tn_status option(opening *o, const char *key, const char *value)
                                  key);
     }
     if (n < 0)
-        return TPU_FAIL_ARGUMENT(
-            o->host, TN_STATUS_INVALID, "tpu.option", "uri",
-            "uri has %s=\"%s\"; timing is serial or overlap, protect none, "
-            "ecc or full, bus model, mmio:FILE or replay:FILE, a file's name at most 127 "
-            "characters",
-            key, value);
+        return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_INVALID, "tpu.option", "uri",
+                                 "uri has %s=\"%s\"; timing is serial or overlap, protect none, "
+                                 "ecc or full, bus model, mmio:FILE, socket:ADDRESS or "
+                                 "replay:FILE, a file's name at most 127 "
+                                 "characters",
+                                 key, value);
     return TN_OK;
 }
 
@@ -180,6 +182,8 @@ static void device_close(void *device)
         tn__tpu_replay_close(&d->replay);
     if (d->mmio.self != NULL)
         tn__tpu_mmio_close(&d->mmio);
+    if (d->socket.self != NULL)
+        tn__tpu_socket_close(&d->socket);
     if (d->model.self != NULL)
         tn__tpu_bus_model_close(&d->model);
     if (d->played != NULL)
@@ -332,13 +336,17 @@ static tn_status power_up(opening *o, tpu_device *d)
         tn_status st = load_log(o, d);
         if (st != TN_OK)
             return st;
-    } else if (o->mmio[0] != '\0') {
-        if (!tn__tpu_mmio_open(&a, o->mmio, &d->mmio, o->error, sizeof o->error))
+    } else if (o->mmio[0] != '\0' || o->socket[0] != '\0') {
+        bool there =
+            o->mmio[0] != '\0'
+                ? tn__tpu_mmio_open(&a, o->mmio, &d->mmio, o->error, sizeof o->error)
+                : tn__tpu_socket_open(&a, o->socket, &d->socket, o->error, sizeof o->error);
+        if (!there)
             return o->error[0] == '\0'
                        ? no_memory(o->host)
                        : TPU_FAIL_ARGUMENT(o->host, TN_STATUS_UNAVAILABLE, "tpu.file", "uri",
-                                           "uri has bus=mmio: %s", o->error);
-        d->bus = d->mmio;
+                                           "the uri's bus has no chip behind it: %s", o->error);
+        d->bus = o->mmio[0] != '\0' ? d->mmio : d->socket;
     } else if (!tn__tpu_bus_model_open(&a, &d->profile, &o->options, &d->model, o->error,
                                        sizeof o->error)) {
         if (o->error[0] == '\0')

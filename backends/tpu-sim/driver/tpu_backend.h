@@ -6,6 +6,7 @@
 #include "tpu_bus.h"
 #include "tpu_bus_log.h"
 #include "tpu_bus_mmio.h"
+#include "tpu_bus_socket.h"
 #include "tpu_driver.h"
 
 #include <pthread.h>
@@ -16,9 +17,9 @@ enum { TPU_ARGUMENT = 128, TPU_TRIES = 3 };
 typedef struct tpu_device {
     const tn_host *host;
     void *token;
-    tn_bus bus;                      /* what the driver sees: the model, a log of it, or a replay */
-    tn_bus model, mmio, replay, log; /* self NULL: not in use */
-    unsigned char *played;           /* the log that is played */
+    tn_bus bus; /* what the driver sees: the model, a log of it, or a replay */
+    tn_bus model, mmio, socket, replay, log; /* self NULL: not in use */
+    unsigned char *played;                   /* the log that is played */
     size_t played_bytes, played_room;
     char log_path[TPU_ARGUMENT];
     tpu_chip chip;

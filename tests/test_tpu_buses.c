@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The driver over a mapped region, with the chip in another process: the bits and cycles of the
- * model in this one. */
+/* The driver over a mapped region and over a socket, with the chip in another process: the bits and
+ * cycles of the model in this one. */
+#define _GNU_SOURCE
 #include "support/run_op.h"
 #include "support/sim_bed.h"
 
 #include <backends/tpu-sim/driver/tpu_bus_mmio.h>
+#include <backends/tpu-sim/driver/tpu_bus_socket.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static const tn_allocator allocator = {NULL, bed_alloc, bed_free};
 
+enum { MMIO, SOCKET, HERE, SIDES };
+
 /* A child that is the chip; -1 where it could not be made. */
-static pid_t serve(const char *path)
+static pid_t serve(const char *path, int side)
 {
     char error[200];
-    if (!tn__tpu_mmio_make(path, 64 << 20, error, sizeof error))
+    if (side == MMIO && !tn__tpu_mmio_make(path, 64 << 20, error, sizeof error))
         return -1;
     pid_t child = fork();
     if (child != 0)
@@ -22,8 +27,18 @@ static pid_t serve(const char *path)
     sim_profile p;
     sim_options o = {.timing = SIM_OVERLAP, .math = &tn_k_sys_math_baseline};
     bed_profile("test-24x40", &p);
-    bool good = tn__tpu_mmio_serve(&allocator, path, &p, &o, 20000, error, sizeof error);
+    bool good = side == MMIO
+                    ? tn__tpu_mmio_serve(&allocator, path, &p, &o, 20000, error, sizeof error)
+                    : tn__tpu_socket_serve(&allocator, path, &p, &o, 20000, error, sizeof error);
     _exit(good ? 0 : 1);
+}
+
+/* The server's socket may not be there yet. */
+static void await_path(const char *path)
+{
+    for (int i = 0; i < 500 && access(path, F_OK) != 0; i++)
+        usleep(10000);
+    usleep(20000);
 }
 
 static bool served_well(pid_t child)
@@ -57,37 +72,47 @@ static void run_on(const char *uri, float *out)
     tn_test_close(&d);
 }
 
-TN_TEST(tpu_mmio, a_chip_in_another_process_gives_the_same_bits)
+TN_TEST(tpu_buses, a_chip_in_another_process_gives_the_same_bits)
 {
     static float here[30 * 50], there[30 * 50];
+    static const char *const kinds[] = {"mmio", "socket"};
     char path[64], uri[128];
-    snprintf(path, sizeof path, "tpu_mmio_%d.bin", (int)getpid());
-    pid_t child = serve(path);
-    TN_REQUIRE(child > 0);
-    snprintf(uri, sizeof uri, "tpu-sim:test-24x40?bus=mmio:%s", path);
-    run_on(uri, there);
-    TN_EXPECT(served_well(child), "the server ends when the driver closes");
     run_on("tpu-sim:test-24x40", here);
-    TN_EXPECT(memcmp(here, there, sizeof here) == 0);
     TN_EXPECT(here[0] != 0.0f);
-    remove(path);
+    for (int side = MMIO; side <= SOCKET; side++) {
+        snprintf(path, sizeof path, "/tmp/tenon_test_%s_%d", kinds[side], (int)getpid());
+        pid_t child = serve(path, side);
+        TN_REQUIRE(child > 0);
+        await_path(path);
+        snprintf(uri, sizeof uri, "tpu-sim:test-24x40?bus=%s:%s", kinds[side], path);
+        run_on(uri, there);
+        TN_EXPECT(served_well(child), "the server ends when the driver closes");
+        TN_EXPECT(memcmp(here, there, sizeof here) == 0, "%s", kinds[side]);
+        remove(path);
+    }
 }
 
 /* By the driver alone: time and memory are those of the model here. */
-TN_TEST(tpu_mmio, time_and_memory_are_the_models)
+TN_TEST(tpu_buses, time_and_memory_are_the_models)
 {
     char path[64], error[200];
-    uint64_t ns[2];
-    snprintf(path, sizeof path, "tpu_mmio_time_%d.bin", (int)getpid());
-    for (int side = 0; side < 2; side++) {
+    uint64_t ns[SIDES];
+    snprintf(path, sizeof path, "/tmp/tenon_test_time_%d", (int)getpid());
+    for (int side = MMIO; side < SIDES; side++) {
         tn_bus bus;
         tpu_chip chip;
         uint64_t at[40], first;
         void *p[40];
-        pid_t child = side == 0 ? serve(path) : 0;
+        pid_t child = side != HERE ? serve(path, side) : 0;
         sim_bed bed = {.error = ""};
-        if (side == 0) {
-            TN_REQUIRE(child > 0 && tn__tpu_mmio_open(&allocator, path, &bus, error, sizeof error));
+        if (side != HERE) {
+            await_path(path);
+            bool there = child > 0;
+            if (side == MMIO)
+                there = there && tn__tpu_mmio_open(&allocator, path, &bus, error, sizeof error);
+            else
+                there = there && tn__tpu_socket_open(&allocator, path, &bus, error, sizeof error);
+            TN_REQUIRE(there, "%s", error);
             TN_REQUIRE(tn__tpu_open(&chip, &bus, error, sizeof error), "%s", error);
         } else {
             bed_profile("test-24x40", &bed.profile);
@@ -99,6 +124,7 @@ TN_TEST(tpu_mmio, time_and_memory_are_the_models)
             p[i] = bus.dma_alloc(bus.self, 5000 + 100 * (size_t)i, 64, &at[i]);
             TN_REQUIRE(p[i] != NULL);
             memset(p[i], i, 5000);
+            bus.dma_sync(bus.self, p[i], 5000, 1);
         }
         first = at[7];
         for (int i = 0; i < 40; i += 2)
@@ -122,6 +148,7 @@ TN_TEST(tpu_mmio, time_and_memory_are_the_models)
                   tn__tpu_finish(&chip) == TPU_OK);
         ns[side] = bus.now_ns(bus.self);
         bool moved = true;
+        bus.dma_sync(bus.self, p[9], 4800, 0);
         for (int i = 0; i < 4800; i++)
             moved = moved && ((unsigned char *)p[9])[i] == 7;
         TN_EXPECT(moved, "side %d", side);
@@ -130,25 +157,55 @@ TN_TEST(tpu_mmio, time_and_memory_are_the_models)
                   chip.report.code == TPU_ERR_BUS);
         for (int i = 1; i < 40; i += 2)
             bus.dma_free(bus.self, p[i]);
-        if (side == 0) {
+        if (side != HERE) {
             tn__tpu_close(&chip);
-            tn__tpu_mmio_close(&bus);
+            if (side == MMIO)
+                tn__tpu_mmio_close(&bus);
+            else
+                tn__tpu_socket_close(&bus);
             TN_EXPECT(served_well(child));
+            remove(path);
         } else {
             bed.chip = chip;
             bed_close(&bed);
         }
     }
-    TN_EXPECT(ns[0] == ns[1], "%" PRIu64 " ns there, %" PRIu64 " here", ns[0], ns[1]);
+    TN_EXPECT(ns[MMIO] == ns[HERE] && ns[SOCKET] == ns[HERE], "%" PRIu64 ", %" PRIu64 ", %" PRIu64,
+              ns[MMIO], ns[SOCKET], ns[HERE]);
+}
+
+/* The other side is gone in the middle: all ones, and no wait for ever. */
+TN_TEST(tpu_buses, a_socket_that_breaks_is_a_chip_that_is_gone)
+{
+    char path[64], error[200];
+    tn_bus bus;
+    tpu_chip chip;
+    snprintf(path, sizeof path, "/tmp/tenon_test_break_%d", (int)getpid());
+    pid_t child = serve(path, SOCKET);
+    TN_REQUIRE(child > 0);
+    await_path(path);
+    TN_REQUIRE(tn__tpu_socket_open(&allocator, path, &bus, error, sizeof error), "%s", error);
+    TN_REQUIRE(tn__tpu_open(&chip, &bus, error, sizeof error), "%s", error);
+    kill(child, SIGKILL);
+    (void)waitpid(child, NULL, 0);
+    tn_k_sys_packet nop = {.op = TN_K_SYS_NOP, .wait_sem = 255, .sig_sem = 255};
+    tpu_result r = tn__tpu_push(&chip, &nop);
+    TN_EXPECT((r == TPU_OK ? tn__tpu_finish(&chip) : r) == TPU_GONE);
+    TN_EXPECT(bus.read32(bus.self, TPU_ID) == UINT32_MAX);
+    tn__tpu_close(&chip);
+    tn__tpu_socket_close(&bus);
     remove(path);
 }
 
-TN_TEST(tpu_mmio, a_file_that_is_none_or_is_left_is_no_chip)
+TN_TEST(tpu_buses, a_file_that_is_none_or_is_left_is_no_chip)
 {
     char path[64], uri[128], error[200];
     tn_bus bus;
     TN_EXPECT(!tn__tpu_mmio_open(&allocator, "/no/such/file", &bus, error, sizeof error) &&
               error[0] != '\0');
+    TN_EXPECT(!tn__tpu_socket_open(&allocator, "/no/such/socket", &bus, error, sizeof error) &&
+              error[0] != '\0');
+    TN_EXPECT(!tn__tpu_socket_open(&allocator, "nonsense", &bus, error, sizeof error));
     snprintf(path, sizeof path, "tpu_mmio_none_%d.bin", (int)getpid());
     tn_error e;
     tn_runtime *rt = NULL;
