@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Data of cases by class: what every op has in common, and the row ops. Sums are in case_sums.c. */
+#include <conformance/cases/case_fill.h>
+
+#include <string.h>
+
+double tn_v_fit(const tn_tensor *t, double v)
+{
+    return tn_v_rounded((tn_dtype)t->dtype, v, TN_V_NEAREST_EVEN, true);
+}
+
+bool tn_v_integer(const tn_tensor *t)
+{
+    return t->dtype >= TN_S64 && t->dtype <= TN_U4;
+}
+
+int64_t tn_v_count(const tn_tensor *t)
+{
+    int64_t n = 1;
+    for (uint32_t d = 0; d < t->rank; ++d)
+        n *= t->dim[d];
+    return n;
+}
+
+/* An integer that its type and every sum of a few of them hold. */
+static double small_integer(const tn_tensor *t, tn_v_random *r)
+{
+    switch (t->dtype) {
+    case TN_U8:
+        return (double)tn_v_below(r, 256);
+    case TN_S8:
+        return (double)tn_v_below(r, 256) - 128;
+    case TN_BOOL:
+        return (double)tn_v_below(r, 2);
+    default:
+        return (double)tn_v_below(r, 2000001) - 1000000;
+    }
+}
+
+double tn_v_value(const tn_tensor *t, tn_v_data data, tn_v_random *r)
+{
+    if (tn_v_integer(t) || t->dtype == TN_BOOL)
+        return small_integer(t, r);
+    double v;
+    switch (data) {
+    case TN_V_POSITIVE:
+        v = 0.5 + 0.5 * tn_v_uniform(r);
+        break;
+    case TN_V_WIDE:
+        v = (tn_v_next(r) & 1 ? -1 : 1) * exp2(12 * tn_v_uniform(r) - 6);
+        break;
+    case TN_V_BIG:
+        v = 1e4 + tn_v_normal(r);
+        break;
+    default:
+        v = tn_v_normal(r);
+        break;
+    }
+    return tn_v_fit(t, v);
+}
+
+/* Bits of every pattern of a 16-bit type, or a stratified sample of all bits of f32. */
+static double pattern(const tn_tensor *t, int64_t i, int64_t count, tn_v_random *r)
+{
+    unsigned char bytes[8] = {0};
+    uint32_t bits = tn_dtype_bits((tn_dtype)t->dtype);
+    if (bits == 64)
+        return tn_v_value(t, TN_V_WIDE, r);
+    uint64_t all = 1ull << bits, step = all / (uint64_t)(count > 0 ? count : 1);
+    uint64_t at = step > 1 ? (uint64_t)i * step + tn_v_next(r) % step : (uint64_t)i % all;
+    static const uint32_t f32[] = {0x0,        0x80000000, 0x7f800000, 0xff800000, 0x7fc00000,
+                                   0x00000001, 0x807fffff, 0x00800000, 0x7f7fffff, 0x3f800000,
+                                   0xbf800000, 0x42b17218, 0xc2aeac50, 0xc2cff1b5};
+    if (t->dtype == TN_F32 && (uint64_t)i < sizeof f32 / sizeof f32[0])
+        at = f32[i];
+    memcpy(bytes, &at, sizeof at);
+    return tn_v_decode((tn_dtype)t->dtype, bytes);
+}
+
+/* Numbers half-way between neighbours of the output's type, and just off. */
+static double tie(const tn_tensor *t, const tn_tensor *out, tn_v_random *r)
+{
+    tn_v_format f = tn_v_format_of((tn_dtype)out->dtype);
+    int p = f.floating ? f.precision : 4;
+    double m = ldexp(1.0, p - 1) + (double)tn_v_below(r, 1ll << (p - 1 < 30 ? p - 1 : 30)) + 0.5;
+    static const double off[] = {0, 0, 0x1p-6, -0x1p-6, 0.25, -0.25};
+    double v = m + off[tn_v_below(r, 6)];
+    int64_t span = f.floating ? -f.exponent_min : 4;
+    v = f.floating ? ldexp(v, (int)tn_v_below(r, span < 20 ? 2 * span : 40) - (span < 20 ? (int)span : 20) - p)
+                   : v;
+    v = tn_v_next(r) & 1 ? -v : v;
+    return tn_v_fit(t, !f.floating && !f.is_signed ? fabs(v) : v);
+}
+
+void tn_v_all(const tn_v_fill_call *f, uint32_t arg, tn_v_data data, tn_v_random *r)
+{
+    const tn_tensor *t = &f->op->args[arg].tensor;
+    int64_t n = tn_v_count(t);
+    for (int64_t i = 0; i < n; ++i)
+        f->value[arg][i] = tn_v_value(t, data, r);
+}
+
+int tn_v_find(const tn_op *op, uint32_t role)
+{
+    for (uint32_t i = 0; i < op->arg_count; ++i)
+        if (op->args[i].role == role)
+            return (int)i;
+    return -1;
+}
+
+/* Operands that are not terms: scales, zeros, masks, lengths, indices, statistics. */
+static bool side_operand(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
+{
+    const tn_arg *a = &f->op->args[arg];
+    const tn_tensor *t = &a->tensor;
+    int64_t n = tn_v_count(t);
+    double *v = f->value[arg];
+    if (a->role >= TN_ARG_ZERO_OF) {
+        for (int64_t i = 0; i < n; ++i)
+            v[i] = tn_v_fit(t, (double)tn_v_below(r, 21) - (t->dtype == TN_U8 ? 0 : 10));
+        return true;
+    }
+    if (a->role >= TN_ARG_SCALE_OF) {
+        for (int64_t i = 0; i < n; ++i)
+            v[i] = tn_v_fit(t, (0.5 + tn_v_uniform(r)) * (f->op->kind == TN_OP_QUANTIZE &&
+                                                                  a->role == TN_ARG_SCALE_OF + TN_ARG_OUT
+                                                              ? 0x1p-5
+                                                              : 0x1p-6));
+        return true;
+    }
+    if (a->role == TN_ARG_MASK) {
+        int64_t keys = t->dim[t->rank - 1], rows = keys > 0 ? n / keys : 0;
+        for (int64_t i = 0; i < n; ++i) {
+            bool part = i / keys != rows / 2 && tn_v_below(r, 10) < 7; /* one row is all masked */
+            v[i] = t->dtype == TN_BOOL ? part : part ? tn_v_fit(t, tn_v_normal(r)) : -INFINITY;
+        }
+        return true;
+    }
+    if (a->role == TN_ARG_LENGTHS) {
+        int k = tn_v_find(f->op, TN_ARG_K);
+        const tn_tensor *key = &f->op->args[k].tensor;
+        int64_t keys = key->dim[key->rank - 2];
+        for (int64_t i = 0; i < n; ++i)
+            v[i] = (double)(keys - tn_v_below(r, keys / 2 + 1));
+        return true;
+    }
+    if (a->role == TN_ARG_INDEX && f->op->kind == TN_OP_GATHER) {
+        const tn_axis *axis = f->op->attr;
+        const tn_tensor *table = &f->op->args[tn_v_find(f->op, TN_ARG_A)].tensor;
+        int64_t dim = table->dim[axis->axis < 0 ? axis->axis + table->rank : axis->axis];
+        for (int64_t i = 0; i < n; ++i) /* from the end, and a few out of range */
+            v[i] = (double)(tn_v_below(r, 2 * dim + 2) - dim - 1);
+        return true;
+    }
+    if (a->role == TN_ARG_STATS && f->op->kind == TN_OP_NORM) {
+        for (int64_t i = 0; i < n; ++i)
+            v[i] = tn_v_fit(t, i < n / 2 ? tn_v_normal(r) : 0.25 + tn_v_uniform(r));
+        return true;
+    }
+    return false;
+}
+
+/* Rows of softmax and norms: data that their short cuts do not survive. */
+static void row_data(const tn_v_fill_call *f, uint32_t arg, tn_v_data data, tn_v_random *r)
+{
+    const tn_tensor *t = &f->op->args[arg].tensor;
+    int64_t n = tn_v_count(t), dim = t->rank > 0 ? t->dim[t->rank - 1] : 1;
+    double *v = f->value[arg];
+    bool softmax = f->op->kind == TN_OP_SOFTMAX, main = f->op->args[arg].role == TN_ARG_A;
+    for (int64_t i = 0; i < n; ++i) {
+        double x = tn_v_normal(r);
+        if (!main)
+            ;
+        else if (data == TN_V_BIG)
+            x = softmax ? 200 * x : (t->dtype == TN_F16 ? 1e3 : 1e4) + x;
+        else if (data == TN_V_RISE)
+            x += 40.0 * (double)(i % dim) / (double)dim;
+        else if (data == TN_V_EDGE) /* softmax: ties at the top; norms: variance far below eps */
+            x = softmax ? (double)tn_v_below(r, 3) : x * 0x1p-9;
+        else if (data == TN_V_WIDE)
+            x = (tn_v_next(r) & 1 ? -1 : 1) * exp2(12 * tn_v_uniform(r) - 6);
+        else if (data == TN_V_POSITIVE)
+            x = fabs(x) + 0.5;
+        else if (softmax)
+            x *= 4;
+        v[i] = tn_v_fit(t, x);
+    }
+    if (data == TN_V_SPECIAL && main)
+        for (int64_t i = 0; dim > 0 && i < n / dim; ++i) {
+            static const double odd[] = {NAN, INFINITY, -INFINITY, 0.0, -0.0, 0x1p-140, 3e38, -3e38};
+            v[i * dim + tn_v_below(r, dim)] = tn_v_fit(t, odd[i % 8]);
+        }
+}
+
+/* The statistics and the output that a forward call would have handed over. */
+static bool forward_of_backward(const tn_v_fill_call *f)
+{
+    int out = tn_v_find(f->op, TN_ARG_OUT), stats = tn_v_find(f->op, TN_ARG_STATS);
+    if (f->op->kind != TN_OP_ATTENTION || out < 0 || stats < 0 || f->value[out] == NULL ||
+        f->value[stats] == NULL)
+        return true;
+    tn_attention attr = *(const tn_attention *)f->op->attr;
+    attr.pass = TN_PASS_FORWARD;
+    tn_arg args[TN_V_ARGS];
+    tn_v_call call;
+    memset(&call, 0, sizeof call);
+    tn_op op = *f->op;
+    op.attr = &attr;
+    op.args = args;
+    op.arg_count = 0;
+    for (uint32_t i = 0; i < f->op->arg_count; ++i) {
+        uint32_t role = f->op->args[i].role;
+        if (role == TN_ARG_GRAD || (role >= TN_ARG_OUT_GRAD_A && role <= TN_ARG_OUT_GRAD_V))
+            continue;
+        tn_tensor t = f->op->args[i].tensor; /* values lie dense */
+        int64_t stride = 1;
+        for (uint32_t d = t.rank; d-- > 0; stride *= t.dim[d])
+            t.stride[d] = stride;
+        call.memory[op.arg_count] = (tn_v_memory){f->value[i], tn_v_count(&t)};
+        args[op.arg_count++] = (tn_arg){role, 0, t};
+    }
+    call.op = &op;
+    call.arith = *f->arith;
+    tn_v_truth truth[TN_V_ARGS];
+    int n = tn_v_oracle(&call, truth);
+    for (int i = 0; i < n; ++i) {
+        int to = truth[i].role == TN_ARG_OUT ? out : stats;
+        for (int64_t k = 0; k < truth[i].count; ++k)
+            f->value[to][k] = tn_v_fit(&f->op->args[to].tensor, truth[i].ref[k]);
+    }
+    tn_v_truth_free(truth, n);
+    return n > 0;
+}
+
+static void attention_data(const tn_v_fill_call *f, uint32_t arg, tn_v_data data, tn_v_random *r)
+{
+    const tn_tensor *t = &f->op->args[arg].tensor;
+    uint32_t role = f->op->args[arg].role;
+    int64_t n = tn_v_count(t), d = t->dim[t->rank - 1], rows = t->dim[t->rank - 2];
+    double *v = f->value[arg];
+    double root = sqrt(sqrt((double)(d > 0 ? d : 1)));
+    for (int64_t i = 0; i < n; ++i) {
+        int64_t j = d > 0 ? i / d % rows : 0, e = d > 0 ? i % d : 0;
+        double x = tn_v_normal(r), at = (double)(j + 1) / (double)rows;
+        if (data == TN_V_HOT_KEY && (role == TN_ARG_Q || role == TN_ARG_K)) {
+            /* signs of a code by row: one key matches each query, far above the others */
+            int64_t code = role == TN_ARG_K ? j : (j * 7 + 3) % f->keys;
+            tn_v_random c = {(uint64_t)code * 0x2545f4914f6cdd1du + (uint64_t)e + 1};
+            x = (tn_v_next(&c) & 1 ? 16.0 : -16.0);
+        } else if (data == TN_V_HOT_KEY && role == TN_ARG_V) {
+            x = (double)((j * 7 + e * 13) % 125) - 62;
+        } else if (data == TN_V_BIG && role <= TN_ARG_K) {
+            x *= 20 / (root > 0 ? 1 : 1);
+        } else if (data == TN_V_RISE && role == TN_ARG_K) {
+            x = fabs(x) * 6 * at;
+        } else if (data == TN_V_RISE && role == TN_ARG_Q) {
+            x = fabs(x);
+        } else if (data == TN_V_WIDE && role == TN_ARG_V) {
+            x *= exp2(16 * tn_v_uniform(r) - 8) * (j == rows - 1 ? 50 : 1);
+        } else if (data == TN_V_EDGE && role == TN_ARG_V) {
+            x = (j % 2 ? -1 : 1) * 8 * at * at * at * (double)rows * (0.5 + tn_v_uniform(r));
+        } else if (data == TN_V_EDGE) {
+            x *= 0.25; /* weights nearly equal */
+        } else if (data == TN_V_SPECIAL && role == TN_ARG_V && j == rows - 1) {
+            x = e % 2 ? NAN : INFINITY; /* of a key that a causal row must not see */
+        } else if (data == TN_V_SPECIAL && role == TN_ARG_K && j == rows - 1 && e == 0) {
+            x = NAN;
+        }
+        v[i] = tn_v_fit(t, x);
+    }
+}
+
+static void plain_data(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
+{
+    const tn_arg *a = &f->op->args[arg];
+    tn_v_data data = f->which->data;
+    int64_t n = tn_v_count(&a->tensor);
+    const tn_tensor *out = &f->op->args[tn_v_find(f->op, TN_ARG_OUT)].tensor;
+    for (int64_t i = 0; i < n; ++i) {
+        double v = data == TN_V_SPECIAL ? pattern(&a->tensor, i, n, r)
+                   : data == TN_V_TIES  ? tie(&a->tensor, out, r)
+                                        : tn_v_value(&a->tensor, data, r);
+        if (a->tensor.dtype == TN_S64)
+            v = trunc(v);
+        f->value[arg][i] = v;
+    }
+}
+
+bool tn_v_fill(const tn_v_case *c, const tn_op *op, const tn_v_arith *arith,
+               double *const value[TN_V_ARGS], tn_v_plan *out)
+{
+    tn_v_random r = {c->seed};
+    tn_v_fill_call f = {c, op, arith, value, out, 0};
+    memset(out, 0, sizeof *out);
+    out->launches = 1;
+    if (c->data == TN_V_POSITIVE || c->data == TN_V_WIDE || c->data == TN_V_ZERO_MEAN) {
+        out->rms = true;
+        out->spread = c->data == TN_V_POSITIVE ? TN_V_SPREAD_POSITIVE
+                      : c->data == TN_V_WIDE   ? TN_V_SPREAD_WIDE
+                                               : TN_V_SPREAD_ZERO;
+    }
+    int key = tn_v_find(op, TN_ARG_K);
+    if (op->kind == TN_OP_ATTENTION && key >= 0)
+        f.keys = op->args[key].tensor.dim[op->args[key].tensor.rank - 2];
+    for (uint32_t i = 0; i < op->arg_count; ++i) {
+        if (value[i] == NULL || side_operand(&f, i, &r))
+            continue;
+        if (op->kind == TN_OP_ATTENTION)
+            attention_data(&f, i, c->data, &r);
+        else if (op->kind == TN_OP_SOFTMAX || op->kind == TN_OP_NORM)
+            row_data(&f, i, c->data, &r);
+        else if (op->kind != TN_OP_MATMUL && op->kind != TN_OP_CONV && op->kind != TN_OP_REDUCE)
+            plain_data(&f, i, &r);
+        else
+            tn_v_all(&f, i, c->data, &r);
+    }
+    if (op->kind == TN_OP_SOFTMAX && ((const tn_softmax *)op->attr)->pass != TN_PASS_FORWARD) {
+        int a = tn_v_find(op, TN_ARG_A); /* an output of softmax: positive; of its logarithm: not */
+        bool log_form = ((const tn_softmax *)op->attr)->log != 0;
+        int64_t n = tn_v_count(&op->args[a].tensor);
+        for (int64_t i = 0; i < n; ++i)
+            value[a][i] = tn_v_fit(&op->args[a].tensor,
+                                   log_form ? -fabs(value[a][i]) : tn_v_uniform(&r) / 8);
+    }
+    if (op->kind == TN_OP_MATMUL)
+        return tn_v_fill_matmul(&f, &r);
+    if (op->kind == TN_OP_CONV)
+        return tn_v_fill_conv(&f, &r);
+    if (op->kind == TN_OP_REDUCE)
+        return tn_v_fill_reduce(&f, &r);
+    return forward_of_backward(&f);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How the files that list cases hand them over. */
+#ifndef TN_CONFORMANCE_CASE_LIST_H
+#define TN_CONFORMANCE_CASE_LIST_H
+
+#include <conformance/cases/cases.h>
+
+typedef struct tn_v_sink {
+    tn_v_case *cases;
+    long count, room;
+    tn_v_list list;
+    bool failed;
+} tn_v_sink;
+
+/* A set of classes, one bit each. */
+#define TN_V_BIT(data) (1u << (data))
+
+/** Add an op with each class of a set if the list reaches that far: `from` is the smallest of
+ *  quick, standard and full that has it; levels up to 5 also belong to bringup. */
+void tn_v_add(tn_v_sink *s, tn_v_list from, int level, uint32_t classes, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+void tn_v_list_matmul(tn_v_sink *s);
+void tn_v_list_conv(tn_v_sink *s);
+void tn_v_list_attention(tn_v_sink *s);
+void tn_v_list_rows(tn_v_sink *s);
+void tn_v_list_moves(tn_v_sink *s);
+void tn_v_list_lowlevel(tn_v_sink *s);
+
+#endif

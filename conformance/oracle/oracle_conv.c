@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Convolution from its definition: forward, transposed, and the gradient of the filters. */
+#include <conformance/oracle/oracle.h>
+
+/* Batch, channel and three dims of space of a tensor; dims that are not there have size 1. */
+typedef struct image {
+    tn_v_view v;
+    int64_t dim[5], stride[5];
+} image;
+
+static image image_of(const tn_v_view v, const tn_conv *t)
+{
+    image m = {v, {1, 1, 1, 1, 1}, {0, 0, 0, 0, 0}};
+    bool last = (t->flags & TN_CONV_CHANNELS_LAST) != 0;
+    for (uint32_t d = 0; d < v.t->rank && d < 5; ++d) {
+        uint32_t space = last ? 1 : 2;
+        uint32_t to = d == 0 ? 0 : d == (last ? t->dims + 1 : 1) ? 1 : 5 - t->dims + d - space;
+        m.dim[to] = v.t->dim[d];
+        m.stride[to] = v.t->stride[d];
+    }
+    return m;
+}
+
+static double pixel(const image *m, int64_t n, int64_t c, const int64_t s[3])
+{
+    return tn_v_load(&m->v, n * m->stride[0] + c * m->stride[1] + s[0] * m->stride[2] +
+                                s[1] * m->stride[3] + s[2] * m->stride[4]);
+}
+
+typedef struct geometry {
+    int64_t stride[3], dilation[3], lo[3], groups;
+} geometry;
+
+static geometry geometry_of(const tn_conv *t)
+{
+    geometry g = {{1, 1, 1}, {1, 1, 1}, {0, 0, 0}, t->groups == 0 ? 1 : t->groups};
+    for (uint32_t d = 0; d < t->dims; ++d) {
+        uint32_t to = 3 - t->dims + d;
+        g.stride[to] = t->stride[d] == 0 ? 1 : t->stride[d];
+        g.dilation[to] = t->dilation[d] == 0 ? 1 : t->dilation[d];
+        g.lo[to] = t->pad_lo[d];
+    }
+    return g;
+}
+
+typedef struct sums {
+    double sum, mag;
+    uint32_t whole;
+    int64_t terms;
+} sums;
+
+static void add(sums *s, double x, double y)
+{
+    s->sum += x * y;
+    s->mag += fabs(x * y);
+    s->whole += (uint32_t)(isfinite(x * y) && fabs(x * y) < 0x1p62 ? (int64_t)(x * y) : 0);
+    s->terms++;
+}
+
+/* Forward: taps of output position o. */
+static sums forward(const image *a, const image *b, const geometry *g, int64_t n, int64_t f,
+                    const int64_t *o)
+{
+    sums s = {0, 0, 0, 0};
+    int64_t per = b->dim[0] / g->groups, first = f / per * b->dim[1], r[3], i[3];
+    for (r[0] = 0; r[0] < b->dim[2]; ++r[0])
+        for (r[1] = 0; r[1] < b->dim[3]; ++r[1])
+            for (r[2] = 0; r[2] < b->dim[4]; ++r[2]) {
+                bool inside = true;
+                for (int d = 0; d < 3; ++d) {
+                    i[d] = o[d] * g->stride[d] - g->lo[d] + r[d] * g->dilation[d];
+                    inside = inside && i[d] >= 0 && i[d] < a->dim[2 + d];
+                }
+                for (int64_t c = 0; inside && c < b->dim[1]; ++c)
+                    add(&s, pixel(a, n, first + c, i), pixel(b, f, c, r));
+            }
+    return s;
+}
+
+/* Transposed: what the forward conv with these filters would have spread to position o. */
+static sums transposed(const image *a, const image *b, const geometry *g, int64_t n, int64_t c,
+                       const int64_t *o)
+{
+    sums s = {0, 0, 0, 0};
+    int64_t filters = b->dim[0] / g->groups, group = c / b->dim[1], r[3], i[3];
+    for (r[0] = 0; r[0] < b->dim[2]; ++r[0])
+        for (r[1] = 0; r[1] < b->dim[3]; ++r[1])
+            for (r[2] = 0; r[2] < b->dim[4]; ++r[2]) {
+                bool inside = true;
+                for (int d = 0; d < 3; ++d) {
+                    int64_t at = o[d] + g->lo[d] - r[d] * g->dilation[d];
+                    inside = inside && at >= 0 && at % g->stride[d] == 0;
+                    i[d] = at / g->stride[d];
+                    inside = inside && i[d] < a->dim[2 + d];
+                }
+                for (int64_t f = 0; inside && f < filters; ++f)
+                    add(&s, pixel(a, n, group * filters + f, i),
+                        pixel(b, group * filters + f, c % b->dim[1], r));
+            }
+    return s;
+}
+
+/* Gradient of filter f, channel c, tap r. */
+static sums weights(const image *a, const image *grad, const geometry *g, int64_t f, int64_t c,
+                    int64_t per_channels, const int64_t *r)
+{
+    sums s = {0, 0, 0, 0};
+    int64_t per = grad->dim[1] / g->groups, o[3], i[3];
+    for (int64_t n = 0; n < a->dim[0]; ++n)
+        for (o[0] = 0; o[0] < grad->dim[2]; ++o[0])
+            for (o[1] = 0; o[1] < grad->dim[3]; ++o[1])
+                for (o[2] = 0; o[2] < grad->dim[4]; ++o[2]) {
+                    bool inside = true;
+                    for (int d = 0; d < 3; ++d) {
+                        i[d] = o[d] * g->stride[d] - g->lo[d] + r[d] * g->dilation[d];
+                        inside = inside && i[d] >= 0 && i[d] < a->dim[2 + d];
+                    }
+                    if (inside)
+                        add(&s, pixel(a, n, f / per * per_channels + c, i), pixel(grad, n, f, o));
+                }
+    return s;
+}
+
+/* A transformed convolution mixes neighbours: its error is that of the largest of them. */
+static double largest(const tn_v_view *v)
+{
+    double most = 0;
+    for (int64_t i = 0; i < v->m->elems; ++i)
+        if (isfinite(v->m->value[i]) && fabs(v->m->value[i]) > most)
+            most = fabs(v->m->value[i]);
+    return most;
+}
+
+bool tn_v_conv(const tn_v_call *call, tn_v_truth *out)
+{
+    const tn_conv *t = call->op->attr;
+    bool back = t->pass == TN_PASS_BACKWARD_WEIGHTS;
+    tn_v_view va = tn_v_view_of(call, TN_ARG_A),
+              vb = tn_v_view_of(call, back ? TN_ARG_GRAD : TN_ARG_B),
+              vo = tn_v_view_of(call, TN_ARG_OUT);
+    if (va.t == NULL || vb.t == NULL || t->dims < 1 || t->dims > 3)
+        return false;
+    image a = image_of(va, t), b = image_of(vb, t), o = image_of(vo, t);
+    geometry g = geometry_of(t);
+    bool last = (t->flags & TN_CONV_CHANNELS_LAST) != 0,
+         integer = va.t->dtype == TN_S8 || va.t->dtype == TN_U8;
+    double growth = call->arith.transform != 0
+                        ? tn_v_transform_growth(call->arith.transform) * largest(&va) *
+                              largest(&vb) * (double)b.dim[1]
+                        : 0;
+    int64_t i[TN_MAX_RANK];
+    for (int64_t n = 0; n < out->count; ++n) {
+        tn_v_unravel(out->dim, out->rank, n, i);
+        int64_t at[3] = {0, 0, 0}, c = i[last ? t->dims + 1 : 1];
+        for (uint32_t d = 0; d < t->dims; ++d)
+            at[3 - t->dims + d] = i[(last ? 1 : 2) + d];
+        sums s = back ? weights(&a, &b, &g, i[0], c, o.dim[1], at)
+                 : (t->flags & TN_CONV_TRANSPOSED) != 0
+                     ? transposed(&a, &b, &g, i[0], c, at)
+                     : forward(&a, &b, &g, i[0], c, at);
+        double ref = integer ? (double)(int32_t)s.whole : s.sum, err = 0;
+        if (!call->exact && !integer)
+            err = tn_v_sum_error(&call->arith, (double)s.terms, s.mag) +
+                  (double)s.terms * 0x1p-53 * s.mag +
+                  growth * call->arith.u * (double)(s.terms + 8);
+        tn_v_posts(call, out, i, &ref, &err);
+        out->ref[n] = ref;
+        out->err[n] = integer ? 0 : err;
+        out->mag[n] = s.mag;
+        out->terms = (double)s.terms > out->terms ? (double)s.terms : out->terms;
+    }
+    out->single = integer;
+    return true;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One case on one device: memory with guards and poison, the launches, the verdict. */
+#ifndef TN_CONFORMANCE_EXECUTE_H
+#define TN_CONFORMANCE_EXECUTE_H
+
+#include <conformance/cases/cases.h>
+#include <tenon/tenon.h>
+
+typedef enum tn_v_status {
+    TN_V_PASS,
+    TN_V_FAIL,
+    TN_V_QUALITY,       /* within its bound, but more errors than such arithmetic makes */
+    TN_V_NOT_SUPPORTED, /* the device says so */
+    TN_V_WAIVED,
+    TN_V_UNEXPECTED_PASS, /* a waiver says that it must fail */
+    TN_V_FLAKE,           /* failed, and passed when it was tried again */
+    TN_V_CRASH,
+    TN_V_TIMEOUT,
+    TN_V_INTERNAL, /* the suite itself: no oracle, no memory */
+    TN_V_STATUS_COUNT
+} tn_v_status;
+extern const char *const tn_v_status_names[TN_V_STATUS_COUNT];
+
+typedef struct tn_v_session {
+    tn_runtime *runtime;
+    tn_device *device;
+    tn_queue *queue;
+    char uri[128];
+    uint64_t timeout_ns; /* of one launch */
+    bool explain;        /* look for the hypothesis of a failure */
+} tn_v_session;
+
+typedef struct tn_v_result {
+    tn_v_status status;
+    char message[480], hypothesis[120], kernel[96], digest[17];
+    double ratio, rms, bias; /* largest error over bound; normalised */
+    double run_s, verify_s;
+    int64_t elements, wrong;
+    char worst[160];
+} tn_v_result;
+
+/** Open a device for a run.
+ *  returns   false with the reason in `why` */
+bool tn_v_open(const char *uri, tn_v_session *s, char *why, size_t why_bytes);
+void tn_v_close(tn_v_session *s);
+
+void tn_v_run(tn_v_session *s, const tn_v_case *c, tn_v_result *out);
+
+/* ---- shared by the files of one run ---- */
+enum { TN_V_GUARD = 256 };
+typedef struct tn_v_image {
+    unsigned char *bytes, *before; /* what came back; what was sent */
+    uint64_t total, guard, elem;
+    int64_t elems;
+    bool output;
+    double *values; /* row-major, inputs */
+    double *decoded;
+} tn_v_image;
+
+typedef struct tn_v_job {
+    tn_v_session *session;
+    const tn_v_case *which;
+    const tn_op *op;
+    tn_v_call call;
+    tn_v_plan data;
+    tn_arithmetic declared;
+    tn_v_image image[TN_V_ARGS];
+    tn_v_truth truth[TN_V_ARGS];
+    int truths;
+} tn_v_job;
+
+/* Element `n` (row-major) of output `t` among the bytes that came back. */
+const unsigned char *tn_v_element(const tn_v_job *job, const tn_v_truth *t, int64_t n);
+/* Whether one element is right; *ratio: error over bound. */
+bool tn_v_right(const tn_v_job *job, const tn_v_truth *t, int64_t n, double *ratio);
+void tn_v_judge(tn_v_job *job, tn_v_result *out);
+/* Names the defect that would give these bits; "" where none does. */
+void tn_v_hypothesis(tn_v_job *job, tn_v_result *out);
+/* Checks of levels 0 to 3 and of the API, by name; false: no such check. */
+bool tn_v_lowlevel(tn_v_session *s, const tn_v_case *c, tn_v_result *out);
+bool tn_v_is_lowlevel(const char *op);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Child processes that run cases, and who watches them. */
+#ifndef TN_CONFORMANCE_RUNNER_H
+#define TN_CONFORMANCE_RUNNER_H
+
+#include <conformance/verify.h>
+#include <sys/types.h>
+
+typedef struct tn_v_worker {
+    pid_t pid;
+    int to, from; /* pipes */
+    long running; /* index of the case, -1: idle */
+    double since;
+    long *history; /* cases that it has run before */
+    long done, room;
+} tn_v_worker;
+
+bool tn_v_worker_start(tn_v_worker *w, const tn_v_options *o, const tn_v_case *cases);
+void tn_v_worker_stop(tn_v_worker *w); /* kills it */
+bool tn_v_worker_ask(tn_v_worker *w, long index);
+
+/** Runs cases one after the other in a new process.
+ *  returns   whether all answers came; *last is that of the last, or Crash or Timeout */
+bool tn_v_alone(const tn_v_options *o, const tn_v_case *cases, const long *index, long count,
+                tn_v_result *last);
+double tn_v_now(void);
+
+/* ---- waivers ---- */
+typedef struct tn_v_waivers tn_v_waivers;
+/* NULL path: none. NULL with a reason in `why` for a file that is wrong. */
+tn_v_waivers *tn_v_waivers_load(const char *path, char *why, size_t bytes);
+void tn_v_waivers_free(tn_v_waivers *w);
+/* Turns a Fail into Waived, and a Pass where it must fail into UnexpectedPass. */
+void tn_v_waive(const tn_v_waivers *w, const char *device, tn_v_record *r);
+
+#endif

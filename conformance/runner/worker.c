@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A child process that opens the device and answers case by case over pipes. */
+#include <conformance/runner/runner.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+double tn_v_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool all(int fd, void *data, size_t bytes, bool out)
+{
+    unsigned char *p = data;
+    while (bytes > 0) {
+        ssize_t n = out ? write(fd, p, bytes) : read(fd, p, bytes);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        p += n;
+        bytes -= (size_t)n;
+    }
+    return true;
+}
+
+_Noreturn static void serve(const tn_v_options *o, const tn_v_case *cases, int in, int out)
+{
+    tn_v_session s;
+    char why[256] = "";
+    bool open = tn_v_open(o->device, &s, why, sizeof why);
+    long index;
+    s.timeout_ns = (uint64_t)(o->case_timeout_s * 0.8e9);
+    while (all(in, &index, sizeof index, false)) {
+        tn_v_result r;
+        memset(&r, 0, sizeof r);
+        if (open) {
+            tn_v_run(&s, &cases[index], &r);
+        } else {
+            r.status = TN_V_FAIL;
+            memcpy(r.message, why, sizeof why);
+        }
+        if (!all(out, &r, sizeof r, true))
+            break;
+        if (r.status == TN_V_TIMEOUT)
+            break; /* something still runs on this device: a fresh process goes on */
+    }
+    /* nothing of the parent's is flushed or torn down here */
+    _exit(0);
+}
+
+bool tn_v_worker_start(tn_v_worker *w, const tn_v_options *o, const tn_v_case *cases)
+{
+    int to[2], from[2];
+    if (pipe(to) != 0)
+        return false;
+    if (pipe(from) != 0) {
+        close(to[0]);
+        close(to[1]);
+        return false;
+    }
+    w->running = -1;
+    w->done = 0;
+    w->pid = fork();
+    if (w->pid == 0) {
+        close(to[1]);
+        close(from[0]);
+        serve(o, cases, to[0], from[1]);
+    }
+    close(to[0]);
+    close(from[1]);
+    w->to = to[1];
+    w->from = from[0];
+    if (w->pid < 0) {
+        close(w->to);
+        close(w->from);
+        return false;
+    }
+    return true;
+}
+
+void tn_v_worker_stop(tn_v_worker *w)
+{
+    if (w->pid <= 0)
+        return;
+    kill(w->pid, SIGKILL);
+    while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    close(w->to);
+    close(w->from);
+    w->pid = 0;
+}
+
+bool tn_v_worker_ask(tn_v_worker *w, long index)
+{
+    if (w->done == w->room) {
+        long room = w->room * 2 + 64;
+        long *more = realloc(w->history, (size_t)room * sizeof *more);
+        if (more == NULL)
+            return false;
+        w->history = more;
+        w->room = room;
+    }
+    w->history[w->done++] = index;
+    w->running = index;
+    w->since = tn_v_now();
+    return all(w->to, &index, sizeof index, true);
+}
+
+bool tn_v_alone(const tn_v_options *o, const tn_v_case *cases, const long *index, long count,
+                tn_v_result *last)
+{
+    tn_v_worker w = {.running = -1};
+    bool good = tn_v_worker_start(&w, o, cases);
+    memset(last, 0, sizeof *last);
+    for (long i = 0; i < count && good; ++i) {
+        good = tn_v_worker_ask(&w, index[i]);
+        struct pollfd p = {w.from, POLLIN, 0};
+        int ready = good ? poll(&p, 1, (int)(o->case_timeout_s * 1000)) : 0;
+        good = good && ready > 0 && all(w.from, last, sizeof *last, false);
+        if (!good)
+            last->status = ready == 0 ? TN_V_TIMEOUT : TN_V_CRASH;
+    }
+    tn_v_worker_stop(&w);
+    free(w.history);
+    return good;
+}
