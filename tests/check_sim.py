@@ -119,11 +119,26 @@ def traces():
     expect("overlaps without an order: 0, reads of rows that nothing wrote: 0" in out, out)
 
 
+def dumps():
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as script:
+        script.write("hang nth=30")
+        script.flush()
+        op = "matmul 128x512x512:bf16,bf16,f32:bias"
+        out = tenon("dump", op, "--chip", f"canonical-128?faults={script.name}", code=1)
+    busy = [line for line in out.splitlines() if " is busy with command " in line]
+    expect(len(busy) == 1, f"one engine hangs: {out}")
+    waits = [line.split() for line in out.splitlines() if " waits with command " in line]
+    expect(len(waits) >= 3 and all("signals" in line for line in waits), f"who waits for whom: {out}")
+    expect("err_code     00000007" in out, f"the watchdog barked: {out}")
+    expect("ended well" in tenon("dump", op), "a sound chip ends well")
+
+
 rows()
 other_arrays()
 faults()
 gaps()
 runs()
 traces()
+dumps()
 print("\n".join(bad) or "sim: cycles, faults, gaps and runs are as they should be")
 sys.exit(1 if bad else 0)

@@ -13,6 +13,8 @@ static const struct {
     {"conv", "the same of a convolution (H W KH KW C F S --array RxC)", tool_sim_conv},
     {"run", "ops on profiles: cycles, utilisation, roofline, bound (--json)", tool_sim_run},
     {"trace", "what each engine did for an op (--golden, --perfetto, --vcd FILE)", tool_sim_trace},
+    {"dump", "registers, and who waits for whom when an op hangs (--chip PROFILE?faults=FILE)",
+     tool_sim_dump},
     {"speed", "how fast this machine simulates (--json)", tool_sim_speed},
     {"serve", "be a chip for another process (FILE, then tpu-sim:PROFILE?bus=mmio:FILE)",
      tool_sim_serve},
