@@ -24,6 +24,10 @@ int tool_sim_gemm(int argc, char **argv);
 int tool_sim_conv(int argc, char **argv);
 int tool_sim_run(int argc, char **argv);
 int tool_sim_gaps(int argc, char **argv);
+int tool_sim_dump(int argc, char **argv);
+int tool_sim_serve(int argc, char **argv);
+int tool_sim_speed(int argc, char **argv);
+int tool_sim_trace(int argc, char **argv);
 int tool_sim_faults(int argc, char **argv);
 int tool_dispatch(int argc, char **argv); /* argv[0] is the verb */
 
