@@ -57,7 +57,8 @@ static void buffer_destroy(void *buffer)
 }
 
 /* Only of a device whose maps are stale: the host sees what the first map saw. */
-static tn_status buffer_map(void *buffer, uint64_t offset, uint64_t bytes, uint32_t mode, void **out)
+static tn_status buffer_map(void *buffer, uint64_t offset, uint64_t bytes, uint32_t mode,
+                            void **out)
 {
     mutant_buffer *b = buffer;
     (void)bytes;
@@ -68,10 +69,12 @@ static tn_status buffer_map(void *buffer, uint64_t offset, uint64_t bytes, uint3
     if (b->stale == NULL) {
         b->stale = tn__mutant_take(b->device->host, b->bytes);
         if (b->stale == NULL)
-            return MUTANT_FAIL(b->device->host, TN_STATUS_NO_MEMORY, "mutant.memory", "no memory for a map");
+            return MUTANT_FAIL(b->device->host, TN_STATUS_NO_MEMORY, "mutant.memory",
+                               "no memory for a map");
         memcpy(b->stale, b->data, b->bytes);
     }
-    *out = (mode & TN_MAP_WRITE) != 0 && (mode & TN_MAP_READ) == 0 ? b->data + offset : b->stale + offset;
+    *out = (mode & TN_MAP_WRITE) != 0 && (mode & TN_MAP_READ) == 0 ? b->data + offset
+                                                                   : b->stale + offset;
     return TN_OK;
 }
 
@@ -135,8 +138,8 @@ static uint64_t line(const mutant_device *d, uint64_t at)
     return hal_defect(d) == MUTANT_ADDRESS_LINE ? at & ~(1ull << 17) : at;
 }
 
-static void move(const mutant_device *d, mutant_buffer *to, uint64_t to_at, const unsigned char *from,
-                 uint64_t bytes)
+static void move(const mutant_device *d, mutant_buffer *to, uint64_t to_at,
+                 const unsigned char *from, uint64_t bytes)
 {
     int defect = hal_defect(d);
     if (defect == MUTANT_PAGE && to_at / 4096 != (to_at + bytes - 1) / 4096 && bytes < 4096)
@@ -270,7 +273,8 @@ static tn_status submit(void *queue, const tn_work *w)
 {
     mutant_queue *q = queue;
     tn_status st = TN_OK;
-    if (hal_defect(q->device) != MUTANT_EARLY_FENCE || w->kind == TN_WORK_RUN || w->kind == TN_WORK_WRITE)
+    if (hal_defect(q->device) != MUTANT_EARLY_FENCE || w->kind == TN_WORK_RUN ||
+        w->kind == TN_WORK_WRITE)
         tn__mutant_join(q->device);
     switch (w->kind) {
     case TN_WORK_WRITE:
@@ -360,7 +364,8 @@ static tn_status info(void *device, tn_device_info *out)
     snprintf(out->uri, sizeof out->uri, m != NULL ? "mutant:%s" : "mutant", m != NULL ? m->id : "");
     snprintf(out->name, sizeof out->name, "%s", m != NULL ? m->text : "cpu without a defect");
     snprintf(out->vendor, sizeof out->vendor, "%s", m != NULL ? m->family : "none");
-    snprintf(out->driver, sizeof out->driver, "%s", m != NULL && m->equivalent != NULL ? m->equivalent : "");
+    snprintf(out->driver, sizeof out->driver, "%s",
+             m != NULL && m->equivalent != NULL ? m->equivalent : "");
     snprintf(out->group, sizeof out->group, "host-cpu");
     out->kind = TN_KIND_ACCELERATOR;
     out->flags = TN_DEVICE_SIMULATED;
@@ -400,7 +405,8 @@ static const tn_device_ops device_ops = {
 };
 
 /* By name only: nobody meets a defect who did not ask for it. */
-static tn_status enumerate(const tn_host *host, void *token, void (*found)(void *token, const tn_device_info *))
+static tn_status enumerate(const tn_host *host, void *token,
+                           void (*found)(void *token, const tn_device_info *))
 {
     (void)host, (void)token, (void)found;
     return TN_OK;
@@ -413,10 +419,11 @@ static tn_status open_device(const tn_host *host, const char *arg, void *token, 
     if (arg != NULL && arg[0] != '\0') {
         m = tn__mutant_find(arg[0] == ':' ? arg + 1 : arg);
         if (m == NULL)
-            return host->fail_argument(TN_STATUS_INVALID, "mutant.unknown", "uri", __FILE__, __LINE__,
-                                       "uri has \"%s\" behind mutant; no defect is called so, the children of "
-                                       "the device mutant are all %u",
-                                       arg, tn__mutant_count());
+            return host->fail_argument(
+                TN_STATUS_INVALID, "mutant.unknown", "uri", __FILE__, __LINE__,
+                "uri has \"%s\" behind mutant; no defect is called so, the children of "
+                "the device mutant are all %u",
+                arg, tn__mutant_count());
     }
     mutant_device *d = tn__mutant_take(host, sizeof *d);
     if (d == NULL)
@@ -428,7 +435,9 @@ static tn_status open_device(const tn_host *host, const char *arg, void *token, 
     if (st != TN_OK || pthread_mutex_init(&d->mutex, NULL) != 0) {
         tn_device_release(d->child);
         tn__mutant_give(host, d, sizeof *d);
-        return st != TN_OK ? st : MUTANT_FAIL(host, TN_STATUS_NO_MEMORY, "mutant.memory", "no memory for a lock");
+        return st != TN_OK ? st
+                           : MUTANT_FAIL(host, TN_STATUS_NO_MEMORY, "mutant.memory",
+                                         "no memory for a lock");
     }
     *out = d;
     *out_ops = &device_ops;
