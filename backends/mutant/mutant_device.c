@@ -70,7 +70,7 @@ static tn_status buffer_map(void *buffer, uint64_t offset, uint64_t bytes, uint3
         b->stale = tn__mutant_take(b->device->host, b->bytes);
         if (b->stale == NULL)
             return MUTANT_FAIL(b->device->host, TN_STATUS_NO_MEMORY, "mutant.memory",
-                               "no memory for a map");
+                               "no memory for a map; free something and try again");
         memcpy(b->stale, b->data, b->bytes);
     }
     *out = (mode & TN_MAP_WRITE) != 0 && (mode & TN_MAP_READ) == 0 ? b->data + offset
@@ -98,7 +98,8 @@ static tn_status buffer_create(void *device, const tn_buffer_desc *desc, void **
     mutant_device *d = device;
     mutant_buffer *b = tn__mutant_take(d->host, sizeof *b);
     if (b == NULL)
-        return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory", "no memory for a buffer");
+        return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory",
+                           "no memory for a buffer; free something and try again");
     tn_buffer_desc plain = *desc;
     plain.head.next = NULL;
     tn_status st = tn_buffer_create(d->child, &plain, &b->child);
@@ -301,7 +302,8 @@ static tn_status submit(void *queue, const tn_work *w)
         break;
     default:
         return MUTANT_FAIL(q->device->host, TN_STATUS_UNSUPPORTED, "mutant.work",
-                           "work of kind %d is done by the core", (int)w->kind);
+                           "work of kind %d; the core does it in the device's stead, item by item",
+                           (int)w->kind);
     }
     q->device->host->complete(q->token, w->item, st, NULL);
     return TN_OK;
@@ -328,7 +330,8 @@ static tn_status queue_create(void *device, const tn_queue_desc *desc, void *tok
     mutant_queue *q = tn__mutant_take(d->host, sizeof *q);
     (void)desc;
     if (q == NULL)
-        return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory", "no memory for a queue");
+        return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory",
+                           "no memory for a queue; free something and try again");
     tn_queue_desc here = {.head = TN_INIT(tn_queue_desc), .flags = TN_QUEUE_INLINE};
     tn_status st = tn_queue_create(d->child, &here, &q->child);
     if (st != TN_OK) {
@@ -427,7 +430,8 @@ static tn_status open_device(const tn_host *host, const char *arg, void *token, 
     }
     mutant_device *d = tn__mutant_take(host, sizeof *d);
     if (d == NULL)
-        return MUTANT_FAIL(host, TN_STATUS_NO_MEMORY, "mutant.memory", "no memory for a device");
+        return MUTANT_FAIL(host, TN_STATUS_NO_MEMORY, "mutant.memory",
+                           "no memory for a device; free something and try again");
     d->host = host;
     d->token = token;
     d->defect = m;
@@ -437,7 +441,7 @@ static tn_status open_device(const tn_host *host, const char *arg, void *token, 
         tn__mutant_give(host, d, sizeof *d);
         return st != TN_OK ? st
                            : MUTANT_FAIL(host, TN_STATUS_NO_MEMORY, "mutant.memory",
-                                         "no memory for a lock");
+                                         "no memory for a lock; free something and try again");
     }
     *out = d;
     *out_ops = &device_ops;

@@ -216,12 +216,13 @@ tn_status tn__mutant_plan_create(void *device, const tn_op *op, const tn_plan_de
     mutant_plan *p = tn__mutant_take(d->host, sizeof *p);
     (void)desc, (void)fn, (void)self;
     if (p == NULL)
-        return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory", "no memory for a plan");
+        return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory",
+                           "no memory for a plan; free something and try again");
     p->device = d;
     if (!keep(&p->right, op) || !keep(&p->bent, op)) {
         tn__mutant_give(d->host, p, sizeof *p);
         return MUTANT_FAIL(d->host, TN_STATUS_UNSUPPORTED, "mutant.operands",
-                           "%u operands are more than it takes", op->arg_count);
+                           "%u operands; ops with at most 24 are allowed", op->arg_count);
     }
     point(&p->right);
     point(&p->bent);
@@ -304,7 +305,8 @@ tn_status tn__mutant_run(mutant_device *d, tn_queue *queue, mutant_plan *p, cons
 {
     mutant_run *r = tn__mutant_take(d->host, sizeof *r);
     if (r == NULL)
-        return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory", "no memory for a run");
+        return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory",
+                           "no memory for a run; free something and try again");
     r->plan = p;
     r->host = d->host;
     pthread_mutex_lock(&d->mutex);
