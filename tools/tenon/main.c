@@ -17,6 +17,7 @@ static const struct {
     {"bench", "time an op beside the peer libraries that are found", tool_bench},
     {"pack", "pack weights for a device's kernel into a file, map it back, check it", tool_pack},
     {"trace", "run ops or a verb, and write the timeline for ui.perfetto.dev", tool_trace_verb},
+    {"fingerprint", "how a device or framework adds and rounds", tool_fingerprint},
     {"verify", "a device against the conformance suite", tool_verify},
     {"doctor", "what is missing here, and the line that installs it", tool_doctor},
 };
@@ -96,7 +97,7 @@ static int usage(FILE *to)
 {
     fprintf(to, "usage: tenon VERB [OPTIONS]   (tenon VERB --help says more)\n\n");
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; ++i)
-        fprintf(to, "  %-9s %s\n", verbs[i].name, verbs[i].text);
+        fprintf(to, "  %-12s %s\n", verbs[i].name, verbs[i].text);
     return to == stdout ? 0 : 2;
 }
 
