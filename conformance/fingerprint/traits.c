@@ -48,19 +48,27 @@ static double one_of(const probe *p)
     return p->dot->in == TN_F8E4M3 ? 0x1p-15 : 1;
 }
 
-/* x and y meet first; z joins them later. */
+/* x and y meet first, z later; in a unit that adds several at once all three are of one block,
+ * where its extra bits show. */
 static void three_places(const tn_v_tree *t, int *x, int *y, int *z)
 {
     *x = 0;
     *y = 1;
-    for (int n = 0; n < t->nodes; ++n)
-        if (t->child[t->first[n]] < t->leaves && t->child[t->first[n] + 1] < t->leaves) {
-            *x = t->child[t->first[n]];
-            *y = t->child[t->first[n] + 1];
-            break;
+    *z = t->leaves - 1;
+    for (int n = 0; n < t->nodes; ++n) {
+        const int *child = t->child + t->first[n];
+        if (child[0] >= t->leaves || child[1] >= t->leaves)
+            continue;
+        *x = child[0];
+        *y = child[1];
+        if (t->count[n] > 2 && child[2] < t->leaves) {
+            *z = child[2];
+            return;
         }
-    for (*z = t->leaves - 1; *z == *x || *z == *y; --*z)
-        ;
+        break;
+    }
+    while (*z == *x || *z == *y)
+        --*z;
 }
 
 static double three(probe *p, int x, double vx, int y, double vy, int z, double vz)
@@ -116,7 +124,8 @@ static void find_fma(probe *p, tn_v_traits *t, int x, int y)
         snprintf(t->fma, sizeof t->fma, "exact products");
         return;
     }
-    double e = ldexp(1.0, -f.precision / 2), got[2];
+    double e = ldexp(1.0, -(t->width + 1) / 2),
+           got[2]; /* its square is below the last place of 1 */
     for (int turn = 0; turn < 2; ++turn) {
         clear(p);
         int minus = turn ? y : x, square = turn ? x : y;
@@ -171,11 +180,11 @@ static void find_specials(probe *p, tn_v_traits *t, int x, int y)
         p->b[x] = ldexp(1.0, e - e / 2);
         t->flush_out = ask(p) == 0;
     }
-    clear(p);
-    term(p, x, in.max / 1.5);
-    term(p, y, in.max / 1.5);
-    p->b[x] = p->b[y] = in.max < out.max ? 1 : 2;
-    t->saturates = isfinite(ask(p)) && in.max >= out.max;
+    if (in.max >= out.max) { /* else two products cannot overflow */
+        clear(p);
+        p->a[x] = p->a[y] = in.max;
+        t->saturates = isfinite(ask(p));
+    }
     clear(p);
     p->a[x] = NAN;
     p->b[x] = 0;

@@ -66,7 +66,7 @@ static int meet(search *s, int i, int j)
     masks(s, i, j);
     if (!s->single) {
         double left = ask(s) / (s->unit[0] * s->unit[1]);
-        if (isnan(left)) { /* the mask overflows */
+        if (!isfinite(left)) { /* the mask overflows */
             s->failed = true;
             return 2;
         }
@@ -80,7 +80,9 @@ static int meet(search *s, int i, int j)
             continue;
         masks(s, i, j);
         s->a[k] = s->unit[0];
-        inside += ask(s) != s->unit[0] * s->unit[1];
+        double left = ask(s);
+        s->failed = s->failed || !isfinite(left);
+        inside += left != s->unit[0] * s->unit[1];
     }
     return inside;
 }

@@ -15,15 +15,25 @@ typedef struct twin {
     tn_v_round round;
 } twin;
 
+/* Rounded to the accumulator; f16 and f32 have an end below, where steps no longer shrink. */
+static double narrow(const twin *t, double v)
+{
+    if (t->round == TN_V_NEAREST_EVEN && t->bits == 11)
+        return tn_v_rounded(TN_F16, v, TN_V_NEAREST_EVEN, false);
+    if (t->round == TN_V_NEAREST_EVEN && t->bits == 24)
+        return tn_v_rounded(TN_F32, v, TN_V_NEAREST_EVEN, false);
+    return tn_v_to_bits(v, t->bits, t->round);
+}
+
 /* x + y, where both are doubles whose sum may not be one, rounded once to the accumulator. */
 static double add(const twin *t, double x, double y)
 {
     double s = x + y, back = s - x, rest = (x - (s - back)) + (y - back);
     if (!isfinite(s) || t->bits >= 53)
         return s;
-    double r = tn_v_to_bits(s, t->bits, t->round);
+    double r = narrow(t, s);
     if (rest == 0)
-        return t->bits == 24 ? (double)(float)r : r;
+        return r;
     if (t->round == TN_V_TOWARD_ZERO) {
         /* s itself was rounded: it may have gone past a number of the accumulator */
         if (r == s && (rest < 0) == (s > 0))
@@ -35,12 +45,12 @@ static double add(const twin *t, double x, double y)
     memcpy(&bits, &s, sizeof bits);
     if ((bits & 1) == 0)
         s = nextafter(s, rest > 0 ? INFINITY : -INFINITY);
-    return tn_v_to_bits(s, t->bits, t->round);
+    return narrow(t, s);
 }
 
 static double rounded(const twin *t, double p)
 {
-    return t->bits >= 53 || t->exact_products ? p : tn_v_to_bits(p, t->bits, t->round);
+    return t->bits >= 53 || t->exact_products ? p : narrow(t, p);
 }
 
 static double product(const twin *t, int k)
