@@ -92,6 +92,35 @@ def main():
         again = subprocess.run(line.replace("tenon", TENON, 1), shell=True, capture_output=True, text=True)
         assert again.returncode == 1 and "last k dropped" in again.stdout
 
+        # a submission: whole, unchanged, every case once
+        os.mkdir(p("sub"))
+        for i in (1, 2):
+            tenon("cpu", "-q", "--list", "mandatory", "--shard", f"{i}/2", "--jsonl", p(f"sub/{i}.jsonl"))
+        def submit(status, *more):
+            done = subprocess.run([TENON, "verify-submission", p("sub"), *more], capture_output=True, text=True)
+            assert done.returncode == status, done.stdout
+            return done.stdout
+        submit(0, "--recheck", "cpu")
+        lines = open(p("sub/1.jsonl")).readlines()
+
+        def forged(change, word):
+            open(p("sub/1.jsonl"), "w").writelines(change(list(lines)))
+            assert word in submit(1), word
+        forged(lambda x: x[:-1], "missing")
+        forged(lambda x: x + [x[3]], "twice")
+        forged(lambda x: [x[0].replace('"digest":"', '"digest":"0')] + x[1:], "changed")
+        forged(lambda x: [x[0].replace("L", "L9", 1)] + x[1:], "not in the list")
+        forged(lambda x: [line.replace('"pass"', '"fail"') for line in x], "changed")
+        open(p("sub/1.jsonl"), "w").writelines(lines)
+        submit(0)
+        assert "again" in submit(1, "--recheck", "mutant:M05")
+
+        # the page: its data are the records
+        tenon("mutant:M05", "-q", *part, "--html", p("r.html"), "--baseline", p("a"), status=1)
+        page = open(p("r.html")).read()
+        data = json.loads(page.split('type="application/json">')[1].split("</script>")[0])
+        assert len(data["records"]) == len(whole) and len(data["baseline"]) == len(whole) and "http" not in page
+
         # waivers: a reason and an end, and no more than that
         later = (datetime.date.today() + datetime.timedelta(days=9)).isoformat()
         waiver = {"id": "w1", "device": "mutant:M05", "cases": ["*e24*", "*zero*"], "reason": "known", "url": "", "expires": later}

@@ -19,6 +19,7 @@ static const struct {
     {"trace", "run ops or a verb, and write the timeline for ui.perfetto.dev", tool_trace_verb},
     {"fingerprint", "how a device or framework adds and rounds", tool_fingerprint},
     {"verify", "a device against the conformance suite", tool_verify},
+    {"verify-submission", "whether records of verify are whole and unchanged", tool_submission},
     {"doctor", "what is missing here, and the line that installs it", tool_doctor},
 };
 
@@ -97,7 +98,7 @@ static int usage(FILE *to)
 {
     fprintf(to, "usage: tenon VERB [OPTIONS]   (tenon VERB --help says more)\n\n");
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; ++i)
-        fprintf(to, "  %-12s %s\n", verbs[i].name, verbs[i].text);
+        fprintf(to, "  %-17s %s\n", verbs[i].name, verbs[i].text);
     return to == stdout ? 0 : 2;
 }
 

@@ -17,6 +17,7 @@ int tool_bench(int argc, char **argv);
 int tool_pack(int argc, char **argv);
 int tool_verify(int argc, char **argv);
 int tool_fingerprint(int argc, char **argv);
+int tool_submission(int argc, char **argv);
 int tool_doctor(int argc, char **argv);
 int tool_trace_verb(int argc, char **argv);
 int tool_dispatch(int argc, char **argv); /* argv[0] is the verb */

@@ -440,6 +440,7 @@ int tool_verify(int argc, char **argv)
     bool good = a.json == NULL || write_summary(&a, &s);
     good = (a.o.junit == NULL || tn_v_write_junit(&a.o, &s, a.o.junit)) && good;
     good = (a.o.csv == NULL || tn_v_write_csv(&a.o, &s, a.o.csv)) && good;
+    good = (a.o.html == NULL || tn_v_write_html(&a.o, &s, a.o.html)) && good;
     tn_v_summary_free(&s);
     return good ? status : TN_V_EXIT_FAILED;
 }
