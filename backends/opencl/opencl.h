@@ -30,8 +30,8 @@ typedef struct opencl_driver {
     OPENCL_CALL_ENTRIES(OPENCL_MEMBER)
     OPENCL_MAKE_ENTRIES(OPENCL_MEMBER)
 #undef OPENCL_MEMBER
-        uint32_t fault_entry; /* OPENCL_ENTRIES: none */
-    atomic_int fault_left;    /* calls before it strikes */
+    uint32_t fault_entry;  /* OPENCL_ENTRIES: none */
+    atomic_int fault_left; /* calls before it strikes */
     cl_int fault_code;
 } opencl_driver;
 

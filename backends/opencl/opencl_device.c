@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 tn_status tn__opencl_lose(opencl_device *d, cl_int error, const char *call)
 {
@@ -97,7 +98,18 @@ static const tn_device_ops device_ops = {
     .buffer_import = tn__opencl_buffer_import,
 };
 
-/* Of the cpu that runs it, or a guess that suits small ones: OpenCL tells of one cache alone. */
+/* The cpu's own where the device is one, else a guess that suits small ones: OpenCL tells of one
+ * cache alone. */
+static uint32_t l2_bytes(const opencl_device *d)
+{
+    long bytes = 0;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    if (d->info.kind == TN_KIND_CPU)
+        bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return bytes >= 1 << 16 && bytes <= 1 << 30 ? (uint32_t)bytes : 1u << 20;
+}
+
 static void caps_of(opencl_device *d)
 {
     cl_uint units = 1, width = 1;
@@ -108,7 +120,7 @@ static void caps_of(opencl_device *d)
     d->caps = (tn_k_caps){.isa = TN_K_ISA_BASELINE,
                           .workers = units == 0 ? 1 : units,
                           .l1d_bytes = 32u << 10,
-                          .l2_bytes = 1u << 20,
+                          .l2_bytes = l2_bytes(d),
                           .l3_bytes = 8u << 20,
                           .line_bytes = 64};
     if (d->info.kind == TN_KIND_CPU && width >= 8)

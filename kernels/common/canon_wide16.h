@@ -9,13 +9,26 @@ enum { TN_V_WIDTH = 16 };
 #ifdef TN_K_OPENCL
 typedef float16 tn_v;
 typedef int16 tn_vi;
-#define TN_V_LOAD(p)      vload16(0, p)
-#define TN_V_STORE(p, v)  vstore16(v, 0, p)
+#define TN_V_LOAD         tn_v_load
+#define TN_V_STORE        tn_v_store
 #define TN_V_ADD(a, b)    ((a) + (b))
 #define TN_V_SUB(a, b)    ((a) - (b))
 #define TN_V_MUL(a, b)    ((a) * (b))
 #define TN_V_FMA(a, b, c) fma(a, b, c)
 #define TN_V_SET1(x)      ((tn_v)(x))
+
+/* vload and vstore of some drivers go piece by piece. */
+TN_C_FN tn_v tn_v_load(const float *p)
+{
+    tn_v v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+TN_C_FN void tn_v_store(float *p, tn_v v)
+{
+    memcpy(p, &v, sizeof v);
+}
 
 TN_C_FN tn_vi tn_v_keys_of(bool most, tn_v x)
 {
@@ -36,7 +49,7 @@ TN_C_FN tn_vi tn_v_key_set1(int32_t key)
 
 TN_C_FN void tn_v_key_store(int32_t *to, tn_vi keys)
 {
-    vstore16(keys, 0, to);
+    memcpy(to, &keys, sizeof keys);
 }
 #else
 typedef struct tn_v {

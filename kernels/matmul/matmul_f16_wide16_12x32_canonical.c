@@ -7,11 +7,11 @@
 #define MATMUL_TOKEN        "f16"
 #define MATMUL_ELEM         uint16_t
 #define MATMUL_LOAD         vf_load_f16
-#define MATMUL_ROWS         14
+#define MATMUL_ROWS         12
 #define MATMUL_CANONICAL    1
 #define MATMUL_DIRECT       0
-#define MATMUL_VARIANT      tn_k_matmul_f16_wide16_14x32_canonical
-#define MATMUL_NAME         "matmul_f16_wide16_14x32_canonical"
+#define MATMUL_VARIANT      tn_k_matmul_f16_wide16_12x32_canonical
+#define MATMUL_NAME         "matmul_f16_wide16_12x32_canonical"
 #define MATMUL_ISA          TN_K_ISA_WIDE16
 #define MATMUL_FLOPS_PER_NS 150.0
 #include <kernels/matmul/matmul_core.inc>
