@@ -65,6 +65,14 @@ def main():
                         bad.append(f"{rel}: may not include {target}")
                 if rel.startswith(("hal/", "backends/")) and rel.endswith(".c") and 'path:' not in text:
                     bad.append(f"{rel}: no 'path:' line")
+    # The driver of a chip knows no model and no simulation: one object file for every bus.
+    for f in ("tpu_driver.c", "tpu_selftest.c", "tpu_driver.h"):
+        text = open(os.path.join(ROOT, "backends/tpu-sim/driver", f), encoding="utf-8").read()
+        for m in PLAIN.finditer(text):
+            if not re.match(r"tpu_driver\.h|backends/tpu-sim/tpu_regs\.h|kernels/systolic/|tenon/|\w+\.h$", m.group(1)):
+                bad.append(f"{f}: the driver may not include {m.group(1)}")
+        if re.search(r"^\s*#\s*if(?!ndef TN_BACKENDS)|\bsim_", text, re.M):
+            bad.append(f"{f}: the driver may not tell a model from a chip")
     names = {}
     for top in ("hal", "backends", "kernels", "tools", "conformance", "bench", "tests"):
         for folder, _, files in os.walk(os.path.join(ROOT, top)):

@@ -21,7 +21,7 @@ FILES = {"c", "h", "json", "max", "so", "txt"}
 COMMENT = re.compile(r'("(?:\\.|[^"\\\n])*")|/\*.*?\*/|//[^\n]*', re.S)
 ROW = re.compile(r"^error: (\w+) (\S+) (\S+): (.*)  \[(\w+) (\S*):(\d+)\]$")
 CALL = re.compile(r"^call: (\w+)$")
-FAIL = re.compile(r"\b(tn__fail|tn__fail_null|CPU_FAIL|CPU_FAIL_ARGUMENT|OPENCL_FAIL|OPENCL_FAIL_ARGUMENT|NULL_FAIL|host->fail(?:_argument)?)\(")
+FAIL = re.compile(r"\b(tn__fail|tn__fail_null|CPU_FAIL|CPU_FAIL_ARGUMENT|OPENCL_FAIL|OPENCL_FAIL_ARGUMENT|NULL_FAIL|MUTANT_FAIL|host->fail(?:_argument)?)\(")
 # Names that an INVALID may blame besides the parameters of the function: the things behind handles,
 # fields and operands of an op, the environment.
 BLAMED = set("runtime device uri kind args posts attr numerics role a b c out bias mask q k v sinks lengths pages gamma beta grad "

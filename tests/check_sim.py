@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "scalesim.csv")
 bad = []
@@ -94,10 +95,50 @@ def runs():
             expect(0 < r["utilisation"] <= 100, f"{name}: {r['utilisation']} %")
 
 
+def traces():
+    with tempfile.TemporaryDirectory() as folder:
+        names = [os.path.join(folder, n) for n in ("golden", "again", "perfetto", "vcd")]
+        op = "matmul 300x600x400:bf16,bf16,f32:bias+canonical"
+        tenon("trace", op, "--golden", names[0], "--perfetto", names[2], "--vcd", names[3])
+        out = tenon("trace", op, "--golden", names[1])
+        golden, again, perfetto, vcd = (open(n, encoding="utf-8").read() if os.path.exists(n) else "" for n in names)
+    expect(golden == again and golden.count("\n") > 50, "the golden trace is another one the second time")
+    lines = [line.split() for line in golden.splitlines()]
+    expect(sorted(int(line[0]) for line in lines) == list(range(len(lines))), "each command ends once")
+    expect([int(line[4]) for line in lines] == sorted(int(line[4]) for line in lines), "they end in the order of time")
+    expect(all(line[5] != "00000000" for line in lines if line[2] in ("LD", "MM", "MAP", "ST")), "what was written has a CRC")
+    events = json.loads(perfetto)["traceEvents"]
+    slices = [e for e in events if e["ph"] == "X"]
+    expect(len(slices) == len(lines), f"{len(slices)} slices, {len(lines)} commands")
+    expect(len([e for e in events if e["ph"] == "s"]) == len([e for e in events if e["ph"] == "f"]) > 20, "arrows have two ends")
+    busy = {}
+    for e in sorted(slices, key=lambda e: (e["ts"], e["dur"])):
+        expect(e["ts"] >= busy.get(e["tid"], 0), f"engine {e['tid']} does two things at {e['ts']}")
+        busy[e["tid"]] = e["ts"] + e["dur"]
+    expect("$enddefinitions" in vcd and vcd.count("#") > 50, "waves")
+    expect("overlaps without an order: 0, reads of rows that nothing wrote: 0" in out, out)
+
+
+def dumps():
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as script:
+        script.write("hang nth=30")
+        script.flush()
+        op = "matmul 128x512x512:bf16,bf16,f32:bias"
+        out = tenon("dump", op, "--chip", f"canonical-128?faults={script.name}", code=1)
+    busy = [line for line in out.splitlines() if " is busy with command " in line]
+    expect(len(busy) == 1, f"one engine hangs: {out}")
+    waits = [line.split() for line in out.splitlines() if " waits with command " in line]
+    expect(len(waits) >= 3 and all("signals" in line for line in waits), f"who waits for whom: {out}")
+    expect("err_code     00000007" in out, f"the watchdog barked: {out}")
+    expect("ended well" in tenon("dump", op), "a sound chip ends well")
+
+
 rows()
 other_arrays()
 faults()
 gaps()
 runs()
+traces()
+dumps()
 print("\n".join(bad) or "sim: cycles, faults, gaps and runs are as they should be")
 sys.exit(1 if bad else 0)

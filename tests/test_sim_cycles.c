@@ -31,7 +31,7 @@ TN_TEST(sim_cycles, every_reference_row)
         g.k = k;
         g.dataflow = (uint32_t)dataflow_of(df);
         g.no_drain = g.dataflow == SIM_OS; /* which the reference leaves out */
-        TN_EXPECT(sim_gemm_count(&g, &y), "%s", line);
+        TN_EXPECT(tn__sim_gemm_count(&g, &y), "%s", line);
         TN_EXPECT(y.cycles == total + 1, "%s %s: %" PRIu64 " cycles, not %llu", layer, df, y.cycles,
                   total + 1);
         TN_EXPECT(fabs(y.mapping_efficiency - mapping) <= 1e-9, "%s %s: %.12g", layer, df,
@@ -104,7 +104,7 @@ TN_TEST(sim_cycles, a_register_level_array_agrees)
         rtl_ws(&a, x, w, m, n, k, out);
         by_hand(x, w, m, n, k, a.rows, want);
         TN_EXPECT(equal(out, want, (size_t)m * n), "ws %ux%u: %u %u %u", a.rows, a.cols, m, n, k);
-        TN_EXPECT(sim_gemm_count(&g, &y) && y.cycles + a.stalls == a.clocks,
+        TN_EXPECT(tn__sim_gemm_count(&g, &y) && y.cycles + a.stalls == a.clocks,
                   "ws %ux%u: %u %u %u: %" PRIu64 " and %" PRIu64 " clocks", a.rows, a.cols, m, n, k,
                   y.cycles + a.stalls, a.clocks);
 
@@ -116,14 +116,14 @@ TN_TEST(sim_cycles, a_register_level_array_agrees)
         turn(back, n, m, out);
         g.dataflow = SIM_IS;
         TN_EXPECT(equal(out, want, (size_t)m * n), "is");
-        TN_EXPECT(sim_gemm_count(&g, &y) && y.cycles + a.stalls == a.clocks, "is cycles");
+        TN_EXPECT(tn__sim_gemm_count(&g, &y) && y.cycles + a.stalls == a.clocks, "is cycles");
 
         a.clocks = a.stalls = 0;
         rtl_os(&a, x, w, m, n, k, out);
         by_hand(x, w, m, n, k, k, want); /* one chain over all of k */
         g.dataflow = SIM_OS;
         TN_EXPECT(equal(out, want, (size_t)m * n), "os %ux%u: %u %u %u", a.rows, a.cols, m, n, k);
-        TN_EXPECT(sim_gemm_count(&g, &y) && y.cycles + a.stalls == a.clocks,
+        TN_EXPECT(tn__sim_gemm_count(&g, &y) && y.cycles + a.stalls == a.clocks,
                   "os %ux%u: %u %u %u: %" PRIu64 " and %" PRIu64 " clocks", a.rows, a.cols, m, n, k,
                   y.cycles + a.stalls, a.clocks);
     }
@@ -133,15 +133,15 @@ TN_TEST(sim_cycles, overlap_is_its_closed_form_and_sizes_have_limits)
 {
     sim_gemm g = {.m = 512, .n = 512, .k = 512, .rows = 128, .cols = 128};
     sim_gemm_cycles y;
-    TN_EXPECT(sim_gemm_count(&g, &y) && y.cycles == 14304);
+    TN_EXPECT(tn__sim_gemm_count(&g, &y) && y.cycles == 14304);
     g.timing = SIM_OVERLAP;
-    TN_EXPECT(sim_gemm_count(&g, &y) && y.cycles == 8574);
+    TN_EXPECT(tn__sim_gemm_count(&g, &y) && y.cycles == 8574);
     g.m = 1; /* bound by loading: 16 tiles, a row each */
-    TN_EXPECT(sim_gemm_count(&g, &y) && y.cycles == 16 * 128 + 1 + 128 + 128 - 2);
+    TN_EXPECT(tn__sim_gemm_count(&g, &y) && y.cycles == 16 * 128 + 1 + 128 + 128 - 2);
     g.load_rows = 4;
-    TN_EXPECT(sim_gemm_count(&g, &y) && y.cycles == 16 * 32 + 1 + 128 + 128 - 2);
+    TN_EXPECT(tn__sim_gemm_count(&g, &y) && y.cycles == 16 * 32 + 1 + 128 + 128 - 2);
     g.k = 0;
-    TN_EXPECT(!sim_gemm_count(&g, &y), "no k");
+    TN_EXPECT(!tn__sim_gemm_count(&g, &y), "no k");
     g = (sim_gemm){.m = UINT64_MAX / 2, .n = 3, .k = 3, .rows = 4, .cols = 4};
-    TN_EXPECT(!sim_gemm_count(&g, &y), "does not fit");
+    TN_EXPECT(!tn__sim_gemm_count(&g, &y), "does not fit");
 }

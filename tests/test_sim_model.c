@@ -22,9 +22,9 @@ static void widen(void *self, const sim_retired *r)
 static uint64_t folds(sim_bed *b, uint32_t n, uint32_t t)
 {
     span s = {UINT64_MAX, 0};
-    sim_trace(tpu_bus_model_chip(&b->bus), widen, &s, false);
+    tn__sim_trace(tn__tpu_bus_model_chip(&b->bus), widen, &s, false);
     bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_FILL, .a = 0, .n0 = b->chip.caps.spad_rows});
-    TN_REQUIRE(tpu_finish(&b->chip) == TPU_OK);
+    TN_REQUIRE(tn__tpu_finish(&b->chip) == TPU_OK);
     uint32_t rows = (b->chip.caps.cols * 2 + b->chip.caps.row_bytes - 1) / b->chip.caps.row_bytes;
     for (uint32_t i = 0; i < n; i++) {
         bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_LDW,
@@ -41,9 +41,10 @@ static uint64_t folds(sim_bed *b, uint32_t n, uint32_t t)
                                      .s0 = 1,
                                      .p1 = TN_BF16});
     }
-    TN_REQUIRE(tpu_finish(&b->chip) == TPU_OK);
-    sim_trace(tpu_bus_model_chip(&b->bus), NULL, NULL, false);
-    return (s.last - s.first) * b->chip.clock_khz / sim_tick_khz(tpu_bus_model_chip(&b->bus));
+    TN_REQUIRE(tn__tpu_finish(&b->chip) == TPU_OK);
+    tn__sim_trace(tn__tpu_bus_model_chip(&b->bus), NULL, NULL, false);
+    return (s.last - s.first) * b->chip.clock_khz /
+           tn__sim_tick_khz(tn__tpu_bus_model_chip(&b->bus));
 }
 
 TN_TEST(sim_model, cycles_are_the_closed_forms)
@@ -71,7 +72,7 @@ TN_TEST(sim_model, cycles_are_the_closed_forms)
         sim_gemm_cycles y;
         TN_REQUIRE(bed_open(&b, timing, SIM_PROTECT_NONE, NULL), "%s", b.error);
         uint64_t got = folds(&b, n, t);
-        TN_EXPECT(sim_gemm_count(&g, &y) && got == y.cycles,
+        TN_EXPECT(tn__sim_gemm_count(&g, &y) && got == y.cycles,
                   "%ux%u, %u folds of %u rows, timing %u: %" PRIu64 " cycles, not %" PRIu64,
                   b.profile.rows, b.profile.cols, n, t, timing, got, y.cycles);
         bed_close(&b);
@@ -150,7 +151,7 @@ static void model_fold(sim_bed *b, const float *x, uint32_t t, const float *w, u
                                  .n1 = n * 4,
                                  .n2 = 1,
                                  .s0 = (int32_t)n * 4});
-    TN_REQUIRE(tpu_finish(&b->chip) == TPU_OK);
+    TN_REQUIRE(tn__tpu_finish(&b->chip) == TPU_OK);
     memcpy(out, y, (size_t)t * n * 4);
     b->bus.dma_free(b->bus.self, a);
     b->bus.dma_free(b->bus.self, v);
@@ -208,25 +209,25 @@ TN_TEST(sim_model, counters_add_up)
     float x[64] = {1}, w[64] = {2}, y[64];
     bed_profile("test-24x40", &b.profile);
     TN_REQUIRE(bed_open(&b, SIM_OVERLAP, SIM_PROTECT_NONE, NULL), "%s", b.error);
-    sim_dev *dev = tpu_bus_model_chip(&b.bus);
+    sim_dev *dev = tn__tpu_bus_model_chip(&b.bus);
     b.bus.write32(b.bus.self, TPU_PMU_CTRL, 1);
-    uint64_t start = sim_now_ns(dev);
+    uint64_t start = tn__sim_now_ns(dev);
     model_fold(&b, x, 8, w, 8, 8, y);
-    TN_EXPECT(tpu_counter(&b.chip, TPU_COUNT_MACS) == 8 * 8 * 8);
-    TN_EXPECT(tpu_counter(&b.chip, TPU_COUNT_READ_BYTES) == 2 * 8 * 8 * 2);
-    TN_EXPECT(tpu_counter(&b.chip, TPU_COUNT_WRITE_BYTES) == 8 * 8 * 4);
-    TN_EXPECT(tpu_counter(&b.chip, TPU_COUNT_PACKETS) == 6);
-    TN_EXPECT(tpu_counter(&b.chip, TPU_COUNT_RACES) == 0);
-    TN_EXPECT(tpu_counter(&b.chip, TPU_COUNT_UNWRITTEN) == 0);
-    uint64_t ns = sim_now_ns(dev) - start, ticks = 0;
+    TN_EXPECT(tn__tpu_counter(&b.chip, TPU_COUNT_MACS) == 8 * 8 * 8);
+    TN_EXPECT(tn__tpu_counter(&b.chip, TPU_COUNT_READ_BYTES) == 2 * 8 * 8 * 2);
+    TN_EXPECT(tn__tpu_counter(&b.chip, TPU_COUNT_WRITE_BYTES) == 8 * 8 * 4);
+    TN_EXPECT(tn__tpu_counter(&b.chip, TPU_COUNT_PACKETS) == 6);
+    TN_EXPECT(tn__tpu_counter(&b.chip, TPU_COUNT_RACES) == 0);
+    TN_EXPECT(tn__tpu_counter(&b.chip, TPU_COUNT_UNWRITTEN) == 0);
+    uint64_t ns = tn__sim_now_ns(dev) - start, ticks = 0;
     for (uint32_t e = 0; e < TN_K_SYS_WEIGHTS + 2; e++) {
         uint64_t sum = 0;
         for (uint32_t s = 0; s < 4; s++)
-            sum += tpu_counter(&b.chip, TPU_COUNT_ENGINES + 4 * e + s);
+            sum += tn__tpu_counter(&b.chip, TPU_COUNT_ENGINES + 4 * e + s);
         TN_EXPECT(e == 0 || sum == ticks, "engine %u: %" PRIu64 " and %" PRIu64, e, sum, ticks);
         ticks = sum;
     }
-    uint64_t counted = ticks * 1000000 / sim_tick_khz(dev);
+    uint64_t counted = ticks * 1000000 / tn__sim_tick_khz(dev);
     TN_EXPECT(counted + 1 >= ns && counted <= ns + 1, "%" PRIu64 " %" PRIu64, counted, ns);
     bed_close(&b);
 }
@@ -247,7 +248,7 @@ static uint64_t copy_cycles(uint64_t bytes_per_s, uint64_t control_khz, uint32_t
     bed_put(&b,
             (tn_k_sys_packet){
                 .op = TN_K_SYS_LD, .iova = at, .n0 = bytes / 256, .n1 = 256, .n2 = 1, .s0 = 256});
-    TN_REQUIRE(tpu_finish(&b.chip) == TPU_OK);
+    TN_REQUIRE(tn__tpu_finish(&b.chip) == TPU_OK);
     uint64_t ns = b.bus.now_ns(b.bus.self) - start;
     b.bus.dma_free(b.bus.self, p);
     bed_close(&b);
@@ -288,9 +289,9 @@ TN_TEST(sim_model, complains_about_streams_that_are_wrong)
         b.profile.watchdog_us = 50;
         TN_REQUIRE(bed_open(&b, SIM_OVERLAP, SIM_PROTECT_NONE, NULL), "%s", b.error);
         bed_put(&b, bad[i].p);
-        TN_EXPECT(tpu_finish(&b.chip) == TPU_FAILED && b.chip.report.code == bad[i].code,
+        TN_EXPECT(tn__tpu_finish(&b.chip) == TPU_FAILED && b.chip.report.code == bad[i].code,
                   "packet %zu: code %u, not %u", i, b.chip.report.code, bad[i].code);
-        TN_EXPECT(tpu_reset(&b.chip) == TPU_OK && tpu_finish(&b.chip) == TPU_OK,
+        TN_EXPECT(tn__tpu_reset(&b.chip) == TPU_OK && tn__tpu_finish(&b.chip) == TPU_OK,
                   "after a reset it works again");
         bed_close(&b);
     }
@@ -309,18 +310,112 @@ TN_TEST(sim_model, tells_races_and_reads_of_nothing)
     tn_k_sys_packet out = {
         .op = TN_K_SYS_ST, .iova = at + 2048, .n0 = 4, .n1 = 256, .n2 = 1, .s0 = 256};
     bed_put(&b, out); /* rows that nothing wrote */
-    TN_REQUIRE(tpu_finish(&b.chip) == TPU_OK);
-    TN_EXPECT(tpu_counter(&b.chip, TPU_COUNT_UNWRITTEN) == 1);
+    TN_REQUIRE(tn__tpu_finish(&b.chip) == TPU_OK);
+    TN_EXPECT(tn__tpu_counter(&b.chip, TPU_COUNT_UNWRITTEN) == 1);
     bed_put(&b, in);
     bed_put(&b, out); /* at the same time */
-    TN_REQUIRE(tpu_finish(&b.chip) == TPU_OK);
-    TN_EXPECT(tpu_counter(&b.chip, TPU_COUNT_RACES) == 1);
+    TN_REQUIRE(tn__tpu_finish(&b.chip) == TPU_OK);
+    TN_EXPECT(tn__tpu_counter(&b.chip, TPU_COUNT_RACES) == 1);
     in.sig_sem = out.wait_sem = 1;
     in.sig_val = out.wait_val = 1;
     bed_put(&b, in);
     bed_put(&b, out);
-    TN_REQUIRE(tpu_finish(&b.chip) == TPU_OK);
-    TN_EXPECT(tpu_counter(&b.chip, TPU_COUNT_RACES) == 1, "an order is an order");
+    TN_REQUIRE(tn__tpu_finish(&b.chip) == TPU_OK);
+    TN_EXPECT(tn__tpu_counter(&b.chip, TPU_COUNT_RACES) == 1, "an order is an order");
+    b.bus.dma_free(b.bus.self, p);
+    bed_close(&b);
+}
+
+typedef struct golden {
+    char text[1 << 15];
+    size_t used;
+} golden;
+
+static void write_down(void *self, const sim_retired *r)
+{
+    golden *g = self;
+    g->used += (size_t)snprintf(g->text + g->used, sizeof g->text - g->used,
+                                "%" PRIu64 " %u %u %" PRIu64 " %" PRIu64 " %08x\n", r->seq,
+                                r->engine, r->packet->op, r->start, r->end, r->crc32);
+}
+
+/* Packets of several engines; the chip is left in the middle of them. */
+static void long_stream(sim_bed *b, uint64_t iova)
+{
+    for (uint32_t i = 0; i < 12; i++) {
+        bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_LD,
+                                     .iova = iova,
+                                     .a = 8 * (i % 4),
+                                     .n0 = 8,
+                                     .n1 = 48,
+                                     .n2 = 1,
+                                     .s0 = 48,
+                                     .wait_sem = 1,
+                                     .wait_val = i >= 4,
+                                     .sig_sem = 0,
+                                     .sig_val = 1});
+        bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_LDW,
+                                     .wait_sem = 0,
+                                     .wait_val = 1,
+                                     .a = 8 * (i % 4),
+                                     .b = i % 2,
+                                     .n0 = 8,
+                                     .n1 = 24,
+                                     .s0 = 1,
+                                     .p1 = TN_BF16,
+                                     .sig_sem = 2,
+                                     .sig_val = 1});
+        bed_put(b, (tn_k_sys_packet){.op = TN_K_SYS_MM,
+                                     .flags = TN_K_SYS_ZERO,
+                                     .wait_sem = 2,
+                                     .wait_val = 1,
+                                     .a = 8 * (i % 4),
+                                     .b = i % 2,
+                                     .c = TN_K_SYS_ACC | 8 * (i % 2),
+                                     .n0 = 8,
+                                     .s0 = 1,
+                                     .p1 = TN_BF16,
+                                     .sig_sem = 1,
+                                     .sig_val = 1});
+    }
+}
+
+TN_TEST(sim_model, a_snapshot_goes_on_as_if_nothing_had_been)
+{
+    static golden whole, again;
+    sim_bed b = {.error = ""}, other = {.error = ""};
+    uint64_t at;
+    bed_profile("test-24x40", &b.profile);
+    other.profile = b.profile;
+    TN_REQUIRE(bed_open(&b, SIM_OVERLAP, SIM_PROTECT_NONE, NULL), "%s", b.error);
+    sim_dev *dev = tn__tpu_bus_model_chip(&b.bus);
+    uint16_t *p = b.bus.dma_alloc(b.bus.self, 8 * 48, 64, &at);
+    TN_REQUIRE(p != NULL);
+    for (int i = 0; i < 8 * 24; i++)
+        p[i] = (uint16_t)(0x3f00 + i);
+    long_stream(&b, at);
+    b.bus.write32(b.bus.self, TPU_TAIL, b.chip.tail); /* what tn__tpu_finish would ring */
+    (void)tn__sim_run(dev, 0, 700);
+    TN_EXPECT(b.bus.read32(b.bus.self, TPU_STATUS) & TPU_STATUS_RUNNING, "in the middle");
+    size_t bytes = tn__sim_snapshot_bytes(dev);
+    void *block = malloc(bytes);
+    TN_REQUIRE(block != NULL);
+    tn__sim_snapshot(dev, block);
+    memset(&whole, 0, sizeof whole);
+    tn__sim_trace(dev, write_down, &whole, true);
+    (void)tn__sim_run(dev, 0, 100000);
+    memset(&again, 0, sizeof again);
+    tn__sim_trace(dev, write_down, &again, true);
+    TN_REQUIRE(tn__sim_restore(dev, block, bytes));
+    (void)tn__sim_run(dev, 0, 100000);
+    TN_EXPECT(whole.used > 200 && strcmp(whole.text, again.text) == 0, "%s\n%s", whole.text,
+              again.text);
+    other.profile.load_rows++;
+    TN_REQUIRE(bed_open(&other, SIM_OVERLAP, SIM_PROTECT_NONE, NULL), "%s", other.error);
+    TN_EXPECT(!tn__sim_restore(tn__tpu_bus_model_chip(&other.bus), block, bytes),
+              "another chip does not take it");
+    bed_close(&other);
+    free(block);
     b.bus.dma_free(b.bus.self, p);
     bed_close(&b);
 }

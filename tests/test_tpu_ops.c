@@ -181,6 +181,33 @@ TN_TEST(tpu_ops, attention_and_gather_have_the_bits_of_cpu)
     tn_test_close(&cpu);
 }
 
+TN_TEST(tpu_ops, convolutions_have_the_bits_of_cpu)
+{
+    static const char *const wide[] = {
+        "conv n1c128h9w7k40r3s3p1:bf16:canonical",
+        "conv n2c256h5w6k130r3s2:bf16,bf16,f32:nhwc+canonical+bias+relu",
+        "conv n1c20h8w8k30r1s1:f16:canonical",
+        "conv n1c200h6w10k9r1s1u2:bf16:nhwc+canonical",
+    };
+    static const char *const both[] = {
+        "conv n1c3h17w19k20r3s3p1u2:s8,s8,s32",
+        "conv n2c10h9w9k12r3s3p1l2:s8,s8,s32:nhwc",
+        "conv n1c12h6w6k6r2s2g3:s8,s8,s32",
+        "conv n1c70h4w40k50r1s5p2:s8,s8,s32",
+    };
+    for (size_t c = 0; c < sizeof chips / sizeof chips[0]; c++) {
+        tn_test_device cpu, chip;
+        open_both(chips[c], &cpu, &chip);
+        for (size_t i = 0; c == 0 && i < sizeof wide / sizeof wide[0]; i++)
+            text(&cpu, &chip, wide[i]);
+        for (size_t i = 0; i < sizeof both / sizeof both[0]; i++)
+            text(&cpu, &chip, both[i]);
+        tpu_expect_clean(chip.device);
+        tn_test_close(&chip);
+        tn_test_close(&cpu);
+    }
+}
+
 /* Every kind, over shapes that are long, small, turned and broadcast. */
 TN_TEST(tpu_ops, every_elementwise_kind)
 {
@@ -271,6 +298,8 @@ TN_TEST(tpu_ops, refusals_have_their_reason)
     refused(&odd, "attention h1q4k4d8:bf16", "systolic.order");
     refused(&plain, "attention h1q4k4d8:bf16:stats", "systolic.kind");
     refused(&plain, "attention h1q4k4d8:f32", "systolic.dtype");
+    refused(&plain, "conv n1c3h8w8k8r3s3p1:f32", "systolic.dtype");
+    refused(&plain, "conv n1c3h8w8k8r3s3p1:bf16:canonical", "systolic.order");
     tn_test_close(&plain);
     tn_test_close(&odd);
 }

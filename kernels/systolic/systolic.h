@@ -130,7 +130,7 @@ typedef struct tn_k_sys_row {
 
 extern const tn_k_sys_row tn_k_matmul_systolic, tn_k_eltwise_systolic, tn_k_copy_systolic,
     tn_k_norm_systolic, tn_k_softmax_systolic, tn_k_reduce_systolic, tn_k_attention_systolic,
-    tn_k_gather_systolic;
+    tn_k_gather_systolic, tn_k_conv_systolic;
 
 static inline void tn_k_sys_put(tn_k_sys_stream *out, tn_k_sys_packet packet)
 {

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runtimes and devices, and the counters of what ran where."""
-import re
-
 from ._library import Error, check, ffi, handle, lib, struct, text
 
 FOREVER = 2**64 - 1
@@ -82,8 +80,11 @@ class Meter:
     def __init__(self, device):
         self.fence = handle("fence", lib.tn_fence_create, device.runtime.handle, 0)
         # a simulated chip's name says what it has: "tpu-v4: 4 arrays of 128x128, simulated"
-        m = re.search(r"(\d+) arrays? of (\d+)x(\d+)", device.info["name"])
-        self.peak = int(m[1]) * int(m[2]) * int(m[3]) if m else None
+        words = device.info["name"].rpartition(": ")[2].replace(",", "").split()
+        self.peak = None
+        if len(words) == 5 and words[2] == "of":
+            rows, _, columns = words[3].partition("x")
+            self.peak = int(words[0]) * int(rows) * int(columns)
         self._point, self._sync, self._times = ffi.new("tn_point *"), ffi.new("tn_sync *"), ffi.new("tn_times *")
         self._point.fence, self._sync.signal, self._sync.signal_count = self.fence, self._point, 1
         self.reset()

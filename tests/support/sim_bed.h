@@ -32,9 +32,9 @@ static inline void bed_profile(const char *name, sim_profile *out)
 {
     char error[200] = "";
     size_t bytes = 0;
-    const char *text = sim_profile_text(name, &bytes);
-    TN_REQUIRE(text != NULL && sim_profile_read(text, bytes, out, error, sizeof error), "%s: %s",
-               name, error);
+    const char *text = tn__sim_profile_text(name, &bytes);
+    TN_REQUIRE(text != NULL && tn__sim_profile_read(text, bytes, out, error, sizeof error),
+               "%s: %s", name, error);
 }
 
 static inline bool bed_open(sim_bed *b, uint32_t timing, uint32_t protect, const char *faults)
@@ -42,18 +42,18 @@ static inline bool bed_open(sim_bed *b, uint32_t timing, uint32_t protect, const
     tn_allocator a = {NULL, bed_alloc, bed_free};
     sim_options o = {
         .timing = timing, .protect = protect, .faults = faults, .math = &tn_k_sys_math_baseline};
-    if (!tpu_bus_model_open(&a, &b->profile, &o, &b->bus, b->error, sizeof b->error))
+    if (!tn__tpu_bus_model_open(&a, &b->profile, &o, &b->bus, b->error, sizeof b->error))
         return false;
-    if (tpu_open(&b->chip, &b->bus, b->error, sizeof b->error))
+    if (tn__tpu_open(&b->chip, &b->bus, b->error, sizeof b->error))
         return true;
-    tpu_bus_model_close(&b->bus);
+    tn__tpu_bus_model_close(&b->bus);
     return false;
 }
 
 static inline void bed_close(sim_bed *b)
 {
-    tpu_close(&b->chip);
-    tpu_bus_model_close(&b->bus);
+    tn__tpu_close(&b->chip);
+    tn__tpu_bus_model_close(&b->bus);
 }
 
 /* Pushes; a semaphore with value 0 is none. */
@@ -63,7 +63,7 @@ static inline void bed_put(sim_bed *b, tn_k_sys_packet p)
         p.wait_sem = TN_K_SYS_NONE;
     if (p.sig_val == 0)
         p.sig_sem = TN_K_SYS_NONE;
-    TN_REQUIRE(tpu_push(&b->chip, &p) == TPU_OK);
+    TN_REQUIRE(tn__tpu_push(&b->chip, &p) == TPU_OK);
 }
 
 #endif

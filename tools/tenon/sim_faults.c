@@ -107,25 +107,25 @@ static void run(const options *o, uint32_t protect, const char *script, result *
     tpu_plan p;
     char error[200] = "";
     size_t bytes = 0;
-    const char *text = sim_profile_text(o->profile, &bytes);
+    const char *text = tn__sim_profile_text(o->profile, &bytes);
     sim_options s = {.timing = SIM_OVERLAP,
                      .protect = protect,
                      .faults = script,
                      .math = &tn_k_sys_math_baseline};
     memset(r, 0, sizeof *r);
-    if (text == NULL || !sim_profile_read(text, bytes, &d.profile, error, sizeof error)) {
+    if (text == NULL || !tn__sim_profile_read(text, bytes, &d.profile, error, sizeof error)) {
         fprintf(stderr, "tenon: profile %s: %s\n", o->profile, text != NULL ? error : "unknown");
         return;
     }
     d.profile.watchdog_us = 2000;
-    if (!tpu_bus_model_open(&allocator, &d.profile, &s, &d.bus, error, sizeof error)) {
+    if (!tn__tpu_bus_model_open(&allocator, &d.profile, &s, &d.bus, error, sizeof error)) {
         fprintf(stderr, "tenon: %s: %s\n", script, error);
         return;
     }
     uint64_t at[3];
     uint16_t *a = NULL, *b = NULL;
     float *out = NULL;
-    if (tpu_open(&d.chip, &d.bus, error, sizeof error)) {
+    if (tn__tpu_open(&d.chip, &d.bus, error, sizeof error)) {
         a = d.bus.dma_alloc(d.bus.self, M * K * 2, 64, &at[0]);
         b = d.bus.dma_alloc(d.bus.self, K * N * 2, 64, &at[1]);
         out = d.bus.dma_alloc(d.bus.self, M * N * 4, 64, &at[2]);
@@ -143,10 +143,12 @@ static void run(const options *o, uint32_t protect, const char *script, result *
         r->status = tn__tpu_run(&d, &p, at);
         r->ns = d.bus.now_ns(d.bus.self) - start;
         r->limit_ns = (uint64_t)TPU_TRIES * (3u * d.profile.watchdog_us + 200000u) * 1000u;
-        r->struck = sim_faults_struck(tpu_bus_model_chip(&d.bus));
-        r->corrected = (uint32_t)sim_count(tpu_bus_model_chip(&d.bus), TPU_COUNT_ECC_CORRECTED);
-        r->packets = (uint32_t)sim_count(tpu_bus_model_chip(&d.bus), TPU_COUNT_PACKETS);
-        r->transfers = (uint32_t)(sim_count(tpu_bus_model_chip(&d.bus), TPU_COUNT_TRANSFERS));
+        r->struck = tn__sim_faults_struck(tn__tpu_bus_model_chip(&d.bus));
+        r->corrected =
+            (uint32_t)tn__sim_count(tn__tpu_bus_model_chip(&d.bus), TPU_COUNT_ECC_CORRECTED);
+        r->packets = (uint32_t)tn__sim_count(tn__tpu_bus_model_chip(&d.bus), TPU_COUNT_PACKETS);
+        r->transfers =
+            (uint32_t)(tn__sim_count(tn__tpu_bus_model_chip(&d.bus), TPU_COUNT_TRANSFERS));
         r->report = d.chip.report;
         memcpy(r->out, out, sizeof r->out);
         pthread_mutex_destroy(&d.lock);
@@ -154,8 +156,8 @@ static void run(const options *o, uint32_t protect, const char *script, result *
     d.bus.dma_free(d.bus.self, a);
     d.bus.dma_free(d.bus.self, b);
     d.bus.dma_free(d.bus.self, out);
-    tpu_close(&d.chip);
-    tpu_bus_model_close(&d.bus);
+    tn__tpu_close(&d.chip);
+    tn__tpu_bus_model_close(&d.bus);
 }
 
 /* One fault at random, likely to meet what the product uses. */

@@ -30,7 +30,7 @@ static bool add(void *self, const char *key, const char *value, const char *sour
 /* A built-in profile or a file; *out_file is to be freed. */
 static const char *text_of(const char *name, size_t *bytes, char **out_file)
 {
-    const char *text = sim_profile_text(name, bytes);
+    const char *text = tn__sim_profile_text(name, bytes);
     FILE *f = text == NULL ? fopen(name, "rb") : NULL;
     *out_file = NULL;
     if (f == NULL)
@@ -48,8 +48,8 @@ static bool profile(const char *name, cJSON *root)
     sim_profile p;
     listing l = {.gaps = cJSON_CreateArray()};
     const char *text = text_of(name, &bytes, &file);
-    bool good = text != NULL && sim_profile_read(text, bytes, &p, error, sizeof error) &&
-                sim_profile_each(text, bytes, add, &l, error, sizeof error);
+    bool good = text != NULL && tn__sim_profile_read(text, bytes, &p, error, sizeof error) &&
+                tn__sim_profile_each(text, bytes, add, &l, error, sizeof error);
     if (!good) {
         fprintf(stderr, "tenon: %s: %s\n", name, text == NULL ? "no such profile or file" : error);
         cJSON_Delete(l.gaps);
@@ -78,8 +78,8 @@ int tool_sim_gaps(int argc, char **argv)
             good = profile(argv[i], root) && good;
         }
     }
-    for (uint32_t i = 0; !any && sim_profile_name(i) != NULL; i++)
-        good = profile(sim_profile_name(i), root) && good;
+    for (uint32_t i = 0; !any && tn__sim_profile_name(i) != NULL; i++)
+        good = profile(tn__sim_profile_name(i), root) && good;
     if (json) {
         char *text = cJSON_Print(root);
         if (text != NULL)

@@ -107,7 +107,7 @@ static const struct argp_option flags[] = {
 static int answer(const options *o)
 {
     sim_gemm_cycles y;
-    if (!sim_gemm_count(&o->g, &y)) {
+    if (!tn__sim_gemm_count(&o->g, &y)) {
         fprintf(stderr, "tenon: a size is 0, or a count leaves 64 bits\n");
         return 1;
     }

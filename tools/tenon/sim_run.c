@@ -141,8 +141,8 @@ static bool one(tn_runtime *rt, const options *o, const char *profile, cJSON *ro
     size_t bytes = 0;
     sim_profile p;
     tn_device *d = NULL;
-    const char *text = sim_profile_text(profile, &bytes);
-    if (text == NULL || !sim_profile_read(text, bytes, &p, error, sizeof error)) {
+    const char *text = tn__sim_profile_text(profile, &bytes);
+    if (text == NULL || !tn__sim_profile_read(text, bytes, &p, error, sizeof error)) {
         fprintf(stderr, "tenon: %s is no built-in profile\n", profile);
         return false;
     }
@@ -255,8 +255,8 @@ int tool_sim_run(int argc, char **argv)
             o.ops++;
         }
     if (o.profiles == 0)
-        while (o.profiles < MOST && sim_profile_name(o.profiles) != NULL) {
-            o.profile[o.profiles] = sim_profile_name(o.profiles);
+        while (o.profiles < MOST && tn__sim_profile_name(o.profiles) != NULL) {
+            o.profile[o.profiles] = tn__sim_profile_name(o.profiles);
             o.profiles++;
         }
     tn_runtime *rt = NULL;

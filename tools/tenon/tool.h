@@ -16,6 +16,8 @@ int tool_explain(int argc, char **argv);
 int tool_bench(int argc, char **argv);
 int tool_pack(int argc, char **argv);
 int tool_verify(int argc, char **argv);
+int tool_fingerprint(int argc, char **argv);
+int tool_submission(int argc, char **argv);
 int tool_doctor(int argc, char **argv);
 int tool_trace_verb(int argc, char **argv);
 int tool_sim(int argc, char **argv);
@@ -24,6 +26,10 @@ int tool_sim_gemm(int argc, char **argv);
 int tool_sim_conv(int argc, char **argv);
 int tool_sim_run(int argc, char **argv);
 int tool_sim_gaps(int argc, char **argv);
+int tool_sim_dump(int argc, char **argv);
+int tool_sim_serve(int argc, char **argv);
+int tool_sim_speed(int argc, char **argv);
+int tool_sim_trace(int argc, char **argv);
 int tool_sim_faults(int argc, char **argv);
 int tool_dispatch(int argc, char **argv); /* argv[0] is the verb */
 

@@ -12,6 +12,12 @@ static const struct {
     {"gemm", "cycles of a product on an array in closed form (M N K --array RxC)", tool_sim_gemm},
     {"conv", "the same of a convolution (H W KH KW C F S --array RxC)", tool_sim_conv},
     {"run", "ops on profiles: cycles, utilisation, roofline, bound (--json)", tool_sim_run},
+    {"trace", "what each engine did for an op (--golden, --perfetto, --vcd FILE)", tool_sim_trace},
+    {"dump", "registers, and who waits for whom when an op hangs (--chip PROFILE?faults=FILE)",
+     tool_sim_dump},
+    {"speed", "how fast this machine simulates (--json)", tool_sim_speed},
+    {"serve", "be a chip for another process (FILE, then tpu-sim:PROFILE?bus=mmio:FILE)",
+     tool_sim_serve},
     {"gaps", "what a profile only assumes (PROFILE..., --json)", tool_sim_gaps},
     {"faults", "faults at random and how each ended (--count N --seed S --json)", tool_sim_faults},
 };

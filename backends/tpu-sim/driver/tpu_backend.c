@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { TEXT_MOST = 1 << 16 };
@@ -14,7 +15,8 @@ typedef struct opening {
     const tn_host *host;
     sim_options options;
     char *script, *text; /* TEXT_MOST each */
-    char profile[TPU_ARGUMENT], error[200];
+    char profile[TPU_ARGUMENT], log[TPU_ARGUMENT], replay[TPU_ARGUMENT];
+    char mmio[TPU_ARGUMENT], socket[TPU_ARGUMENT], error[200];
 } opening;
 
 /* A whole file as text; false where it cannot be read or is too long. */
@@ -33,7 +35,7 @@ static bool read_file(const char *path, char *text, size_t *out_bytes)
     return n == 0;
 }
 
-static const tn_k_sys_math *best_math(void)
+const tn_k_sys_math *tn__tpu_best_math(void)
 {
 #ifdef __x86_64__
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -67,6 +69,14 @@ static tn_status option(opening *o, const char *key, const char *value)
         o->options.protect = (uint32_t)n;
     } else if (strcmp(key, "bus") == 0) {
         n = strcmp(value, "model") == 0 ? 0 : -1;
+        if (strncmp(value, "replay:", 7) == 0)
+            n = snprintf(o->replay, sizeof o->replay, "%s", value + 7) < TPU_ARGUMENT ? 0 : -1;
+        if (strncmp(value, "socket:", 7) == 0)
+            n = snprintf(o->socket, sizeof o->socket, "%s", value + 7) < TPU_ARGUMENT ? 0 : -1;
+        if (strncmp(value, "mmio:", 5) == 0)
+            n = snprintf(o->mmio, sizeof o->mmio, "%s", value + 5) < TPU_ARGUMENT ? 0 : -1;
+    } else if (strcmp(key, "log") == 0) {
+        n = snprintf(o->log, sizeof o->log, "%s", value) < TPU_ARGUMENT ? 0 : -1;
     } else if (strcmp(key, "faults") == 0) {
         size_t bytes;
         if (!read_file(value, o->script, &bytes))
@@ -77,13 +87,15 @@ static tn_status option(opening *o, const char *key, const char *value)
     } else {
         return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_INVALID, "tpu.option", "uri",
                                  "uri has the option \"%s\"; tpu-sim has timing, protect, bus, "
-                                 "faults",
+                                 "faults, log",
                                  key);
     }
     if (n < 0)
         return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_INVALID, "tpu.option", "uri",
                                  "uri has %s=\"%s\"; timing is serial or overlap, protect none, "
-                                 "ecc or full, bus model",
+                                 "ecc or full, bus model, mmio:FILE, socket:ADDRESS or "
+                                 "replay:FILE, a file's name at most 127 "
+                                 "characters",
                                  key, value);
     return TN_OK;
 }
@@ -118,21 +130,21 @@ static tn_status parse(opening *o, const char *arg)
 static tn_status read_profile(opening *o, sim_profile *out)
 {
     size_t bytes = 0;
-    const char *text = sim_profile_text(o->profile, &bytes);
+    const char *text = tn__sim_profile_text(o->profile, &bytes);
     if (text == NULL && strpbrk(o->profile, "/.") != NULL && read_file(o->profile, o->text, &bytes))
         text = o->text;
     if (text == NULL) {
         char known[256] = "";
-        for (uint32_t i = 0; sim_profile_name(i) != NULL; i++) {
+        for (uint32_t i = 0; tn__sim_profile_name(i) != NULL; i++) {
             size_t at = strlen(known);
             snprintf(known + at, sizeof known - at, "%s%s", i != 0 ? ", " : "",
-                     sim_profile_name(i));
+                     tn__sim_profile_name(i));
         }
         return TPU_FAIL_ARGUMENT(
             o->host, TN_STATUS_UNAVAILABLE, "tpu.profile", "uri",
             "there is no profile \"%s\"; there are %s, and files by their path", o->profile, known);
     }
-    if (!sim_profile_read(text, bytes, out, o->error, sizeof o->error))
+    if (!tn__sim_profile_read(text, bytes, out, o->error, sizeof o->error))
         return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_INVALID, "tpu.profile", "uri",
                                  "the profile \"%s\" is wrong: %s", o->profile, o->error);
     return TN_OK;
@@ -140,13 +152,42 @@ static tn_status read_profile(opening *o, sim_profile *out)
 
 /* ---- the device ---- */
 
+/* The log of a device that is closed goes to its file; where that fails nobody is left to be told.
+ */
+static void save_log(const tpu_device *d)
+{
+    const unsigned char *data;
+    size_t bytes, at = 0;
+    ssize_t n = 1;
+    bool whole = tn__tpu_log_data(&d->log, &data, &bytes);
+    int fd = open(d->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    while (fd >= 0 && at < bytes && (n = write(fd, data + at, bytes - at)) > 0)
+        at += (size_t)n;
+    if (fd >= 0)
+        close(fd);
+    if (fd < 0 || at < bytes || !whole)
+        d->host->log(d->host->runtime, 1, "tpu-sim: the log of the bus could not be written whole");
+}
+
 static void device_close(void *device)
 {
     tpu_device *d = device;
     tn_allocator a = d->host->allocator;
-    tpu_close(&d->chip);
-    if (d->bus.self != NULL)
-        tpu_bus_model_close(&d->bus);
+    tn__tpu_close(&d->chip);
+    if (d->log.self != NULL) {
+        save_log(d);
+        tn__tpu_log_close(&d->log);
+    }
+    if (d->replay.self != NULL)
+        tn__tpu_replay_close(&d->replay);
+    if (d->mmio.self != NULL)
+        tn__tpu_mmio_close(&d->mmio);
+    if (d->socket.self != NULL)
+        tn__tpu_socket_close(&d->socket);
+    if (d->model.self != NULL)
+        tn__tpu_bus_model_close(&d->model);
+    if (d->played != NULL)
+        a.free(a.self, d->played, d->played_room);
     pthread_mutex_destroy(&d->lock);
     a.free(a.self, d, sizeof *d);
 }
@@ -160,7 +201,10 @@ static tn_status device_info(void *device, tn_device_info *out)
              d->profile.arrays, d->profile.arrays == 1 ? "" : "s",
              d->profile.rows * d->profile.tile_rows, d->profile.cols);
     snprintf(out->vendor, sizeof out->vendor, "%s", d->profile.vendor);
-    snprintf(out->driver, sizeof out->driver, "tenon tpu, bus model");
+    snprintf(out->driver, sizeof out->driver, "tenon tpu, bus %s",
+             d->replay.self != NULL ? "replay"
+             : d->mmio.self != NULL ? "mmio"
+                                    : "model");
     snprintf(out->group, sizeof out->group, "host-cpu"); /* it is computed there */
     out->kind = TN_KIND_ACCELERATOR;
     out->flags = TN_DEVICE_ASYNC | TN_DEVICE_SIMULATED;
@@ -253,17 +297,72 @@ static tn_status backend_enumerate(const tn_host *host, void *token,
     return TN_OK;
 }
 
+static tn_status no_memory(const tn_host *host)
+{
+    return TPU_FAIL(host, TN_STATUS_NO_MEMORY, "host.memory",
+                    "no host memory for a simulated chip; free something and try again");
+}
+
+/* The log to be played, whole. */
+static tn_status load_log(opening *o, tpu_device *d)
+{
+    tn_allocator a = o->host->allocator;
+    struct stat info;
+    int fd = open(o->replay, O_RDONLY | O_CLOEXEC);
+    ssize_t n = 1;
+    if (fd >= 0 && fstat(fd, &info) == 0 && info.st_size > 0) {
+        d->played_room = (size_t)info.st_size;
+        d->played = a.alloc(a.self, d->played_room, 64);
+    }
+    while (d->played != NULL && d->played_bytes < d->played_room && n > 0) {
+        n = read(fd, d->played + d->played_bytes, d->played_room - d->played_bytes);
+        d->played_bytes += n > 0 ? (size_t)n : 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    if (d->played_bytes == 0 || d->played_bytes < d->played_room)
+        return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_INVALID, "tpu.file", "uri",
+                                 "uri has bus=replay:%s, which cannot be read as a log", o->replay);
+    if (!tn__tpu_replay_open(&a, d->played, d->played_bytes, &d->replay))
+        return no_memory(o->host);
+    d->bus = d->replay;
+    return TN_OK;
+}
+
 static tn_status power_up(opening *o, tpu_device *d)
 {
     tn_allocator a = o->host->allocator;
-    if (!tpu_bus_model_open(&a, &d->profile, &o->options, &d->bus, o->error, sizeof o->error)) {
+    if (o->replay[0] != '\0') {
+        tn_status st = load_log(o, d);
+        if (st != TN_OK)
+            return st;
+    } else if (o->mmio[0] != '\0' || o->socket[0] != '\0') {
+        bool there =
+            o->mmio[0] != '\0'
+                ? tn__tpu_mmio_open(&a, o->mmio, &d->mmio, o->error, sizeof o->error)
+                : tn__tpu_socket_open(&a, o->socket, &d->socket, o->error, sizeof o->error);
+        if (!there)
+            return o->error[0] == '\0'
+                       ? no_memory(o->host)
+                       : TPU_FAIL_ARGUMENT(o->host, TN_STATUS_UNAVAILABLE, "tpu.file", "uri",
+                                           "the uri's bus has no chip behind it: %s", o->error);
+        d->bus = o->mmio[0] != '\0' ? d->mmio : d->socket;
+    } else if (!tn__tpu_bus_model_open(&a, &d->profile, &o->options, &d->model, o->error,
+                                       sizeof o->error)) {
         if (o->error[0] == '\0')
-            return TPU_FAIL(o->host, TN_STATUS_NO_MEMORY, "host.memory",
-                            "no host memory for a simulated chip; free something and try again");
+            return no_memory(o->host);
         return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_INVALID, "tpu.script", "uri",
                                  "the chip cannot be made: %s", o->error);
+    } else {
+        d->bus = d->model;
     }
-    if (!tpu_open(&d->chip, &d->bus, o->error, sizeof o->error))
+    if (o->log[0] != '\0') {
+        if (!tn__tpu_log_open(&a, &d->bus, &d->log))
+            return no_memory(o->host);
+        memcpy(d->log_path, o->log, sizeof d->log_path);
+        d->bus = d->log;
+    }
+    if (!tn__tpu_open(&d->chip, &d->bus, o->error, sizeof o->error))
         return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_UNAVAILABLE, "tpu.chip", "uri",
                                  "the chip does not come up: %s", o->error);
     return TN_OK;
@@ -273,7 +372,7 @@ static tn_status backend_open(const tn_host *host, const char *arg, void *token,
                               const tn_device_ops **out_ops)
 {
     tn_allocator a = host->allocator;
-    opening o = {.host = host, .options = {.timing = SIM_OVERLAP, .math = best_math()}};
+    opening o = {.host = host, .options = {.timing = SIM_OVERLAP, .math = tn__tpu_best_math()}};
     tpu_device *d = a.alloc(a.self, sizeof *d, 64);
     o.text = a.alloc(a.self, 2 * TEXT_MOST, 64);
     tn_status st = TN_OK;

@@ -63,12 +63,12 @@ static void *map(void *self, uint64_t iova, uint64_t bytes)
 
 static uint32_t read32(void *self, uint32_t offset)
 {
-    return sim_read(((model_bus *)self)->chip, offset);
+    return tn__sim_read(((model_bus *)self)->chip, offset);
 }
 
 static void write32(void *self, uint32_t offset, uint32_t value)
 {
-    sim_write(((model_bus *)self)->chip, offset, value);
+    tn__sim_write(((model_bus *)self)->chip, offset, value);
 }
 
 static bool add(model_bus *b, uint64_t bytes, unsigned char *data, uint64_t align, uint64_t *out)
@@ -133,16 +133,16 @@ static void dma_sync(void *self, void *p, size_t bytes, int32_t to_device)
 
 static int32_t wait(void *self, uint32_t irq_mask, uint64_t timeout_ns)
 {
-    return sim_run(((model_bus *)self)->chip, irq_mask, timeout_ns) ? 1 : 0;
+    return tn__sim_run(((model_bus *)self)->chip, irq_mask, timeout_ns) ? 1 : 0;
 }
 
 static uint64_t now_ns(void *self)
 {
-    return sim_now_ns(((model_bus *)self)->chip);
+    return tn__sim_now_ns(((model_bus *)self)->chip);
 }
 
-bool tpu_bus_model_open(const tn_allocator *allocator, const sim_profile *profile,
-                        const sim_options *options, tn_bus *out, char *error, size_t room)
+bool tn__tpu_bus_model_open(const tn_allocator *allocator, const sim_profile *profile,
+                            const sim_options *options, tn_bus *out, char *error, size_t room)
 {
     tn_allocator a = *allocator;
     model_bus *b = a.alloc(a.self, sizeof *b, 64);
@@ -157,7 +157,7 @@ bool tpu_bus_model_open(const tn_allocator *allocator, const sim_profile *profil
     b->block = a.alloc(a.self, b->room * sizeof *b->block, 64);
     sim_env env = {.self = b, .map = map};
     if (b->block != NULL)
-        b->chip = sim_new(profile, options, allocator, &env, error, room);
+        b->chip = tn__sim_new(profile, options, allocator, &env, error, room);
     if (b->chip == NULL) {
         if (b->block != NULL)
             a.free(a.self, b->block, b->room * sizeof *b->block);
@@ -176,18 +176,18 @@ bool tpu_bus_model_open(const tn_allocator *allocator, const sim_profile *profil
     return true;
 }
 
-void tpu_bus_model_close(tn_bus *bus)
+void tn__tpu_bus_model_close(tn_bus *bus)
 {
     model_bus *b = bus->self;
     tn_allocator a = b->allocator;
-    sim_free(b->chip);
+    tn__sim_free(b->chip);
     pthread_mutex_destroy(&b->lock);
     a.free(a.self, b->block, b->room * sizeof *b->block);
     a.free(a.self, b, sizeof *b);
     bus->self = NULL;
 }
 
-sim_dev *tpu_bus_model_chip(const tn_bus *bus)
+sim_dev *tn__tpu_bus_model_chip(const tn_bus *bus)
 {
     return ((model_bus *)bus->self)->chip;
 }

@@ -85,7 +85,7 @@ static void set_up(tpu_chip *c)
     c->watchdog_us = rd(c, TPU_WDOG_US);
 }
 
-bool tpu_open(tpu_chip *c, const tn_bus *bus, char *error, size_t room)
+bool tn__tpu_open(tpu_chip *c, const tn_bus *bus, char *error, size_t room)
 {
     memset(c, 0, sizeof *c);
     c->bus = *bus;
@@ -118,16 +118,17 @@ bool tpu_open(tpu_chip *c, const tn_bus *bus, char *error, size_t room)
         fence = bus->dma_alloc(bus->self, 64, 64, &c->fence_iova);
     if (fence == NULL) {
         snprintf(error, room, "no memory that the chip reaches");
-        tpu_close(c);
+        tn__tpu_close(c);
         return false;
     }
     memset(fence, 0, 64);
+    bus->dma_sync(bus->self, fence, 64, 1);
     c->fence = fence;
     set_up(c);
     return true;
 }
 
-void tpu_close(tpu_chip *c)
+void tn__tpu_close(tpu_chip *c)
 {
     if (c->ring != NULL)
         c->bus.dma_free(c->bus.self, c->ring);
@@ -137,7 +138,7 @@ void tpu_close(tpu_chip *c)
     c->fence = NULL;
 }
 
-tpu_result tpu_reset(tpu_chip *c)
+tpu_result tn__tpu_reset(tpu_chip *c)
 {
     c->report.resets++;
     wr(c, TPU_CTRL, TPU_CTRL_RESET);
@@ -200,8 +201,9 @@ static tpu_result wait_slice(tpu_chip *c, patience *p)
         return TPU_OK;
     }
     /* Progress is what the counters see; the chip's own watchdog should have barked before. */
-    uint64_t work = tpu_counter(c, TPU_COUNT_PACKETS) + tpu_counter(c, TPU_COUNT_READ_BYTES) +
-                    tpu_counter(c, TPU_COUNT_MACS) + tpu_counter(c, TPU_COUNT_VECTOR);
+    uint64_t work = tn__tpu_counter(c, TPU_COUNT_PACKETS) +
+                    tn__tpu_counter(c, TPU_COUNT_READ_BYTES) + tn__tpu_counter(c, TPU_COUNT_MACS) +
+                    tn__tpu_counter(c, TPU_COUNT_VECTOR);
     p->still = work == p->work ? p->still + 1 : 0;
     p->work = work;
     p->slices++;
@@ -235,7 +237,7 @@ static tpu_result put(tpu_chip *c, const tn_k_sys_packet *packet)
     return TPU_OK;
 }
 
-tpu_result tpu_push(tpu_chip *c, const tn_k_sys_packet *packet)
+tpu_result tn__tpu_push(tpu_chip *c, const tn_k_sys_packet *packet)
 {
     /* Erratum 1: a multiplication of one row right behind another gives zeros. */
     if ((c->errata & 2u) != 0 && packet->op == TN_K_SYS_MM && packet->n0 == 1) {
@@ -250,7 +252,7 @@ tpu_result tpu_push(tpu_chip *c, const tn_k_sys_packet *packet)
     return put(c, packet);
 }
 
-tpu_result tpu_finish(tpu_chip *c)
+tpu_result tn__tpu_finish(tpu_chip *c)
 {
     uint64_t number = ++c->fence_next;
     tn_k_sys_packet fence = {.op = TN_K_SYS_FENCE,
@@ -279,7 +281,7 @@ tpu_result tpu_finish(tpu_chip *c)
     }
 }
 
-uint64_t tpu_counter(tpu_chip *c, uint32_t counter)
+uint64_t tn__tpu_counter(tpu_chip *c, uint32_t counter)
 {
     for (;;) { /* the halves of one value */
         uint32_t high = rd(c, TPU_PMU + 8 * counter + 4), low = rd(c, TPU_PMU + 8 * counter);
@@ -288,10 +290,10 @@ uint64_t tpu_counter(tpu_chip *c, uint32_t counter)
     }
 }
 
-tpu_result tpu_mask_column(tpu_chip *c, uint32_t column)
+tpu_result tn__tpu_mask_column(tpu_chip *c, uint32_t column)
 {
     wr(c, TPU_FUSE_SELECT, column / 32);
     wr(c, TPU_FUSE_MASK, 1u << column % 32);
     c->report.columns_masked++;
-    return tpu_reset(c);
+    return tn__tpu_reset(c);
 }

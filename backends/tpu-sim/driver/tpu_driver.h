@@ -37,20 +37,20 @@ typedef struct tpu_chip {
 } tpu_chip;
 
 /** Looks at the chip, resets it and sets up its ring; false with a sentence in `error`. */
-bool tpu_open(tpu_chip *chip, const tn_bus *bus, char *error, size_t room);
-void tpu_close(tpu_chip *chip);
+bool tn__tpu_open(tpu_chip *chip, const tn_bus *bus, char *error, size_t room);
+void tn__tpu_close(tpu_chip *chip);
 /** Brings the chip back after an error: nothing that was pushed before is done any more. */
-tpu_result tpu_reset(tpu_chip *chip);
+tpu_result tn__tpu_reset(tpu_chip *chip);
 /** Adds a packet, waiting for room in the ring where that is needed. */
-tpu_result tpu_push(tpu_chip *chip, const tn_k_sys_packet *packet);
+tpu_result tn__tpu_push(tpu_chip *chip, const tn_k_sys_packet *packet);
 /** Waits until everything that was pushed is done. */
-tpu_result tpu_finish(tpu_chip *chip);
+tpu_result tn__tpu_finish(tpu_chip *chip);
 /** A counter of the chip, TPU_COUNT_*. */
-uint64_t tpu_counter(tpu_chip *chip, uint32_t counter);
+uint64_t tn__tpu_counter(tpu_chip *chip, uint32_t counter);
 /** Takes a column out of use and resets the chip: caps.cols is one less afterwards. */
-tpu_result tpu_mask_column(tpu_chip *chip, uint32_t column);
+tpu_result tn__tpu_mask_column(tpu_chip *chip, uint32_t column);
 /** Sends patterns through every element of the array; returns how many columns gave a wrong result
  * and lists the first `room` of them, as physical columns. UINT32_MAX: the test could not run. */
-uint32_t tpu_test_columns(tpu_chip *chip, uint32_t *out, uint32_t room);
+uint32_t tn__tpu_test_columns(tpu_chip *chip, uint32_t *out, uint32_t room);
 
 #endif

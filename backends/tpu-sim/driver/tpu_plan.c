@@ -7,8 +7,9 @@
 #include <string.h>
 
 static const tn_k_sys_row *const rows[] = {
-    &tn_k_matmul_systolic,  &tn_k_eltwise_systolic, &tn_k_copy_systolic,      &tn_k_norm_systolic,
-    &tn_k_softmax_systolic, &tn_k_reduce_systolic,  &tn_k_attention_systolic, &tn_k_gather_systolic,
+    &tn_k_matmul_systolic,    &tn_k_eltwise_systolic, &tn_k_copy_systolic,
+    &tn_k_norm_systolic,      &tn_k_softmax_systolic, &tn_k_reduce_systolic,
+    &tn_k_attention_systolic, &tn_k_gather_systolic,  &tn_k_conv_systolic,
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 

@@ -56,12 +56,12 @@ static tn_status execute_run(tpu_queue *q, const tn_work *w, tn_times *times)
                 operand[i] = ((tpu_buffer *)w->slots[s].buffer)->iova + w->slots[s].offset;
     pthread_mutex_lock(&d->lock);
     uint32_t old = tpu_float_enter();
-    uint64_t cycles = tpu_counter(&d->chip, TPU_COUNT_CYCLES);
+    uint64_t cycles = tn__tpu_counter(&d->chip, TPU_COUNT_CYCLES);
     times->start_ns = d->bus.now_ns(d->bus.self);
     tn_status st = tn__tpu_run(d, p, operand);
     times->end_ns = d->bus.now_ns(d->bus.self);
     times->submitted_ns = times->start_ns;
-    times->device_cycles = tpu_counter(&d->chip, TPU_COUNT_CYCLES) - cycles;
+    times->device_cycles = tn__tpu_counter(&d->chip, TPU_COUNT_CYCLES) - cycles;
     tpu_float_leave(old);
     pthread_mutex_unlock(&d->lock);
     return st;

@@ -13,7 +13,7 @@ typedef struct sending {
 static bool emit(void *self, const tn_k_sys_packet *packet)
 {
     sending *s = self;
-    s->result = tpu_push(s->chip, packet);
+    s->result = tn__tpu_push(s->chip, packet);
     return s->result == TPU_OK;
 }
 
@@ -22,21 +22,21 @@ static tpu_result attempt(tpu_device *d, const tpu_plan *p, const uint64_t *oper
     sending s = {.chip = &d->chip};
     tn_k_sys_stream stream = {.self = &s, .emit = emit};
     p->row->lower(p->params, &d->chip.caps, operand, &stream);
-    return s.result == TPU_OK ? tpu_finish(&d->chip) : s.result;
+    return s.result == TPU_OK ? tn__tpu_finish(&d->chip) : s.result;
 }
 
 /* A column that computes wrongly is taken out of use; without one the error was not the array's. */
 static tpu_result repair(tpu_device *d)
 {
     uint32_t bad[4], count;
-    tpu_result r = tpu_reset(&d->chip);
+    tpu_result r = tn__tpu_reset(&d->chip);
     if (r != TPU_OK || d->chip.report.code != TPU_ERR_COMPARE)
         return r;
-    count = tpu_test_columns(&d->chip, bad, 4);
+    count = tn__tpu_test_columns(&d->chip, bad, 4);
     if (count == UINT32_MAX)
-        return tpu_reset(&d->chip);
+        return tn__tpu_reset(&d->chip);
     for (uint32_t i = 0; r == TPU_OK && i < count && i < 4 && d->chip.caps.cols > 1; i++)
-        r = tpu_mask_column(&d->chip, bad[i]);
+        r = tn__tpu_mask_column(&d->chip, bad[i]);
     return r;
 }
 

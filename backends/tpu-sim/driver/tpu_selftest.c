@@ -109,8 +109,8 @@ static tpu_result pass(tpu_chip *c, const room *m, uint32_t type, uint32_t size,
     };
     tpu_result r = TPU_OK;
     for (size_t i = 0; r == TPU_OK && i < sizeof list / sizeof list[0]; i++)
-        r = tpu_push(c, &list[i]);
-    return r == TPU_OK ? tpu_finish(c) : r;
+        r = tn__tpu_push(c, &list[i]);
+    return r == TPU_OK ? tn__tpu_finish(c) : r;
 }
 
 static void prepare(const tpu_chip *c, const room *m, uint32_t size, uint32_t pattern)
@@ -144,7 +144,7 @@ static void judge(const tpu_chip *c, const room *m, uint32_t size, uint32_t patt
     }
 }
 
-uint32_t tpu_test_columns(tpu_chip *c, uint32_t *out, uint32_t most)
+uint32_t tn__tpu_test_columns(tpu_chip *c, uint32_t *out, uint32_t most)
 {
     const tn_k_sys_caps *k = &c->caps;
     bool whole = (k->array_types >> TN_S8 & 1u) != 0;
@@ -166,7 +166,7 @@ uint32_t tpu_test_columns(tpu_chip *c, uint32_t *out, uint32_t most)
             /* The chip compares by itself and says which column it is; its sums are not to be had.
              */
             told[c->report.info / 64 % 16] |= UINT64_C(1) << c->report.info % 64;
-            r = tpu_reset(c);
+            r = tn__tpu_reset(c);
         } else if (r == TPU_OK) {
             judge(c, &m, size, i % PATTERNS, bad);
         }

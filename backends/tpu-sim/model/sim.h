@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The simulated chip behind the registers: values, cycles, faults. No globals, no threads, no
- * allocation after sim_new; time moves in sim_run alone. */
+ * allocation after tn__sim_new; time moves in tn__sim_run alone. */
 #ifndef TN_BACKENDS_SIM_H
 #define TN_BACKENDS_SIM_H
 
@@ -29,15 +29,16 @@ typedef struct sim_profile {
 } sim_profile;
 
 /** Reads a profile; false with a sentence in `error`. */
-bool sim_profile_read(const char *text, size_t bytes, sim_profile *out, char *error, size_t room);
+bool tn__sim_profile_read(const char *text, size_t bytes, sim_profile *out, char *error,
+                          size_t room);
 /** Calls fn with each parameter of a profile: its value as written, and where it is from. */
-bool sim_profile_each(const char *text, size_t bytes,
-                      bool (*fn)(void *self, const char *key, const char *value,
-                                 const char *source),
-                      void *self, char *error, size_t room);
+bool tn__sim_profile_each(const char *text, size_t bytes,
+                          bool (*fn)(void *self, const char *key, const char *value,
+                                     const char *source),
+                          void *self, char *error, size_t room);
 /** The text of a built-in profile, NULL for a name that is none; by index for lists. */
-const char *sim_profile_text(const char *name, size_t *out_bytes);
-const char *sim_profile_name(uint32_t index);
+const char *tn__sim_profile_text(const char *name, size_t *out_bytes);
+const char *tn__sim_profile_name(uint32_t index);
 
 /** Memory that the chip may reach; NULL is a bus error. */
 typedef struct sim_env {
@@ -58,26 +59,32 @@ typedef struct sim_options {
 typedef struct sim_dev sim_dev;
 
 /** A command that has ended; crc32 is of the rows or host bytes that it wrote, 0 unless asked for
- * by sim_trace. Times are ticks of sim_tick_khz. */
+ * by tn__sim_trace. Times are ticks of tn__sim_tick_khz. */
 typedef struct sim_retired {
     const tn_k_sys_packet *packet;
     uint64_t seq, queued, start, issued, end;
     uint32_t engine, crc32, stall; /* what it waited for last: 1 semaphore, 2 resource */
 } sim_retired;
 
-sim_dev *sim_new(const sim_profile *profile, const sim_options *options,
-                 const tn_allocator *allocator, const sim_env *env, char *error, size_t room);
-void sim_free(sim_dev *dev);
-uint32_t sim_read(sim_dev *dev, uint32_t offset);
-void sim_write(sim_dev *dev, uint32_t offset, uint32_t value);
+sim_dev *tn__sim_new(const sim_profile *profile, const sim_options *options,
+                     const tn_allocator *allocator, const sim_env *env, char *error, size_t room);
+void tn__sim_free(sim_dev *dev);
+uint32_t tn__sim_read(sim_dev *dev, uint32_t offset);
+void tn__sim_write(sim_dev *dev, uint32_t offset, uint32_t value);
 /** Runs until an interrupt of the mask is up or the time has passed; true for the interrupt. */
-bool sim_run(sim_dev *dev, uint32_t irq_mask, uint64_t timeout_ns);
-uint64_t sim_now_ns(const sim_dev *dev);
-uint64_t sim_tick_khz(const sim_dev *dev);
-void sim_trace(sim_dev *dev, void (*fn)(void *self, const sim_retired *), void *self, bool crc);
-uint64_t sim_count(sim_dev *dev, uint32_t counter); /* TPU_COUNT_* */
+bool tn__sim_run(sim_dev *dev, uint32_t irq_mask, uint64_t timeout_ns);
+uint64_t tn__sim_now_ns(const sim_dev *dev);
+uint64_t tn__sim_tick_khz(const sim_dev *dev);
+void tn__sim_trace(sim_dev *dev, void (*fn)(void *self, const sim_retired *), void *self, bool crc);
+uint64_t tn__sim_count(sim_dev *dev, uint32_t counter); /* TPU_COUNT_* */
+/** The whole state of a chip, in the middle of commands too, as one block; host memory is not the
+ *  chip's. A block goes back into a chip of the same profile and options alone: false for another.
+ */
+size_t tn__sim_snapshot_bytes(const sim_dev *dev);
+void tn__sim_snapshot(const sim_dev *dev, void *out);
+bool tn__sim_restore(sim_dev *dev, const void *from, size_t bytes);
 /** How many faults of the script have struck. */
-uint32_t sim_faults_struck(const sim_dev *dev);
+uint32_t tn__sim_faults_struck(const sim_dev *dev);
 
 /* ---- sim_cycles.c: closed forms ---- */
 enum { SIM_WS, SIM_IS, SIM_OS };
@@ -92,6 +99,6 @@ typedef struct sim_gemm_cycles {
     double mapping_efficiency; /* percent */
 } sim_gemm_cycles;
 /** False when a size is 0 or a result leaves 64 bits. */
-bool sim_gemm_count(const sim_gemm *what, sim_gemm_cycles *out);
+bool tn__sim_gemm_count(const sim_gemm *what, sim_gemm_cycles *out);
 
 #endif

@@ -33,12 +33,12 @@ static void widen(uint32_t type, const unsigned char *from, uint64_t n, float *t
         tn_k_widen_row(type, from, 0, 1, (int64_t)n, to);
 }
 
-uint32_t sim_load_weights(sim_dev *d, const tn_k_sys_packet *p)
+uint32_t tn__sim_load_weights(sim_dev *d, const tn_k_sys_packet *p)
 {
     uint32_t index;
     float *w = plane_of(d, p, &index);
     uint64_t pitch = (uint64_t)p->s0 * d->profile.row_bytes;
-    const unsigned char *from = sim_row(d, p->a);
+    const unsigned char *from = tn__sim_row(d, p->a);
     if (p->flags & TN_K_SYS_TRANSPOSE) {
         for (uint32_t c = 0; c < p->n1; c++) {
             widen(p->p1, from + c * pitch, p->n0, d->wide);
@@ -128,8 +128,8 @@ static void integer_tile(sim_dev *d, const float *w, uint64_t rows, uint32_t k, 
     }
 }
 
-/* An element of -0 is no element. Times a finite weight it changes no sum anyhow; only where it meets
- * another one the row is added up again without it. */
+/* An element of -0 is no element. Times a finite weight it changes no sum anyhow; only where it
+ * meets another one the row is added up again without it. */
 static void gated_tile(sim_dev *d, const float *w, uint64_t rows, uint32_t k, uint32_t n, float *s)
 {
     const uint32_t ld = d->cols_padded, minus = 0x80000000u;
@@ -161,7 +161,7 @@ static void tile(sim_dev *d, const float *w, uint64_t rows, uint32_t k, uint32_t
         d->math->tile(d->wide, d->profile.rows, w, ld, (int64_t)rows, k, n, s, ld);
     if (gated)
         gated_tile(d, w, rows, k, n, s);
-    const sim_fault *broken = sim_fault_stuck(d);
+    const sim_fault *broken = tn__sim_fault_stuck(d);
     for (uint32_t c = 0; broken != NULL && c < n; c++)
         if (d->column[(c + turn) % d->columns] == broken->b)
             for (uint64_t i = 0; i < rows; i++) {
@@ -207,7 +207,7 @@ static bool compare(sim_dev *d, const float *w, uint32_t rows, uint32_t k, uint3
     return true;
 }
 
-uint32_t sim_multiply(sim_dev *d, sim_flight *f)
+uint32_t tn__sim_multiply(sim_dev *d, sim_flight *f)
 {
     const tn_k_sys_packet *p = &f->c.p;
     uint32_t index;
@@ -221,7 +221,7 @@ uint32_t sim_multiply(sim_dev *d, sim_flight *f)
         for (uint32_t i = 0; i < rows; i++) {
             uint32_t row = first + i;
             uint32_t at = p->a + row / inner * (uint32_t)p->s1 + row % inner * (uint32_t)p->s0;
-            widen(p->p1, sim_row(d, at), k, d->wide + (size_t)i * d->profile.rows);
+            widen(p->p1, tn__sim_row(d, at), k, d->wide + (size_t)i * d->profile.rows);
         }
         tile(d, w, rows, k, n, ints, gated, 0, d->sums);
         if (d->protect == SIM_PROTECT_FULL && d->columns > 2) {
@@ -235,7 +235,7 @@ uint32_t sim_multiply(sim_dev *d, sim_flight *f)
             float *s = d->sums + (size_t)i * d->cols_padded;
             if (f->errata & 2u)
                 memset(s, 0, n * sizeof *s);
-            add_rows((float *)(void *)sim_row(d, p->c + first + i), s, n, ints,
+            add_rows((float *)(void *)tn__sim_row(d, p->c + first + i), s, n, ints,
                      (p->flags & TN_K_SYS_ACCUMULATE) != 0);
         }
     }

@@ -22,7 +22,7 @@ static void roles(const sim_gemm *g, uint64_t *along_rows, uint64_t *along_cols,
     *stream = g->dataflow == SIM_OS ? g->k : g->dataflow == SIM_WS ? g->m : g->n;
 }
 
-bool sim_gemm_count(const sim_gemm *g, sim_gemm_cycles *out)
+bool tn__sim_gemm_count(const sim_gemm *g, sim_gemm_cycles *out)
 {
     uint64_t down, across, t;
     if (g->m == 0 || g->n == 0 || g->k == 0 || g->rows == 0 || g->cols == 0)

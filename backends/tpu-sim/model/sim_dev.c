@@ -72,11 +72,11 @@ static void reset(sim_dev *d)
     memset(d->plane_k, 0, (size_t)p->arrays * p->planes * 3 * sizeof(uint32_t));
     memset(d->spad_written, 0, (d->spad_rows + 63u) / 64 * 8);
     memset(d->acc_written, 0, (d->acc_rows + 63u) / 64 * 8);
-    sim_time_reset(d);
+    tn__sim_time_reset(d);
 }
 
-sim_dev *sim_new(const sim_profile *profile, const sim_options *options,
-                 const tn_allocator *allocator, const sim_env *env, char *error, size_t room)
+sim_dev *tn__sim_new(const sim_profile *profile, const sim_options *options,
+                     const tn_allocator *allocator, const sim_env *env, char *error, size_t room)
 {
     piece list[PIECES];
     sim_dev *d = allocator->alloc(allocator->self, sizeof *d, 64);
@@ -101,7 +101,7 @@ sim_dev *sim_new(const sim_profile *profile, const sim_options *options,
     d->wdog_us = profile->watchdog_us;
     if (d->tick_khz == 0) {
         snprintf(error, room, "the clocks have no common tick above 10^15 a second");
-        sim_free(d);
+        tn__sim_free(d);
         return NULL;
     }
     d->bytes_per_tick = (double)profile->dma_bytes_per_s / ((double)d->tick_khz * 1000.0);
@@ -114,7 +114,7 @@ sim_dev *sim_new(const sim_profile *profile, const sim_options *options,
     for (int i = 0; list[i].at != NULL; i++) {
         *list[i].at = allocator->alloc(allocator->self, list[i].bytes, 64);
         if (*list[i].at == NULL) {
-            sim_free(d);
+            tn__sim_free(d);
             return NULL;
         }
         memset(*list[i].at, 0, list[i].bytes);
@@ -122,8 +122,8 @@ sim_dev *sim_new(const sim_profile *profile, const sim_options *options,
     d->plane_n = d->plane_k + (size_t)profile->arrays * profile->planes;
     d->plane_type = d->plane_n + (size_t)profile->arrays * profile->planes;
     reset(d);
-    if (options->faults != NULL && !sim_fault_read(d, options->faults, error, room)) {
-        sim_free(d);
+    if (options->faults != NULL && !tn__sim_fault_read(d, options->faults, error, room)) {
+        tn__sim_free(d);
         return NULL;
     }
     for (uint32_t i = 0; i < d->faults; i++) /* never there at all */
@@ -131,7 +131,7 @@ sim_dev *sim_new(const sim_profile *profile, const sim_options *options,
     return d;
 }
 
-void sim_free(sim_dev *d)
+void tn__sim_free(sim_dev *d)
 {
     piece list[PIECES];
     if (d == NULL)
@@ -144,24 +144,85 @@ void sim_free(sim_dev *d)
     a.free(a.self, d, sizeof *d);
 }
 
-uint64_t sim_now_ns(const sim_dev *d)
+/* ---- snapshots: the struct, then every piece of memory ---- */
+
+size_t tn__sim_snapshot_bytes(const sim_dev *d)
+{
+    piece list[PIECES];
+    size_t bytes = sizeof *d;
+    pieces_of((sim_dev *)(uintptr_t)d, list);
+    for (int i = 0; list[i].at != NULL; i++)
+        bytes += list[i].bytes;
+    return bytes;
+}
+
+void tn__sim_snapshot(const sim_dev *d, void *out)
+{
+    piece list[PIECES];
+    unsigned char *to = out;
+    memcpy(to, d, sizeof *d);
+    to += sizeof *d;
+    pieces_of((sim_dev *)(uintptr_t)d, list);
+    for (int i = 0; list[i].at != NULL; to += list[i++].bytes)
+        memcpy(to, *list[i].at, list[i].bytes);
+}
+
+bool tn__sim_restore(sim_dev *d, const void *from, size_t bytes)
+{
+    const unsigned char *at = from;
+    piece list[PIECES];
+    sim_dev now = *d;
+    if (bytes != tn__sim_snapshot_bytes(d) ||
+        memcmp(&((const sim_dev *)from)->profile, &d->profile, sizeof d->profile) != 0 ||
+        ((const sim_dev *)from)->timing != d->timing ||
+        ((const sim_dev *)from)->protect != d->protect)
+        return false;
+    memcpy(d, from, sizeof *d);
+    /* What belongs to this chip and its process. */
+    d->allocator = now.allocator;
+    d->env = now.env;
+    d->math = now.math;
+    d->retired = now.retired;
+    d->retired_self = now.retired_self;
+    d->retired_crc = now.retired_crc;
+    pieces_of(&now, list);
+    at += sizeof *d;
+    d->spad = now.spad;
+    d->acc = now.acc;
+    d->spad_written = now.spad_written;
+    d->acc_written = now.acc_written;
+    d->plane = now.plane;
+    d->plane_k = now.plane_k;
+    d->plane_n = now.plane_n;
+    d->plane_type = now.plane_type;
+    d->sums = now.sums;
+    d->again = now.again;
+    d->part = now.part;
+    d->wide = now.wide;
+    d->row = now.row;
+    for (int i = 0; list[i].at != NULL; at += list[i++].bytes)
+        memcpy(*list[i].at, at, list[i].bytes);
+    return true;
+}
+
+uint64_t tn__sim_now_ns(const sim_dev *d)
 {
     return (uint64_t)((unsigned __int128)d->now * 1000000u / d->tick_khz);
 }
 
-uint64_t sim_tick_khz(const sim_dev *d)
+uint64_t tn__sim_tick_khz(const sim_dev *d)
 {
     return d->tick_khz;
 }
 
-void sim_trace(sim_dev *d, void (*fn)(void *self, const sim_retired *), void *self, bool crc)
+void tn__sim_trace(sim_dev *d, void (*fn)(void *self, const sim_retired *), void *self, bool crc)
 {
     d->retired = fn;
     d->retired_self = self;
     d->retired_crc = crc;
 }
 
-uint64_t sim_count(sim_dev *d, uint32_t counter)
+uint64_t tn__sim_count(sim_dev *d, uint32_t counter)
 {
     if (counter >= TPU_COUNTS)
         return 0;
@@ -192,7 +253,7 @@ static void control_counters(sim_dev *d, uint32_t value)
     if (value & 2u) {
         d->frozen = false;
         for (uint32_t i = 0; i < TPU_COUNTS; i++)
-            d->frozen_count[i] = sim_count(d, i);
+            d->frozen_count[i] = tn__sim_count(d, i);
         d->frozen = true;
     }
     if (value & 4u)
@@ -282,7 +343,7 @@ static unsigned char *window(sim_dev *d, uint32_t offset)
     return d->env.map(d->env.self, d->window + (offset - TPU_WINDOW), 4);
 }
 
-uint32_t sim_read(sim_dev *d, uint32_t offset)
+uint32_t tn__sim_read(sim_dev *d, uint32_t offset)
 {
     uint32_t word = 0;
     if (d->gone || offset % 4 != 0 || offset >= TPU_BYTES)
@@ -299,7 +360,7 @@ uint32_t sim_read(sim_dev *d, uint32_t offset)
     if (offset >= TPU_SEM && offset < TPU_SEM + 4 * SIM_SEMAPHORES)
         return d->semaphore[(offset - TPU_SEM) / 4];
     if (offset >= TPU_PMU && offset < TPU_PMU + 8 * TPU_COUNTS)
-        return (uint32_t)(sim_count(d, (offset - TPU_PMU) / 8) >> (offset % 8 != 0 ? 32 : 0));
+        return (uint32_t)(tn__sim_count(d, (offset - TPU_PMU) / 8) >> (offset % 8 != 0 ? 32 : 0));
     if (offset >= TPU_DBG_SPACE && offset <= TPU_DBG_OP)
         return debug_read(d, offset);
     if (offset >= TPU_SCRATCH && offset < TPU_SCRATCH + 16)
@@ -360,7 +421,7 @@ static void high(uint64_t *to, uint32_t value)
     *to = (*to & UINT64_C(0xffffffff)) | (uint64_t)value << 32;
 }
 
-void sim_write(sim_dev *d, uint32_t offset, uint32_t value)
+void tn__sim_write(sim_dev *d, uint32_t offset, uint32_t value)
 {
     if (d->gone || offset % 4 != 0 || offset >= TPU_BYTES)
         return;
@@ -372,7 +433,7 @@ void sim_write(sim_dev *d, uint32_t offset, uint32_t value)
     }
     if (offset >= TPU_SEM && offset < TPU_SEM + 4 * SIM_SEMAPHORES) {
         d->semaphore[(offset - TPU_SEM) / 4] = (uint16_t)value;
-        sim_doorbell(d);
+        tn__sim_doorbell(d);
         return;
     }
     if (offset >= TPU_SCRATCH && offset < TPU_SCRATCH + 16) {
@@ -416,10 +477,10 @@ void sim_write(sim_dev *d, uint32_t offset, uint32_t value)
         d->ring_log2 = value > RING_LOG2_MOST ? 0 : value;
         break;
     case TPU_TAIL:
-        if (sim_fault_rings(d))
+        if (tn__sim_fault_rings(d))
             break;
         d->tail = value;
-        sim_doorbell(d);
+        tn__sim_doorbell(d);
         break;
     case TPU_FENCE_LO:
         low(&d->fence, value);

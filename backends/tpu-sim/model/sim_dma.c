@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-uint64_t sim_dma_bursts(const sim_dev *d, const tn_k_sys_packet *p)
+uint64_t tn__sim_dma_bursts(const sim_dev *d, const tn_k_sys_packet *p)
 {
     uint64_t burst = d->profile.dma_burst, bytes = 0, rows = p->n0, size = p->n1;
     if (p->op == TN_K_SYS_FILL)
@@ -85,10 +85,10 @@ static void flip(unsigned char *at, uint64_t bytes, uint64_t bit)
 /* Rows by index; each is a transfer of its own on the bus. */
 static uint32_t gather(sim_dev *d, const tn_k_sys_packet *p)
 {
-    const unsigned char *index = sim_row(d, p->b);
-    uint64_t pitch = (uint64_t)sim_rows_of(d, p->a, p->n1) *
+    const unsigned char *index = tn__sim_row(d, p->b);
+    uint64_t pitch = (uint64_t)tn__sim_rows_of(d, p->a, p->n1) *
                      (p->a & TN_K_SYS_ACC ? d->acc_row_bytes : d->profile.row_bytes);
-    unsigned char *to = sim_row(d, p->a);
+    unsigned char *to = tn__sim_row(d, p->a);
     for (uint32_t r = 0; r < p->n0; r++, to += pitch) {
         int64_t at;
         if (p->p0 == 8) {
@@ -111,16 +111,16 @@ static uint32_t gather(sim_dev *d, const tn_k_sys_packet *p)
     }
     d->count[TPU_COUNT_TRANSFERS]++;
     d->count[TPU_COUNT_READ_BYTES] += (uint64_t)p->n0 * p->n1;
-    d->count[TPU_COUNT_READ_BURSTS] += sim_dma_bursts(d, p);
+    d->count[TPU_COUNT_READ_BURSTS] += tn__sim_dma_bursts(d, p);
     return TPU_ERR_NONE;
 }
 
-uint32_t sim_dma(sim_dev *d, sim_flight *f, uint32_t *out_crc)
+uint32_t tn__sim_dma(sim_dev *d, sim_flight *f, uint32_t *out_crc)
 {
     const tn_k_sys_packet *p = &f->c.p;
     bool in = p->op == TN_K_SYS_LD, strided = (p->flags & TN_K_SYS_STRIDED) != 0;
     uint64_t row_bytes = p->a & TN_K_SYS_ACC ? d->acc_row_bytes : d->profile.row_bytes;
-    unsigned char *chip = sim_row(d, p->a);
+    unsigned char *chip = tn__sim_row(d, p->a);
     if (p->op == TN_K_SYS_FILL) {
         for (uint64_t i = 0; i + 4 <= p->n0 * row_bytes; i += 4)
             memcpy(chip + i, &p->p0, 4);
@@ -128,14 +128,14 @@ uint32_t sim_dma(sim_dev *d, sim_flight *f, uint32_t *out_crc)
     }
     if (p->op == TN_K_SYS_GTH)
         return gather(d, p);
-    const sim_fault *wrong = sim_fault_moves(d);
+    const sim_fault *wrong = tn__sim_fault_moves(d);
     unsigned char *host = host_range(d, p);
     if (host == NULL || (wrong != NULL && wrong->kind == SIM_FAULT_DMA_ERROR))
         return TPU_ERR_BUS;
     /* A protected transfer carries its own CRC: what is not complete or not equal is found. */
     if (wrong != NULL && wrong->kind != SIM_FAULT_DMA_DELAY && d->protect == SIM_PROTECT_FULL)
         return TPU_ERR_CRC;
-    uint64_t pitch = (p->b != 0 ? p->b : sim_rows_of(d, p->a, p->n1)) * row_bytes;
+    uint64_t pitch = (p->b != 0 ? p->b : tn__sim_rows_of(d, p->a, p->n1)) * row_bytes;
     uint64_t rows = (uint64_t)p->n0 * p->n2, bytes = p->n1;
     for (uint64_t r = 0; r < rows; r++, chip += pitch) {
         int64_t plane = (int64_t)(r / p->n0), row = (int64_t)(r % p->n0);
@@ -153,6 +153,6 @@ uint32_t sim_dma(sim_dev *d, sim_flight *f, uint32_t *out_crc)
     }
     d->count[TPU_COUNT_TRANSFERS]++;
     d->count[in ? TPU_COUNT_READ_BYTES : TPU_COUNT_WRITE_BYTES] += rows * bytes;
-    d->count[in ? TPU_COUNT_READ_BURSTS : TPU_COUNT_WRITE_BURSTS] += sim_dma_bursts(d, p);
+    d->count[in ? TPU_COUNT_READ_BURSTS : TPU_COUNT_WRITE_BURSTS] += tn__sim_dma_bursts(d, p);
     return TPU_ERR_NONE;
 }

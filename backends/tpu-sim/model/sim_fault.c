@@ -57,7 +57,7 @@ static const char *blanks(const char *at)
     return at + strspn(at, " \t\n;");
 }
 
-bool sim_fault_read(sim_dev *d, const char *script, char *error, size_t room)
+bool tn__sim_fault_read(sim_dev *d, const char *script, char *error, size_t room)
 {
     for (const char *at = blanks(script); *at != '\0'; at = blanks(at)) {
         size_t n = strcspn(at, " \t\n;"), i = 0, count = sizeof kinds / sizeof kinds[0];
@@ -110,12 +110,12 @@ static sim_fault *strikes(sim_dev *d, uint32_t kind, uint64_t number)
     return NULL;
 }
 
-uint32_t sim_faults_struck(const sim_dev *d)
+uint32_t tn__sim_faults_struck(const sim_dev *d)
 {
     return d->struck;
 }
 
-void sim_fault_fetched(sim_dev *d, tn_k_sys_packet *p)
+void tn__sim_fault_fetched(sim_dev *d, tn_k_sys_packet *p)
 {
     if (d->faults == 0)
         return;
@@ -136,14 +136,14 @@ static void flip(sim_dev *d, const sim_fault *f)
     if (d->protect != SIM_PROTECT_NONE) {
         d->count[f->bits == 1 ? TPU_COUNT_ECC_CORRECTED : TPU_COUNT_ECC_FATAL]++;
         if (f->bits != 1)
-            sim_fail(d, TPU_ERR_ECC, f->space, f->a, d->commands);
+            tn__sim_fail(d, TPU_ERR_ECC, f->space, f->a, d->commands);
         return;
     }
     for (uint32_t i = 0; i < f->bits; i++)
         word[f->a % words] ^= 1u << (f->c + i) % 32;
 }
 
-bool sim_fault_starts(sim_dev *d, sim_flight *f, uint64_t *cycles)
+bool tn__sim_fault_starts(sim_dev *d, sim_flight *f, uint64_t *cycles)
 {
     d->commands++;
     if (d->faults == 0)
@@ -152,18 +152,18 @@ bool sim_fault_starts(sim_dev *d, sim_flight *f, uint64_t *cycles)
     if (x != NULL) {
         d->throttle = (uint32_t)x->a;
         if ((d->irq_raw & TPU_IRQ_THERMAL) == 0)
-            sim_irq(d, TPU_IRQ_THERMAL);
+            tn__sim_irq(d, TPU_IRQ_THERMAL);
     }
     bool moves = f->c.p.op == TN_K_SYS_LD || f->c.p.op == TN_K_SYS_ST;
     x = moves ? strikes(d, SIM_FAULT_DMA_DELAY, d->transfers + 1) : NULL;
     if (x != NULL)
         *cycles = x->a;
     if (strikes(d, SIM_FAULT_IRQ_SPURIOUS, d->commands) != NULL)
-        sim_irq(d, TPU_IRQ_DONE);
+        tn__sim_irq(d, TPU_IRQ_DONE);
     return strikes(d, SIM_FAULT_HANG, d->commands) == NULL;
 }
 
-void sim_fault_ends(sim_dev *d, sim_flight *f)
+void tn__sim_fault_ends(sim_dev *d, sim_flight *f)
 {
     if (d->faults == 0)
         return;
@@ -172,7 +172,7 @@ void sim_fault_ends(sim_dev *d, sim_flight *f)
         flip(d, x);
 }
 
-const sim_fault *sim_fault_moves(sim_dev *d)
+const sim_fault *tn__sim_fault_moves(sim_dev *d)
 {
     static const uint32_t some[] = {SIM_FAULT_DMA_ERROR, SIM_FAULT_DMA_SHORT, SIM_FAULT_DMA_WRONG};
     d->transfers++;
@@ -184,13 +184,13 @@ const sim_fault *sim_fault_moves(sim_dev *d)
     return NULL;
 }
 
-bool sim_fault_irq(sim_dev *d)
+bool tn__sim_fault_irq(sim_dev *d)
 {
     d->irqs++;
     return d->faults != 0 && strikes(d, SIM_FAULT_IRQ_LOST, d->irqs) != NULL;
 }
 
-bool sim_fault_rings(sim_dev *d)
+bool tn__sim_fault_rings(sim_dev *d)
 {
     d->doorbells++;
     if (d->faults == 0)
@@ -198,11 +198,11 @@ bool sim_fault_rings(sim_dev *d)
     if (strikes(d, SIM_FAULT_GONE, d->doorbells) != NULL)
         d->gone = true;
     if (strikes(d, SIM_FAULT_IRQ_EARLY, d->doorbells) != NULL)
-        sim_irq(d, TPU_IRQ_DONE); /* before anything has run */
+        tn__sim_irq(d, TPU_IRQ_DONE); /* before anything has run */
     return strikes(d, SIM_FAULT_DOORBELL, d->doorbells) != NULL;
 }
 
-const sim_fault *sim_fault_stuck(const sim_dev *d)
+const sim_fault *tn__sim_fault_stuck(const sim_dev *d)
 {
     for (uint32_t i = 0; i < d->faults; i++)
         if (d->fault[i].kind >= SIM_FAULT_STUCK && d->fault[i].kind <= SIM_FAULT_STUCK_WEIGHT)

@@ -94,10 +94,10 @@ static bool parameter(reader *r, char *v, char *source, size_t bytes)
     return (v[0] != '\0' && source[0] != '\0') || fail(r, "a parameter lacks its value or source");
 }
 
-bool sim_profile_each(const char *text, size_t bytes,
-                      bool (*fn)(void *self, const char *key, const char *value,
-                                 const char *source),
-                      void *self, char *error, size_t room)
+bool tn__sim_profile_each(const char *text, size_t bytes,
+                          bool (*fn)(void *self, const char *key, const char *value,
+                                     const char *source),
+                          void *self, char *error, size_t room)
 {
     reader r = {text, text + bytes, error, room};
     char key[SIM_NAME], v[256], source[256];
@@ -298,11 +298,12 @@ static uint32_t alive(const sim_profile *p)
     return n;
 }
 
-bool sim_profile_read(const char *text, size_t bytes, sim_profile *out, char *error, size_t room)
+bool tn__sim_profile_read(const char *text, size_t bytes, sim_profile *out, char *error,
+                          size_t room)
 {
     filling f = {.out = out, .error = error, .room = room};
     memset(out, 0, sizeof *out);
-    if (!sim_profile_each(text, bytes, fill, &f, error, room))
+    if (!tn__sim_profile_each(text, bytes, fill, &f, error, room))
         return false;
     for (size_t i = 0; i < ROWS; i++)
         if (!f.seen[i] && !rows[i].optional) {
@@ -327,12 +328,12 @@ typedef struct sim_builtin {
 } sim_builtin;
 #include <sim_profiles.inc>
 
-const char *sim_profile_name(uint32_t index)
+const char *tn__sim_profile_name(uint32_t index)
 {
     return index < sizeof builtin / sizeof builtin[0] ? builtin[index].name : NULL;
 }
 
-const char *sim_profile_text(const char *name, size_t *out_bytes)
+const char *tn__sim_profile_text(const char *name, size_t *out_bytes)
 {
     for (size_t i = 0; i < sizeof builtin / sizeof builtin[0]; i++)
         if (strcmp(builtin[i].name, name) == 0) {

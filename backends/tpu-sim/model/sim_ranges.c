@@ -3,7 +3,7 @@
 /* path: api > placement > queue > backend > kernel > [device] */
 #include "sim_state.h"
 
-uint32_t sim_engine_of(const tn_k_sys_packet *p)
+uint32_t tn__sim_engine_of(const tn_k_sys_packet *p)
 {
     switch (p->op) {
     case TN_K_SYS_NOP:
@@ -31,19 +31,19 @@ uint32_t sim_engine_of(const tn_k_sys_packet *p)
     }
 }
 
-uint64_t sim_type_bytes(uint32_t type)
+uint64_t tn__sim_type_bytes(uint32_t type)
 {
     return tn_k_elem_bytes(type);
 }
 
-uint32_t sim_rows_of(const sim_dev *d, uint32_t at, uint64_t bytes)
+uint32_t tn__sim_rows_of(const sim_dev *d, uint32_t at, uint64_t bytes)
 {
     uint64_t row = at & TN_K_SYS_ACC ? d->acc_row_bytes : d->profile.row_bytes;
     uint64_t rows = (bytes + row - 1) / row;
     return rows > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)rows;
 }
 
-unsigned char *sim_row(sim_dev *d, uint32_t at)
+unsigned char *tn__sim_row(sim_dev *d, uint32_t at)
 {
     return at & TN_K_SYS_ACC ? d->acc + (size_t)(at & ~TN_K_SYS_ACC) * d->acc_row_bytes
                              : d->spad + (size_t)at * d->profile.row_bytes;
@@ -70,13 +70,13 @@ static void add(list *l, uint32_t at, uint64_t rows, bool write)
 /* rows tiles of `bytes` each, one behind another */
 static void add_tile(list *l, uint32_t at, uint64_t rows, uint64_t bytes, bool write)
 {
-    add(l, at, rows * sim_rows_of(l->d, at, bytes), write);
+    add(l, at, rows * tn__sim_rows_of(l->d, at, bytes), write);
 }
 
 static void add_operand(list *l, const tn_k_sys_packet *p, uint32_t at, uint32_t mode,
                         uint32_t type)
 {
-    uint64_t size = sim_type_bytes(type);
+    uint64_t size = tn__sim_type_bytes(type);
     if (size == 0)
         return; /* the operand is not there */
     if (mode == TN_K_SYS_FULL)
@@ -92,7 +92,7 @@ static void add_operand(list *l, const tn_k_sys_packet *p, uint32_t at, uint32_t
 static void array_ranges(list *l, const tn_k_sys_packet *p)
 {
     const sim_profile *chip = &l->d->profile;
-    uint64_t size = sim_type_bytes(p->p1 & 0xffu), rows = p->n0;
+    uint64_t size = tn__sim_type_bytes(p->p1 & 0xffu), rows = p->n0;
     if ((chip->types >> (p->p1 & 31u) & 1u) == 0 || p->p1 > 31u)
         l->error = TPU_ERR_TYPE;
     else if (p->b >= chip->planes || p->d >= chip->arrays || p->s0 < 0 || p->s1 < 0)
@@ -104,7 +104,7 @@ static void array_ranges(list *l, const tn_k_sys_packet *p)
             (turned && (chip->flags & TN_K_SYS_LDW_TRANSPOSES) == 0))
             l->error = TPU_ERR_PACKET;
         else
-            add(l, p->a, (high - 1) * (uint64_t)p->s0 + sim_rows_of(l->d, p->a, wide * size),
+            add(l, p->a, (high - 1) * (uint64_t)p->s0 + tn__sim_rows_of(l->d, p->a, wide * size),
                 false);
     } else {
         uint64_t k = l->d->plane_k[p->d * chip->planes + p->b], inner = p->n1 != 0 ? p->n1 : rows;
@@ -115,14 +115,14 @@ static void array_ranges(list *l, const tn_k_sys_packet *p)
         uint64_t outer = (rows - 1) / inner, last = inner < rows ? inner : rows;
         add(l, p->a,
             outer * (uint64_t)p->s1 + (last - 1) * (uint64_t)p->s0 +
-                sim_rows_of(l->d, p->a, k * size),
+                tn__sim_rows_of(l->d, p->a, k * size),
             false);
         add(l, p->c, rows, true);
     }
 }
 
-uint32_t sim_ranges_of(const sim_dev *d, const tn_k_sys_packet *p, sim_range *out,
-                       uint32_t *out_count)
+uint32_t tn__sim_ranges_of(const sim_dev *d, const tn_k_sys_packet *p, sim_range *out,
+                           uint32_t *out_count)
 {
     list l = {.d = d, .out = out};
     uint32_t ta = p->n2 & 0xffu, tb = p->n2 >> 8 & 0xffu, td = p->n2 >> 16 & 0xffu;
@@ -131,12 +131,12 @@ uint32_t sim_ranges_of(const sim_dev *d, const tn_k_sys_packet *p, sim_range *ou
     switch (p->op) {
     case TN_K_SYS_LD:
     case TN_K_SYS_ST:
-        pitch = p->b != 0 ? p->b : sim_rows_of(d, p->a, p->n1);
+        pitch = p->b != 0 ? p->b : tn__sim_rows_of(d, p->a, p->n1);
         if (p->n0 == 0 || p->n1 == 0 || p->n2 == 0 ||
             ((p->flags & TN_K_SYS_STRIDED) != 0 &&
              (p->n2 != 1 || p->p0 == 0 || p->p0 > 8 || p->n1 % p->p0 != 0)))
             l.error = TPU_ERR_PACKET;
-        else if (pitch < sim_rows_of(d, p->a, p->n1))
+        else if (pitch < tn__sim_rows_of(d, p->a, p->n1))
             l.error = TPU_ERR_RANGE;
         else
             add(&l, p->a, (uint64_t)p->n0 * p->n2 * pitch, p->op == TN_K_SYS_LD);
@@ -158,8 +158,8 @@ uint32_t sim_ranges_of(const sim_dev *d, const tn_k_sys_packet *p, sim_range *ou
         add_operand(&l, p, p->a, modes & 15u, ta);
         add_operand(&l, p, p->b, modes >> 4 & 15u, tb);
         add_operand(&l, p, p->d, modes >> 8 & 15u, td);
-        add_tile(&l, p->c, p->n0, p->n1 * sim_type_bytes(tc), true);
-        if (ta == 0 || tc == 0 || sim_type_bytes(ta) == 0 || sim_type_bytes(tc) == 0)
+        add_tile(&l, p->c, p->n0, p->n1 * tn__sim_type_bytes(tc), true);
+        if (ta == 0 || tc == 0 || tn__sim_type_bytes(ta) == 0 || tn__sim_type_bytes(tc) == 0)
             l.error = TPU_ERR_TYPE;
         break;
     case TN_K_SYS_RED:
@@ -176,7 +176,7 @@ uint32_t sim_ranges_of(const sim_dev *d, const tn_k_sys_packet *p, sim_range *ou
         add_tile(&l, p->a, p->n0, f32, false);
         if (tb != 0)
             add_tile(&l, p->b, p->n0, p->n1, false);
-        add_tile(&l, p->c, p->n0, p->n1 * sim_type_bytes(tc), true);
+        add_tile(&l, p->c, p->n0, p->n1 * tn__sim_type_bytes(tc), true);
         add_tile(&l, p->d, 2, (uint64_t)p->n0 * 4, true);
         break;
     case TN_K_SYS_MRG:

@@ -122,36 +122,36 @@ struct sim_dev {
 };
 
 /* sim_time.c */
-void sim_time_reset(sim_dev *d);
-void sim_fail(sim_dev *d, uint32_t code, uint32_t info, uint64_t addr, uint64_t seq);
-void sim_irq(sim_dev *d, uint32_t bits);
-uint64_t sim_ticks(const sim_dev *d, uint64_t ns);
-void sim_doorbell(sim_dev *d);
+void tn__sim_time_reset(sim_dev *d);
+void tn__sim_fail(sim_dev *d, uint32_t code, uint32_t info, uint64_t addr, uint64_t seq);
+void tn__sim_irq(sim_dev *d, uint32_t bits);
+uint64_t tn__sim_ticks(const sim_dev *d, uint64_t ns);
+void tn__sim_doorbell(sim_dev *d);
 
 /* sim_ranges.c: engine of a packet, or ENGINES; the rows it touches. Both give TPU_ERR_*. */
-uint32_t sim_engine_of(const tn_k_sys_packet *p);
-uint32_t sim_ranges_of(const sim_dev *d, const tn_k_sys_packet *p, sim_range *out,
-                       uint32_t *out_count);
-uint32_t sim_rows_of(const sim_dev *d, uint32_t at, uint64_t bytes);
-uint64_t sim_type_bytes(uint32_t type);
-unsigned char *sim_row(sim_dev *d, uint32_t at);
+uint32_t tn__sim_engine_of(const tn_k_sys_packet *p);
+uint32_t tn__sim_ranges_of(const sim_dev *d, const tn_k_sys_packet *p, sim_range *out,
+                           uint32_t *out_count);
+uint32_t tn__sim_rows_of(const sim_dev *d, uint32_t at, uint64_t bytes);
+uint64_t tn__sim_type_bytes(uint32_t type);
+unsigned char *tn__sim_row(sim_dev *d, uint32_t at);
 
 /* Effects: TPU_ERR_*; *out_crc of what was written where it is asked for. */
-uint32_t sim_dma(sim_dev *d, sim_flight *f, uint32_t *out_crc); /* sim_dma.c */
-uint64_t sim_dma_bursts(const sim_dev *d, const tn_k_sys_packet *p);
-uint32_t sim_load_weights(sim_dev *d, const tn_k_sys_packet *p); /* sim_array.c */
-uint32_t sim_multiply(sim_dev *d, sim_flight *f);
-uint32_t sim_vector(sim_dev *d, const tn_k_sys_packet *p); /* sim_vector.c */
-uint64_t sim_vector_cycles(const sim_dev *d, const tn_k_sys_packet *p);
+uint32_t tn__sim_dma(sim_dev *d, sim_flight *f, uint32_t *out_crc); /* sim_dma.c */
+uint64_t tn__sim_dma_bursts(const sim_dev *d, const tn_k_sys_packet *p);
+uint32_t tn__sim_load_weights(sim_dev *d, const tn_k_sys_packet *p); /* sim_array.c */
+uint32_t tn__sim_multiply(sim_dev *d, sim_flight *f);
+uint32_t tn__sim_vector(sim_dev *d, const tn_k_sys_packet *p); /* sim_vector.c */
+uint64_t tn__sim_vector_cycles(const sim_dev *d, const tn_k_sys_packet *p);
 
 /* sim_fault.c */
-bool sim_fault_read(sim_dev *d, const char *script, char *error, size_t room);
-void sim_fault_fetched(sim_dev *d, tn_k_sys_packet *p);
-bool sim_fault_starts(sim_dev *d, sim_flight *f, uint64_t *cycles); /* false: hangs */
-void sim_fault_ends(sim_dev *d, sim_flight *f);
-const sim_fault *sim_fault_moves(sim_dev *d); /* of this transfer */
-bool sim_fault_irq(sim_dev *d);               /* true: lost */
-bool sim_fault_rings(sim_dev *d);             /* true: dropped */
-const sim_fault *sim_fault_stuck(const sim_dev *d);
+bool tn__sim_fault_read(sim_dev *d, const char *script, char *error, size_t room);
+void tn__sim_fault_fetched(sim_dev *d, tn_k_sys_packet *p);
+bool tn__sim_fault_starts(sim_dev *d, sim_flight *f, uint64_t *cycles); /* false: hangs */
+void tn__sim_fault_ends(sim_dev *d, sim_flight *f);
+const sim_fault *tn__sim_fault_moves(sim_dev *d); /* of this transfer */
+bool tn__sim_fault_irq(sim_dev *d);               /* true: lost */
+bool tn__sim_fault_rings(sim_dev *d);             /* true: dropped */
+const sim_fault *tn__sim_fault_stuck(const sim_dev *d);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-uint64_t sim_ticks(const sim_dev *d, uint64_t ns)
+uint64_t tn__sim_ticks(const sim_dev *d, uint64_t ns)
 {
     unsigned __int128 t = (unsigned __int128)ns * d->tick_khz / 1000000u;
     return t > UINT64_MAX / 4 ? UINT64_MAX / 4 : (uint64_t)t;
@@ -53,17 +53,17 @@ static sim_event pop(sim_dev *d)
 
 /* ---- errors and interrupts ---- */
 
-void sim_irq(sim_dev *d, uint32_t bits)
+void tn__sim_irq(sim_dev *d, uint32_t bits)
 {
     d->irq_raw |= bits; /* a lost one is still here, for a driver that looks */
     d->count[TPU_COUNT_IRQS]++;
-    if (sim_fault_irq(d))
+    if (tn__sim_fault_irq(d))
         d->count[TPU_COUNT_IRQS_LOST]++;
     else
         d->irq_status |= bits;
 }
 
-void sim_fail(sim_dev *d, uint32_t code, uint32_t info, uint64_t addr, uint64_t seq)
+void tn__sim_fail(sim_dev *d, uint32_t code, uint32_t info, uint64_t addr, uint64_t seq)
 {
     if (d->error != TPU_ERR_NONE) /* the first one counts */
         return;
@@ -71,7 +71,7 @@ void sim_fail(sim_dev *d, uint32_t code, uint32_t info, uint64_t addr, uint64_t 
     d->error_info = info;
     d->error_addr = addr;
     d->error_seq = (uint32_t)seq;
-    sim_irq(d, TPU_IRQ_ERROR);
+    tn__sim_irq(d, TPU_IRQ_ERROR);
 }
 
 static void note(sim_dev *d, uint32_t counter, const char *what, const sim_queued *a,
@@ -219,7 +219,7 @@ static void durations(const sim_dev *d, const tn_k_sys_packet *p, uint64_t *take
     case TN_K_SYS_RED:
     case TN_K_SYS_BLK:
     case TN_K_SYS_MRG:
-        *taken = sim_vector_cycles(d, p);
+        *taken = tn__sim_vector_cycles(d, p);
         break;
     case TN_K_SYS_FILL: {
         uint64_t row = p->a & TN_K_SYS_ACC ? d->acc_row_bytes : chip->row_bytes;
@@ -265,9 +265,9 @@ static void start(sim_dev *d, uint32_t index)
     if (p->wait_sem < SIM_SEMAPHORES)
         d->semaphore[p->wait_sem] = (uint16_t)(d->semaphore[p->wait_sem] - p->wait_val);
     d->progress = d->now;
-    uint32_t error = sim_ranges_of(d, p, f->range, &f->ranges);
+    uint32_t error = tn__sim_ranges_of(d, p, f->range, &f->ranges);
     if (error != TPU_ERR_NONE) {
-        sim_fail(d, error, p->op, p->a, f->c.seq);
+        tn__sim_fail(d, error, p->op, p->a, f->c.seq);
         return;
     }
     check_order(d, f);
@@ -277,14 +277,14 @@ static void start(sim_dev *d, uint32_t index)
         f->errata = 2u;
     e->last_op = p->op;
     durations(d, p, &taken, &more);
-    if (!sim_fault_starts(d, f, &extra)) {
+    if (!tn__sim_fault_starts(d, f, &extra)) {
         e->hung = true;
         return;
     }
     taken += extra;
     uint64_t issued = d->now + ticks_of(d, e, taken);
     if (p->op == TN_K_SYS_LD || p->op == TN_K_SYS_ST || p->op == TN_K_SYS_GTH) {
-        f->left = (double)sim_dma_bursts(d, p);
+        f->left = (double)tn__sim_dma_bursts(d, p);
         schedule(d, issued, SIM_EV_JOINS, slot);
     } else {
         schedule(d, issued, SIM_EV_ISSUED, slot);
@@ -298,7 +298,7 @@ static void end_fence(sim_dev *d, const sim_queued *c)
     memset(d->semaphore, 0, sizeof d->semaphore);
     d->fenced = false;
     if (at == NULL)
-        sim_fail(d, TPU_ERR_BUS, 0, d->fence, c->seq);
+        tn__sim_fail(d, TPU_ERR_BUS, 0, d->fence, c->seq);
     else
         memcpy(at, &c->p.iova, 8);
 }
@@ -310,16 +310,16 @@ static uint32_t effect(sim_dev *d, sim_flight *f, uint32_t *crc)
     case TN_K_SYS_ST:
     case TN_K_SYS_GTH:
     case TN_K_SYS_FILL:
-        return sim_dma(d, f, crc);
+        return tn__sim_dma(d, f, crc);
     case TN_K_SYS_LDW:
-        return sim_load_weights(d, &f->c.p);
+        return tn__sim_load_weights(d, &f->c.p);
     case TN_K_SYS_MM: /* in issued() */
         return f->error;
     case TN_K_SYS_MAP:
     case TN_K_SYS_RED:
     case TN_K_SYS_BLK:
     case TN_K_SYS_MRG:
-        return sim_vector(d, &f->c.p);
+        return tn__sim_vector(d, &f->c.p);
     case TN_K_SYS_FENCE:
         end_fence(d, &f->c);
         return TPU_ERR_NONE;
@@ -338,7 +338,8 @@ static uint32_t crc_of_rows(sim_dev *d, const sim_flight *f)
         if (f->range[x].write) {
             uint32_t first = f->range[x].first | (f->range[x].acc ? TN_K_SYS_ACC : 0);
             uint64_t row = f->range[x].acc ? d->acc_row_bytes : d->profile.row_bytes;
-            crc = tpu_crc32(crc, sim_row(d, first), (f->range[x].end - f->range[x].first) * row);
+            crc =
+                tpu_crc32(crc, tn__sim_row(d, first), (f->range[x].end - f->range[x].first) * row);
         }
     return crc;
 }
@@ -361,14 +362,15 @@ static void done(sim_dev *d, sim_flight *f)
 {
     const tn_k_sys_packet *p = &f->c.p;
     uint32_t crc = 0, error;
-    sim_fault_ends(d, f);
+    tn__sim_fault_ends(d, f);
     error = d->error != TPU_ERR_NONE ? TPU_ERR_NONE : effect(d, f, &crc);
     d->progress = d->now;
     d->engine[f->engine].flying--;
     d->flights--;
     f->used = false;
     if (error != TPU_ERR_NONE) {
-        sim_fail(d, error, error == TPU_ERR_COMPARE ? (uint32_t)p->s1 : p->op, p->iova, f->c.seq);
+        tn__sim_fail(d, error, error == TPU_ERR_COMPARE ? (uint32_t)p->s1 : p->op, p->iova,
+                     f->c.seq);
         return;
     }
     mark_written(d, f);
@@ -377,13 +379,13 @@ static void done(sim_dev *d, sim_flight *f)
     if (p->sig_sem < SIM_SEMAPHORES) {
         uint32_t sum = d->semaphore[p->sig_sem] + (uint32_t)p->sig_val;
         if (sum > UINT16_MAX)
-            sim_fail(d, TPU_ERR_SEMAPHORE, p->sig_sem, 0, f->c.seq);
+            tn__sim_fail(d, TPU_ERR_SEMAPHORE, p->sig_sem, 0, f->c.seq);
         d->semaphore[p->sig_sem] = (uint16_t)sum;
     }
     if (d->retired != NULL)
         tell(d, f, d->retired_crc && crc == 0 ? crc_of_rows(d, f) : crc);
     if (p->flags & TN_K_SYS_IRQ)
-        sim_irq(d, TPU_IRQ_DONE);
+        tn__sim_irq(d, TPU_IRQ_DONE);
 }
 
 static void issued(sim_dev *d, sim_flight *f)
@@ -395,7 +397,7 @@ static void issued(sim_dev *d, sim_flight *f)
     /* Its last row has entered: the plane and the rows that it read may change before the sums have
      * come out at the bottom, so they are formed now. Nobody may look before the end. */
     if (d->error == TPU_ERR_NONE)
-        f->error = sim_multiply(d, f);
+        f->error = tn__sim_multiply(d, f);
     mark_written(d, f); /* the next one adds to these rows behind it, in the same pipeline */
     for (uint32_t i = 0; i < f->ranges;)
         if (f->range[i].write)
@@ -420,22 +422,22 @@ static bool fetch(sim_dev *d)
         return false;
     const unsigned char *from = d->env.map(d->env.self, at, sizeof p);
     if (from == NULL) {
-        sim_fail(d, TPU_ERR_BUS, 0, at, d->seq);
+        tn__sim_fail(d, TPU_ERR_BUS, 0, at, d->seq);
         return false;
     }
     memcpy(&p, from, sizeof p);
-    sim_fault_fetched(d, &p);
+    tn__sim_fault_fetched(d, &p);
     if (!crc_right(d, &p)) {
-        sim_fail(d, TPU_ERR_CRC, p.op, at, d->seq);
+        tn__sim_fail(d, TPU_ERR_CRC, p.op, at, d->seq);
         return false;
     }
-    uint32_t index = sim_engine_of(&p);
+    uint32_t index = tn__sim_engine_of(&p);
     bool known = index < TN_K_SYS_WEIGHTS + 2 * d->profile.arrays;
     bool semaphores = (p.wait_sem == TN_K_SYS_NONE || p.wait_sem < d->profile.semaphores) &&
                       (p.sig_sem == TN_K_SYS_NONE || p.sig_sem < d->profile.semaphores);
     bool array = p.op == TN_K_SYS_LDW || p.op == TN_K_SYS_MM;
     if (!known || !semaphores || (array && p.b >= d->profile.planes)) {
-        sim_fail(d, TPU_ERR_PACKET, p.op, at, d->seq);
+        tn__sim_fail(d, TPU_ERR_PACKET, p.op, at, d->seq);
         return false;
     }
     sim_engine *e = &d->engine[index];
@@ -514,13 +516,13 @@ static void happen(sim_dev *d)
         }
         d->moving[i] = d->moving[--d->movers];
         issued(d, &d->flight[slot]);
-        schedule(d, d->now + sim_ticks(d, d->profile.dma_latency_ns), SIM_EV_DONE, slot);
+        schedule(d, d->now + tn__sim_ticks(d, d->profile.dma_latency_ns), SIM_EV_DONE, slot);
     }
 }
 
-bool sim_run(sim_dev *d, uint32_t irq_mask, uint64_t timeout_ns)
+bool tn__sim_run(sim_dev *d, uint32_t irq_mask, uint64_t timeout_ns)
 {
-    uint64_t wait = sim_ticks(d, timeout_ns);
+    uint64_t wait = tn__sim_ticks(d, timeout_ns);
     uint64_t until = wait > UINT64_MAX - d->now ? UINT64_MAX : d->now + wait;
     hand_out(d);
     while ((d->irq_status & irq_mask) == 0) {
@@ -528,7 +530,7 @@ bool sim_run(sim_dev *d, uint32_t irq_mask, uint64_t timeout_ns)
         uint64_t arrival = next_arrival(d), bark = UINT64_MAX;
         next = arrival < next ? arrival : next;
         if (working(d) && d->wdog_us != 0)
-            bark = d->progress + sim_ticks(d, (uint64_t)d->wdog_us * 1000);
+            bark = d->progress + tn__sim_ticks(d, (uint64_t)d->wdog_us * 1000);
         uint64_t at = next < bark ? next : bark;
         if (at > until) {
             d->now = until;
@@ -542,7 +544,7 @@ bool sim_run(sim_dev *d, uint32_t irq_mask, uint64_t timeout_ns)
             while (hung + 1 < TN_K_SYS_ENGINES && !d->engine[hung].hung &&
                    d->engine[hung].count == 0)
                 hung++;
-            sim_fail(d, TPU_ERR_WATCHDOG, hung, 0, d->seq);
+            tn__sim_fail(d, TPU_ERR_WATCHDOG, hung, 0, d->seq);
         }
         happen(d);
         hand_out(d);
@@ -550,12 +552,12 @@ bool sim_run(sim_dev *d, uint32_t irq_mask, uint64_t timeout_ns)
     return (d->irq_status & irq_mask) != 0;
 }
 
-void sim_doorbell(sim_dev *d)
+void tn__sim_doorbell(sim_dev *d)
 {
     hand_out(d);
 }
 
-void sim_time_reset(sim_dev *d)
+void tn__sim_time_reset(sim_dev *d)
 {
     for (uint32_t i = 0; i < TN_K_SYS_ENGINES; i++) {
         sim_engine *e = &d->engine[i];

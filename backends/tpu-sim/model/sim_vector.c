@@ -25,7 +25,7 @@ static uint64_t passes(const sim_dev *d, const tn_k_sys_packet *p)
     return reads > 1 || !function ? reads : d->profile.function_passes;
 }
 
-uint64_t sim_vector_cycles(const sim_dev *d, const tn_k_sys_packet *p)
+uint64_t tn__sim_vector_cycles(const sim_dev *d, const tn_k_sys_packet *p)
 {
     /* Rows shorter than the lanes share them. */
     uint64_t elements = (uint64_t)p->n0 * p->n1, lanes = d->profile.lanes;
@@ -42,7 +42,7 @@ typedef struct operand {
 static void float_row(const operand *o, uint32_t first, uint32_t n, float *to)
 {
     if (o->mode == TN_K_SYS_FULL || o->mode == TN_K_SYS_PER_COLUMN) {
-        const unsigned char *at = o->at + first * sim_type_bytes(o->type);
+        const unsigned char *at = o->at + first * tn__sim_type_bytes(o->type);
         if (tn_k_widens(o->type)) {
             tn_k_widen_row(o->type, at, 0, 1, n, to);
         } else if (o->type == TN_S32) {
@@ -61,9 +61,9 @@ static void float_row(const operand *o, uint32_t first, uint32_t n, float *to)
 static void open_operand(sim_dev *d, const tn_k_sys_packet *p, uint32_t at, uint32_t mode,
                          uint32_t type, operand *o)
 {
-    *o = (operand){.at = sim_row(d, at), .mode = mode, .type = type};
+    *o = (operand){.at = tn__sim_row(d, at), .mode = mode, .type = type};
     if (mode == TN_K_SYS_FULL)
-        o->pitch = sim_rows_of(d, at, p->n1 * sim_type_bytes(type)) *
+        o->pitch = tn__sim_rows_of(d, at, p->n1 * tn__sim_type_bytes(type)) *
                    (at & TN_K_SYS_ACC ? d->acc_row_bytes : d->profile.row_bytes);
 }
 
@@ -86,6 +86,15 @@ static void narrow_row(uint32_t type, const float *from, uint32_t n, unsigned ch
         tn_k_narrow_row(type, from, n, to, 0, 1);
         return;
     }
+    if (type == TN_S8 || type == TN_U8) { /* nearest, saturated; NaN gives 0 */
+        float low = type == TN_S8 ? -128.0f : 0.0f, high = type == TN_S8 ? 127.0f : 255.0f;
+        for (uint32_t i = 0; i < n; i++) {
+            float y = __builtin_rintf(from[i]);
+            y = y > high ? high : y < low ? low : y == y ? y : 0.0f;
+            to[i] = (unsigned char)(int32_t)y;
+        }
+        return;
+    }
     for (uint32_t i = 0; i < n; i++) /* truths of comparisons */
         to[i] = from[i] != 0.0f;
 }
@@ -98,13 +107,18 @@ static uint32_t map(sim_dev *d, const tn_k_sys_packet *p)
     float x[3][PIECE], y[PIECE];
     operand o[3];
     bool copies = kind == 0 && type[0] == to;
-    uint64_t size = sim_type_bytes(to);
-    if (!copies && !tn_k_widens(to) && to != TN_BOOL)
+    uint64_t size = tn__sim_type_bytes(to);
+    if (!copies && !tn_k_widens(to) && to != TN_BOOL && to != TN_S8 && to != TN_U8)
         return TPU_ERR_TYPE;
     for (int i = 0; i < 3; i++)
         open_operand(d, p, at[i], modes >> 4 * i & 15u, type[i], &o[i]);
-    unsigned char *out = sim_row(d, p->c);
-    uint64_t pitch = sim_rows_of(d, p->c, p->n1 * size) *
+    bool direct = to == TN_F32;
+    for (int i = 0; i < 3; i++)
+        direct =
+            direct && (type[i] == 0 || (type[i] == TN_F32 && o[i].mode <= TN_K_SYS_PER_COLUMN));
+    const uint32_t piece = direct ? p->n1 : PIECE;
+    unsigned char *out = tn__sim_row(d, p->c);
+    uint64_t pitch = tn__sim_rows_of(d, p->c, p->n1 * size) *
                      (p->c & TN_K_SYS_ACC ? d->acc_row_bytes : d->profile.row_bytes);
     for (uint32_t r = 0; r < p->n0; r++, out += pitch) {
         for (int i = 0; i < 3; i++)
@@ -114,14 +128,23 @@ static uint32_t map(sim_dev *d, const tn_k_sys_packet *p)
             memmove(out, o[0].at, p->n1 * size);
             continue;
         }
-        for (uint32_t c = 0; c < p->n1; c += PIECE) {
-            uint32_t n = p->n1 - c < PIECE ? p->n1 - c : PIECE;
-            for (int i = 0; i < 3; i++)
-                if (type[i] != 0)
+        for (uint32_t c = 0; c < p->n1; c += piece) {
+            uint32_t n = p->n1 - c < piece ? p->n1 - c : piece;
+            const float *in[3];
+            float *result = to == TN_F32 ? (float *)(void *)out + c : y;
+            for (int i = 0; i < 3; i++) {
+                in[i] = i == 0 ? x[0] : in[0];
+                if (type[i] == TN_F32 && o[i].mode <= TN_K_SYS_PER_COLUMN) { /* as it lies */
+                    in[i] = (const float *)(const void *)o[i].at + c;
+                } else if (type[i] != 0) {
                     float_row(&o[i], c, n, x[i]);
-            d->math->map(kind, x[0], type[1] != 0 ? x[1] : x[0], type[2] != 0 ? x[2] : x[0],
-                         tn_c_float(p->p0), tn_c_float(p->p1), y, n);
-            narrow_row(to, y, n, out + c * size);
+                    in[i] = x[i];
+                }
+            }
+            d->math->map(kind, in[0], in[1], in[2], tn_c_float(p->p0), tn_c_float(p->p1), result,
+                         n);
+            if (result == y)
+                narrow_row(to, y, n, out + c * size);
         }
     }
     d->count[TPU_COUNT_VECTOR] += (uint64_t)p->n0 * p->n1;
@@ -132,7 +155,7 @@ static uint32_t reduce(sim_dev *d, const tn_k_sys_packet *p)
 {
     uint32_t kind = (uint32_t)p->s0 & 0xffffu, type = p->n2 & 0xffu;
     operand o;
-    float *out = (float *)(void *)sim_row(d, p->c);
+    float *out = (float *)(void *)tn__sim_row(d, p->c);
     if (!tn_k_widens(type) || kind > TN_K_SYS_RED_SUMSQ)
         return TPU_ERR_TYPE;
     if (p->n1 > d->row_room)
@@ -152,7 +175,7 @@ static uint32_t reduce(sim_dev *d, const tn_k_sys_packet *p)
 /* The two vectors of a block or a state: maxima at `at`, sums on the rows behind. */
 static float *vector_of(sim_dev *d, uint32_t at, uint32_t which, uint32_t n)
 {
-    return (float *)(void *)sim_row(d, at + which * sim_rows_of(d, at, (uint64_t)n * 4));
+    return (float *)(void *)tn__sim_row(d, at + which * tn__sim_rows_of(d, at, (uint64_t)n * 4));
 }
 
 static uint32_t score_block(sim_dev *d, const tn_k_sys_packet *p)
@@ -167,8 +190,8 @@ static uint32_t score_block(sim_dev *d, const tn_k_sys_packet *p)
         return TPU_ERR_TYPE;
     open_operand(d, p, p->a, TN_K_SYS_FULL, TN_F32, &t);
     open_operand(d, p, p->b, TN_K_SYS_FULL, TN_U8, &mask);
-    unsigned char *out = sim_row(d, p->c);
-    uint64_t pitch = sim_rows_of(d, p->c, p->n1 * sim_type_bytes(to)) *
+    unsigned char *out = tn__sim_row(d, p->c);
+    uint64_t pitch = tn__sim_rows_of(d, p->c, p->n1 * tn__sim_type_bytes(to)) *
                      (p->c & TN_K_SYS_ACC ? d->acc_row_bytes : d->profile.row_bytes);
     for (uint32_t r = 0; r < p->n0; r++) {
         int64_t low = (int64_t)(int32_t)p->p0 + r, high = (int64_t)(int32_t)p->p1 + r;
@@ -234,7 +257,7 @@ static uint32_t merge(sim_dev *d, const tn_k_sys_packet *p)
     return TPU_ERR_NONE;
 }
 
-uint32_t sim_vector(sim_dev *d, const tn_k_sys_packet *p)
+uint32_t tn__sim_vector(sim_dev *d, const tn_k_sys_packet *p)
 {
     switch (p->op) {
     case TN_K_SYS_MAP:
