@@ -33,7 +33,8 @@ void main()
             }
             float before = c;
             c = c + c_widen(FROM, bits);
-            st1(TO, to + i * P.step_of[1], (EXCLUSIVE ? before : c) + t);
+            float y = (EXCLUSIVE ? before : c) + t;
+            st1(TO, to + i * P.step_of[1], y);
         } else {
             int before = sum;
             sum += FROM == T_S8 ? int(bits << 24) >> 24 : FROM == T_BOOL ? int(bits != 0u) : int(bits);
