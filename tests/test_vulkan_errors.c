@@ -104,7 +104,7 @@ TN_TEST(vulkan_errors, ops)
         {"matmul 8x8x8:f32:acc=bf16", "kernel.accumulate", NULL},
         {"topk 30x90:f32:axis=1+k=7+exact+index", "vulkan.no_kernels", NULL},
         {"copy 3x500:f32,f8e4m3:canonical", "copy.dtype", NULL},
-        {"matmul 33x65x127:f32,f8e4m3,f32:canonical", "matmul.dtype", NULL},
+        {"matmul 33x65x127:f32,f32,f8e4m3:canonical", "matmul.dtype", NULL},
     };
     vulkan_devices all = find_vulkan();
     for (uint32_t i = 0; i < all.count; ++i) {

@@ -279,7 +279,8 @@ void tn__vk_fill_info(const vk_caps *c, tn_device_info *out)
         snprintf(out->group, sizeof out->group, "vulkan-%04x-%02x%02x%02x%02x",
                  c->vendor_id & 0xffffu, c->uuid[0], c->uuid[1], c->uuid[2], c->uuid[3]);
     out->kind = cpu ? TN_KIND_CPU : TN_KIND_GPU;
-    out->flags = TN_DEVICE_ASYNC;
+    /* A driver that computes on the cpu is for tests: who wants it names it. */
+    out->flags = TN_DEVICE_ASYNC | (cpu ? 0u : TN_DEVICE_DEFAULT);
     out->memory_bytes = c->heap_bytes;
     out->largest_buffer_bytes = c->largest_bytes;
     out->buffer_align = c->offset_align > 256 ? c->offset_align : 256;

@@ -16,6 +16,8 @@
     ROW(tn__vk_gather)                                                                             \
     ROW(tn__vk_concat)                                                                             \
     ROW(tn__vk_pad)                                                                                \
+    ROW(tn__vk_scan)                                                                               \
+    ROW(tn__vk_scan_exact)                                                                         \
     ROW(tn__vk_rope)                                                                               \
     ROW(tn__vk_conv)                                                                               \
     ROW(tn__vk_pool)                                                                               \

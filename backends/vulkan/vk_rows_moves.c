@@ -23,8 +23,9 @@ _Static_assert(TN_ELTWISE_CLAMP == 21 && TN_ELTWISE_ADD == 64 && TN_ELTWISE_DIV 
                    TN_ELTWISE_WHERE == 129,
                "eltwise_kinds.glsl has these numbers");
 _Static_assert(TN_PAD_EDGE == 1 && TN_PAD_REFLECT == 2, "pad.comp has these numbers");
-_Static_assert(TN_F64 == 1 && TN_F32 == 2 && TN_F16 == 4 && TN_BF16 == 5 && TN_S64 == 10 &&
-                   TN_S32 == 11 && TN_S8 == 12 && TN_U8 == 13 && TN_BOOL == 16,
+_Static_assert(TN_F64 == 1 && TN_F32 == 2 && TN_F16 == 4 && TN_BF16 == 5 && TN_F8E4M3 == 6 &&
+                   TN_F8E5M2 == 7 && TN_S64 == 10 && TN_S32 == 11 && TN_S8 == 12 && TN_U8 == 13 &&
+                   TN_BOOL == 16,
                "prelude.glsl has these numbers");
 
 /* What a pipeline is specialised for: 0 for the cheap kinds, which share one. */
@@ -100,7 +101,8 @@ static bool eltwise_exact(const void *params, const vk_caps *caps, vk_launch *ou
 static bool casts(uint32_t from, uint32_t to)
 {
     bool narrow = from == TN_S8 || from == TN_U8 || from == TN_BOOL;
-    bool floats = from == TN_F32 || from == TN_F16 || from == TN_BF16;
+    bool floats = from == TN_F32 || from == TN_F16 || from == TN_BF16 || from == TN_F8E4M3 ||
+                  from == TN_F8E5M2;
     if (to == TN_F16 || to == TN_BF16)
         return floats || narrow;
     return (floats || narrow || from == TN_S32) &&
@@ -143,8 +145,8 @@ static bool copy_casts(const void *params, const vk_caps *caps, vk_launch *out, 
         return tn_k_refuse(why, "copy.dtype", "out", "this kernel converts types");
     if (!casts(p->from, p->to))
         return tn_k_refuse(why, "copy.dtype", "a",
-                           "this kernel converts f32, f16, bf16, s8, u8 and bool, and s32 to all "
-                           "but f16 and bf16");
+                           "this kernel converts floats of all sizes, s8, u8 and bool to all but "
+                           "8-bit floats, and s32 to f32 and integers");
     return copy_any(p, caps, out, why);
 }
 

@@ -19,6 +19,11 @@ static bool computes(uint32_t type)
     return type == TN_F32 || type == TN_F16 || type == TN_BF16;
 }
 
+static bool multiplies(uint32_t type)
+{
+    return computes(type) || type == TN_F8E4M3 || type == TN_F8E5M2;
+}
+
 static void view(const tn_k_matmul_view *from, int64_t rows, int64_t columns, uint32_t rank,
                  matmul_view_glsl *to)
 {
@@ -77,9 +82,10 @@ static bool matmul(const void *params, const vk_caps *caps, vk_launch *out, tn_k
     const tn_k_matmul *p = params;
     struct matmul_glsl *g = (struct matmul_glsl *)(void *)out->param;
     uint32_t *spec = out->step[0].spec;
-    if (p->b_layout != 0 || !computes(p->a_type) || !computes(p->b_type) ||
+    if (p->b_layout != 0 || !multiplies(p->a_type) || !multiplies(p->b_type) ||
         !computes(p->out_type) || (p->c >= 0 && !computes(p->c_type)))
-        return tn_k_refuse(why, "matmul.dtype", "a", "this kernel multiplies f32, f16 and bf16");
+        return tn_k_refuse(why, "matmul.dtype", "a",
+                           "this kernel multiplies floats, to f32, f16 and bf16");
     /* Loops of an invocation: k, and a chunk whose sums are in doubt once more for each row. Of
      * long rows one at a time, where the driver has few turns. */
     int64_t rows = p->m == 1 || (caps->short_loops && p->k > 6500) ? 1 : 8;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of softmax, norm and reduce, a workgroup of 64 lanes a row; batch norm and rope. */
+/* Rows of softmax, norm and reduce, a workgroup of 64 lanes a row; batch
+ * norm, rope and scan. */
 /* path: api > placement > queue > backend > [kernel] > device */
 #include "vk_rows.h"
 
@@ -9,6 +10,8 @@
 #include <kernels/reduce/reduce_glsl.h>
 #include <kernels/rope/rope.h>
 #include <kernels/rope/rope_glsl.h>
+#include <kernels/scan/scan.h>
+#include <kernels/scan/scan_glsl.h>
 #include <kernels/softmax/softmax.h>
 #include <kernels/softmax/softmax_glsl.h>
 
@@ -152,7 +155,51 @@ static bool reduce(const void *params, const vk_caps *caps, vk_launch *out, tn_k
     return true;
 }
 
+static bool scan(const tn_k_scan_params *p, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    struct scan_glsl *g = (struct scan_glsl *)(void *)out->param;
+    if (!vk_grid(&p->rows, 2, &g->rows, why))
+        return false;
+    if (p->extent > INT32_MAX / 2)
+        return vk_size_refused(why);
+    g->extent = (int)p->extent;
+    for (int i = 0; i < 2; ++i) {
+        g->first[i] = (int)p->first[i];
+        g->step_of[i] = p->extent > 1 ? (int)p->step[i] : 0;
+    }
+    out->step[0].module = VK_MODULE_scan;
+    out->step[0].spec[0] = p->from;
+    out->step[0].spec[1] = p->to;
+    out->step[0].spec[2] = p->exclusive;
+    vk_groups_of(caps, (uint64_t)g->rows.count, 64, &out->step[0]);
+    out->steps = g->rows.count != 0 && p->extent != 0;
+    out->loops = (uint32_t)p->extent + 64;
+    out->flops = 8.0 * (double)p->extent * g->rows.count;
+    return true;
+}
+
+static bool scan_floats(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    const tn_k_scan_params *p = params;
+    if (!tn_k_scan_float(p->from))
+        return tn_k_refuse(why, "scan.dtype", "a", "this kernel sums floats");
+    return scan(p, caps, out, why);
+}
+
+static bool scan_exact(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    const tn_k_scan_params *p = params;
+    if (tn_k_scan_float(p->from) || p->from == TN_S64 || p->to == TN_S64 || p->to == TN_BOOL)
+        return tn_k_refuse(why, "scan.dtype", "a", "this kernel sums integers of at most 32 bits");
+    return scan(p, caps, out, why);
+}
+
 extern const vk_row tn__vk_softmax, tn__vk_norm, tn__vk_reduce, tn__vk_rope;
+extern const vk_row tn__vk_scan, tn__vk_scan_exact;
+const vk_row tn__vk_scan = {
+    .name = "scan_glsl", .kind = TN_OP_SCAN, .cls = TN_CLASS_CANONICAL, .make = scan_floats};
+const vk_row tn__vk_scan_exact = {
+    .name = "scan_exact_glsl", .kind = TN_OP_SCAN, .cls = TN_CLASS_EXACT, .make = scan_exact};
 const vk_row tn__vk_rope = {.name = "rope_glsl",
                             .kind = TN_OP_ROPE,
                             .cls = TN_CLASS_CANONICAL,

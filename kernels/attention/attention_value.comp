@@ -65,6 +65,7 @@ void main()
     }
     if (col >= P.dv)
         return;
-    st3(OUT_TYPE, b * P.out_stride[0] + h * P.out_stride[1] + i * P.out_stride[2] + col * P.out_stride[3],
-        bad ? NAN_ : any ? o * c_recip_seq(l) : 0.0f);
+    float y = bad ? NAN_ : any ? o * c_recip_seq(l) : 0.0f;
+    st3(OUT_TYPE, b * P.out_stride[0] + h * P.out_stride[1] + i * P.out_stride[2] +
+                      col * P.out_stride[3], y);
 }

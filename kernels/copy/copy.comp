@@ -19,7 +19,7 @@ GRID(grid_at, P.grid)
 
 bool is_float(uint type)
 {
-    return type == T_F32 || type == T_F16 || type == T_BF16;
+    return type == T_F32 || type == T_F16 || type == T_BF16 || type == T_E4M3 || type == T_E5M2;
 }
 
 /* Truncates and saturates; NaN gives 0. */

@@ -39,6 +39,7 @@ void main()
                 s = s + ld0(TYPE, at);
         t = t + fold(s);
     }
+    float y = t * c_recip_seq(I2F(along(0) * along(1) * along(2)));
     if (LANE == 0u)
-        st1(TYPE, to, t * c_recip_seq(I2F(along(0) * along(1) * along(2))));
+        st1(TYPE, to, y);
 }

@@ -33,7 +33,7 @@ void main()
     float c = c_cos(angle), s = c_sin(angle);
     int e0 = INTERLEAVED ? 2 * i : i, e1 = INTERLEAVED ? 2 * i + 1 : i + P.half_d;
     float x0 = ld0(FROM, from + e0 * P.a_stride), x1 = ld0(FROM, from + e1 * P.a_stride);
-    float y = x1 * s;
+    float y = x1 * s, z = x1 * c; /* named, since an argument alone is not precise */
     st3(TO, to + e0 * P.out_stride, FMA(x0, c, U2F(F2U(y) ^ 0x80000000u)));
-    st3(TO, to + e1 * P.out_stride, FMA(x0, s, x1 * c));
+    st3(TO, to + e1 * P.out_stride, FMA(x0, s, z));
 }

@@ -34,6 +34,7 @@ void main()
     float scale = LOG ? c_log(t) : c_recip_seq(t);
     for (int i = lane; i < n; i += 64) {
         float d = ld0(FROM, x + i * P.from_stride) - m;
-        st1(TO, y + i * P.to_stride, LOG ? d - scale : c_exp(d) * scale);
+        float z = LOG ? d - scale : c_exp(d) * scale;
+        st1(TO, y + i * P.to_stride, z);
     }
 }

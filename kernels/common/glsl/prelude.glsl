@@ -16,6 +16,8 @@ layout(push_constant) uniform Push {
 #define T_F32  2u
 #define T_F16  4u
 #define T_BF16 5u
+#define T_E4M3 6u
+#define T_E5M2 7u
 #define T_S64  10u
 #define T_S32  11u
 #define T_S8   12u
@@ -119,11 +121,20 @@ uint c_bf16_narrow(float x)
     uint u = F2U(x);
     return (u & 0x7fffffffu) > 0x7f800000u ? 0x7fc0u : (u + 0x7fffu + (u >> 16 & 1u)) >> 16;
 }
+float c_e4m3_widen(uint b)
+{
+    uint sign = (b & 0x80u) << 24, e = b >> 3 & 15u, m = b & 7u;
+    if (e == 0u) /* in units of 2^-9, exact */
+        return U2F(F2U(tn_i2f(int(m)) * U2F(0x3b000000u)) | sign);
+    return U2F((b & 0x7fu) == 0x7fu ? 0x7fc00000u : sign | (e + 120u) << 23 | m << 20);
+}
 float c_widen(uint type, uint bits) /* of a type of 32 bits or less */
 {
     return type == T_F32    ? U2F(bits)
            : type == T_F16  ? c_f16_widen(bits)
            : type == T_BF16 ? U2F(bits << 16)
+           : type == T_E4M3 ? c_e4m3_widen(bits)
+           : type == T_E5M2 ? c_f16_widen(bits << 8) /* the upper byte of an f16 */
                             : tn_i2f(type == T_S8 ? int(bits << 24) >> 24 : int(bits));
 }
 uint c_narrow(uint type, float x)
