@@ -107,13 +107,15 @@ static void plan_destroy(void *plan)
 static tn_status plan_info(void *plan, tn_plan_info *out)
 {
     const tpu_plan *p = plan;
-    const tn_k_sys_caps *caps = &p->device->chip.caps;
+    pthread_mutex_lock(&p->device->lock); /* a repair may take columns away */
+    tn_k_sys_caps caps = p->device->chip.caps;
+    pthread_mutex_unlock(&p->device->lock);
     snprintf(out->kernel, sizeof out->kernel, "%s", p->row->name);
     out->numerics = p->numerics;
     out->parts = 1;
     /* The array's peak: no lowering is faster. */
     uint64_t macs = p->row->macs != NULL ? p->row->macs(p->params) : 0;
-    uint64_t each = (uint64_t)caps->rows * caps->cols * caps->arrays;
+    uint64_t each = (uint64_t)caps.rows * caps.cols * caps.arrays;
     out->estimate_ns = macs / each * 1000000 / p->device->chip.clock_khz + 1;
     return TN_OK;
 }
