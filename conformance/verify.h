@@ -16,17 +16,17 @@ typedef struct tn_v_options {
     tn_v_list list;
     const char *const *globs; /* any of them; none: all */
     int glob_count;
-    const char *caselist;     /* file of names, "-": standard input */
-    const char *op;           /* one case by its op's text and data, besides the lists */
+    const char *caselist; /* file of names, "-": standard input */
+    const char *op;       /* one case by its op's text and data, besides the lists */
     tn_v_data op_data;
-    int shard, shards;        /* shard 1..shards; 0: all */
+    int shard, shards; /* shard 1..shards; 0: all */
     int jobs;
-    uint64_t shuffle;         /* seed; 0: in order */
-    double budget;            /* multiplications at most; 0: no limit */
+    uint64_t shuffle; /* seed; 0: in order */
+    double budget;    /* multiplications at most; 0: no limit */
     double case_timeout_s;
     const char *jsonl, *resume, *junit, *csv, *html, *baseline, *waivers;
     bool quiet, ladder, no_retry;
-    long stop_after;          /* this many failures; 0: go on */
+    long stop_after; /* this many failures; 0: go on */
     void (*progress)(void *self, long done, long all, double seconds, long failed);
     void *progress_self;
 } tn_v_options;
@@ -40,7 +40,13 @@ typedef struct tn_v_summary {
 } tn_v_summary;
 
 /* Exit statuses of `tenon verify`, documented in docs/CONFORMANCE.md. */
-enum { TN_V_EXIT_PASSED = 0, TN_V_EXIT_FAILED = 1, TN_V_EXIT_USAGE = 2, TN_V_EXIT_NO_DEVICE = 3, TN_V_EXIT_NOTHING = 4 };
+enum {
+    TN_V_EXIT_PASSED = 0,
+    TN_V_EXIT_FAILED = 1,
+    TN_V_EXIT_USAGE = 2,
+    TN_V_EXIT_NO_DEVICE = 3,
+    TN_V_EXIT_NOTHING = 4
+};
 
 /** Run cases in child processes: a crash or a hang costs one case. Records go to options->jsonl as
  *  they come, one write each.

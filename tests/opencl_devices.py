@@ -1,33 +1,38 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the tests of all devices on each OpenCL device of this machine: opencl_devices.py TENON TESTS-FOLDER"""
+"""Runs the tests of all devices on each device of a driver of this machine: opencl_devices.py TENON TESTS-FOLDER
+[opencl | vulkan]"""
 import json
 import os
 import subprocess
 import sys
 
 # Those of the list of devices (tn_test_devices) that suppose nothing of cpu.
-TESTS = ("queue", "device", "plan", "align", "inject", "errors_queue", "errors_runtime", "errors_inject", "errors_fork",
+OPENCL = ("queue", "device", "plan", "align", "inject", "errors_queue", "errors_runtime", "errors_inject", "errors_fork",
          "alloc_odd", "encoder_layer")
+# The rest supposes packed weights or imports.
+VULKAN = ("buffer", "queue", "device", "trace", "errors_queue", "errors_runtime", "errors_inject", "errors_fork",
+          "alloc_odd", "encoder_layer", "../conformance/test_canonical_vectors")
 
 
 def main():
-    tenon, folder = sys.argv[1:]
+    tenon, folder, scheme = (*sys.argv[1:], "opencl")[:3]
+    name_of, tests = {"opencl": ("OpenCL", OPENCL), "vulkan": ("Vulkan", VULKAN)}[scheme]
     told = json.loads(subprocess.run([tenon, "info", "--json"], check=True, stdout=subprocess.PIPE).stdout)
-    devices = [d["uri"] for d in told["devices"] if d["uri"].startswith("opencl:")]
+    devices = [d["uri"] for d in told["devices"] if d["uri"].startswith(scheme + ":")]
     if not devices:
-        print("skipped: no OpenCL driver here (./run --drivers)")
+        print(f"skipped: no {name_of} driver here (./run --drivers)")
         return 77
     bad = 0
     for uri in devices:
-        for name in TESTS:
-            done = subprocess.run([os.path.join(folder, "test_" + name)], env={**os.environ, "TENON_TEST_DEVICES": uri},
+        for name in tests:
+            done = subprocess.run([os.path.join(folder, name if "/" in name else "test_" + name)], env={**os.environ, "TENON_TEST_DEVICES": uri},
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=400, check=False)
-            print(f"{uri} test_{name}: {'ok' if done.returncode == 0 else 'FAILED'}")
+            print(f"{uri} {name}: {'ok' if done.returncode == 0 else 'FAILED'}")
             if done.returncode != 0:
                 bad += 1
                 print("\n".join(line for line in done.stdout.splitlines() if not line.startswith(("error:", "call:")))[-3000:])
-    print(f"{len(devices) * len(TESTS) - bad} passed, {bad} failed on {', '.join(devices)}")
+    print(f"{len(devices) * len(tests) - bad} passed, {bad} failed on {', '.join(devices)}")
     return 1 if bad else 0
 
 

@@ -324,7 +324,7 @@ static tn_runtime *limited_runtime(void)
 TN_TEST(errors_backend, no_memory)
 {
     tn_runtime *rt = limited_runtime();
-    tn_device *d = NULL, *template = NULL;
+    tn_device *d = NULL, *template = NULL, *mutant = NULL;
     tn_queue *q = NULL;
     tn_fence *f = NULL;
     tn_op *op = NULL;
@@ -333,6 +333,7 @@ TN_TEST(errors_backend, no_memory)
     NO_MEMORY(tn_op_parse(rt, "matmul 4x4x4", &op), "host.memory");
     TN_REQUIRE(tn_device_open(rt, "cpu", &d) == TN_OK);
     TN_REQUIRE(tn_device_open(rt, "null", &template) == TN_OK);
+    TN_REQUIRE(tn_device_open(rt, "mutant", &mutant) == TN_OK);
     NO_MEMORY(tn_queue_create(d, NULL, &q), "host.memory");
     /* below hal's own: the backends' entries, as hal calls them */
     tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = 64};
@@ -371,6 +372,9 @@ TN_TEST(errors_backend, no_memory)
                 TN_STATUS_NO_MEMORY, "null.memory", NULL, "queue");
     TN_ERROR_OF("tn_device_open", null_ops->open(&rt->host, "", NULL, &out, &device_ops),
                 TN_STATUS_NO_MEMORY, "null.memory", NULL, "device");
+    TN_ERROR_OF("tn_queue_create",
+                mutant->ops->queue_create(mutant->object, &plain, NULL, &out, &queue_ops),
+                TN_STATUS_NO_MEMORY, "mutant.memory", NULL, "queue");
     atomic_store(&exhausted, false);
     tn_op_free(rt, op);
     tn_device_release(template);
@@ -503,19 +507,30 @@ TN_TEST(errors_backend, foreign_work)
 {
     tn_runtime *rt = NULL;
     TN_REQUIRE(tn_runtime_create(NULL, &rt) == TN_OK);
-    static const char *const uris[] = {"cpu", "cpu?private=1", "null"};
-    for (int i = 0; i < 3; ++i) {
+    static const char *const uris[] = {"cpu", "cpu?private=1", "null", "mutant"},
+                             *const reasons[] = {"cpu.work", "cpu.work", "null.work",
+                                                 "mutant.work"};
+    for (int i = 0; i < 4; ++i) {
         tn_device *d = NULL;
         tn_queue *q = NULL;
         tn_work work = {.head = TN_INIT(tn_work), .kind = TN_WORK_COMMANDS};
         TN_REQUIRE(tn_device_open(rt, uris[i], &d) == TN_OK);
         TN_REQUIRE(tn_queue_create(d, NULL, &q) == TN_OK);
         TN_ERROR_OF("tn_queue_submit", q->ops->submit(q->object, &work), TN_STATUS_UNSUPPORTED,
-                    i == 2 ? "null.work" : "cpu.work", NULL, "kind 8");
+                    reasons[i], NULL, "kind 8");
         tn_op op = {.head = TN_INIT(tn_op), .kind = TN_OP_VENDOR};
         if (i < 2)
             TN_ERROR_OF("tn_device_supports", d->ops->supports(d->object, &op),
                         TN_STATUS_UNSUPPORTED, "cpu.no_kernels", "kind", "65536");
+        if (i == 3) { /* more operands than it has room for */
+            tn_op many = {.head = TN_INIT(tn_op), .kind = TN_OP_CONCAT, .arg_count = 27};
+            const tn_plan_ops *plan_ops;
+            void *out = NULL;
+            TN_ERROR_OF(
+                "tn_plan_create",
+                d->ops->plan_create(d->object, &many, NULL, ignore_choice, NULL, &out, &plan_ops),
+                TN_STATUS_UNSUPPORTED, "mutant.operands", NULL, "27 operands");
+        }
         tn_queue_release(q);
         tn_device_release(d);
     }

@@ -199,6 +199,7 @@ TN_TEST(errors_runtime, uris)
     TN_INVALID(tn_device_open(rt, "cpu?colour=red", &d), "cpu.option", "uri", "colour");
     TN_INVALID(tn_device_open(rt, long_value, &d), "cpu.option", "uri", "delay=aaa");
     TN_INVALID(tn_device_open(rt, "null:3", &d), "null.arg", "uri", "\"3\"");
+    TN_INVALID(tn_device_open(rt, "mutant:M99", &d), "mutant.unknown", "uri", "M99");
     TN_EXPECT(d == NULL);
     tn_runtime_release(rt);
 }

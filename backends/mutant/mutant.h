@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The cpu device with one known defect: what the conformance suite is measured with. `mutant:ID` has
- * the defect ID, `mutant` none; its children are all of them, with what each does in their info. */
+/* The cpu device with one known defect: what the conformance suite is measured with. `mutant:ID`
+ * has the defect ID, `mutant` none; its children are all of them, with what each does in their
+ * info. */
 #ifndef TN_BACKEND_MUTANT_H
 #define TN_BACKEND_MUTANT_H
 
@@ -33,17 +34,18 @@ typedef struct mutant_op {
     tn_arg args[MUTANT_ARGS];
     tn_post posts[MUTANT_POSTS];
     int64_t shift[MUTANT_ARGS]; /* elements that an operand begins later */
+    const char *kernel;         /* of the child, NULL: its choice */
 } mutant_op;
 
 typedef struct mutant_run {
     const struct mutant_plan *plan;
     const tn_host *host;
-    uint64_t launch;                   /* counts launches of the device */
-    tn_buffer *buffer[MUTANT_ARGS];    /* in the order of the op's args */
-    uint64_t offset[MUTANT_ARGS];      /* bytes */
-    unsigned char *data[MUTANT_ARGS];  /* where the operand lies */
-    int64_t room[MUTANT_ARGS];         /* bytes behind it in its buffer */
-    tn_buffer *scratch[MUTANT_ARGS];   /* takes the place of an operand for the child */
+    uint64_t launch;                  /* counts launches of the device */
+    tn_buffer *buffer[MUTANT_ARGS];   /* in the order of the op's args */
+    uint64_t offset[MUTANT_ARGS];     /* bytes */
+    unsigned char *data[MUTANT_ARGS]; /* where the operand lies */
+    int64_t room[MUTANT_ARGS];        /* bytes behind it in its buffer */
+    tn_buffer *scratch[MUTANT_ARGS];  /* takes the place of an operand for the child */
     unsigned char *scratch_data[MUTANT_ARGS];
 } mutant_run;
 
@@ -83,7 +85,8 @@ typedef struct mutant_defect {
 } mutant_defect;
 
 /* Tables of defects, each ending with a row without id. */
-extern const mutant_defect tn__mutant_matmul[], tn__mutant_ops[], tn__mutant_rows[], tn__mutant_hal[];
+extern const mutant_defect tn__mutant_matmul[], tn__mutant_ops[], tn__mutant_rows[],
+    tn__mutant_hal[];
 const mutant_defect *tn__mutant_find(const char *id);
 const mutant_defect *tn__mutant_at(uint32_t index); /* NULL past the last */
 uint32_t tn__mutant_count(void);
@@ -114,8 +117,9 @@ typedef struct mutant_plan {
     struct mutant_plan *before;  /* MUTANT_OLD_PARAMS */
 } mutant_plan;
 
-tn_status tn__mutant_plan_create(void *device, const tn_op *op, const tn_plan_desc *desc, tn_choice_fn fn,
-                                 void *self, void **out, const tn_plan_ops **out_ops);
+tn_status tn__mutant_plan_create(void *device, const tn_op *op, const tn_plan_desc *desc,
+                                 tn_choice_fn fn, void *self, void **out,
+                                 const tn_plan_ops **out_ops);
 /* Runs a plan with its buffers on the child's queue, and waits. */
 tn_status tn__mutant_run(mutant_device *d, tn_queue *queue, mutant_plan *p, const tn_work *w);
 void *tn__mutant_take(const tn_host *host, size_t bytes); /* zeroed */

@@ -40,12 +40,14 @@ bool tn__mutant_attention_meets(mutant_op *o, int how)
 {
     shape s;
     if (o->attr.attention.pass != TN_PASS_FORWARD || o->attr.attention.page_tokens != 0 ||
-        o->attr.attention.softcap != 0 || o->op.arg_count > (tn__mutant_tensor(o, TN_ARG_MASK) != NULL ? 5u : 4u) ||
+        o->attr.attention.softcap != 0 ||
+        o->op.arg_count > (tn__mutant_tensor(o, TN_ARG_MASK) != NULL ? 5u : 4u) ||
         o->op.numerics.cls == TN_CLASS_CANONICAL)
         return false;
     s = shape_of(o);
-    bool masked = s.mask != NULL || (s.attr->flags & (TN_ATTENTION_CAUSAL | TN_ATTENTION_CAUSAL_FROM_END |
-                                                       TN_ATTENTION_WINDOW)) != 0;
+    bool masked = s.mask != NULL ||
+                  (s.attr->flags &
+                   (TN_ATTENTION_CAUSAL | TN_ATTENTION_CAUSAL_FROM_END | TN_ATTENTION_WINDOW)) != 0;
     switch (how) {
     case ATT_ADD_10000:
     case ATT_ADD_30:
@@ -84,7 +86,8 @@ typedef struct row {
     bool *part;
 } row;
 
-static bool seen(const mutant_run *r, const shape *s, int64_t b, int64_t h, int64_t i, int64_t j, float *bias)
+static bool seen(const mutant_run *r, const shape *s, int64_t b, int64_t h, int64_t i, int64_t j,
+                 float *bias)
 {
     const tn_attention *a = s->attr;
     int64_t key = a->first_key + j, query = a->first_query + i;
@@ -109,10 +112,12 @@ static bool seen(const mutant_run *r, const shape *s, int64_t b, int64_t h, int6
     return part;
 }
 
-static void one_row(const mutant_run *r, const shape *s, int how, int64_t b, int64_t h, int64_t i, row *w)
+static void one_row(const mutant_run *r, const shape *s, int how, int64_t b, int64_t h, int64_t i,
+                    row *w)
 {
     int64_t kv = how == ATT_HEADS ? h % s->kv_heads : h / (s->heads / s->kv_heads);
-    float scale = s->attr->scale != 0 ? s->attr->scale : 1.0f / sqrtf((float)s->d), top = -INFINITY, sum = 0;
+    float scale = s->attr->scale != 0 ? s->attr->scale : 1.0f / sqrtf((float)s->d), top = -INFINITY,
+          sum = 0;
     for (int64_t j = 0; j < s->keys; ++j) {
         float z = 0, bias;
         w->part[j] = seen(r, s, b, h, i, j, &bias);
@@ -152,10 +157,14 @@ static void one_row(const mutant_run *r, const shape *s, int how, int64_t b, int
         for (int64_t j = 0; j < s->keys; ++j)
             if (w->part[j] || all) {
                 int64_t key = how == ATT_V_SHIFTED && j > 0 ? j - 1 : j;
-                o += (all ? 1.0f : w->score[j]) * (float)tn__mutant_load(r, TN_ARG_V, place(s->v, b, kv, key, c));
+                o += (all ? 1.0f : w->score[j]) *
+                     (float)tn__mutant_load(r, TN_ARG_V, place(s->v, b, kv, key, c));
             }
         float l = all ? (float)s->keys : sum;
-        tn__mutant_store(r, TN_ARG_OUT, place(s->out, b, h, i, c), l > 0 ? (double)(o / l) : l == 0 ? 0 : (double)NAN);
+        tn__mutant_store(r, TN_ARG_OUT, place(s->out, b, h, i, c),
+                         l > 0    ? (double)(o / l)
+                         : l == 0 ? 0
+                                  : (double)NAN);
     }
 }
 

@@ -57,7 +57,8 @@ static void buffer_destroy(void *buffer)
 }
 
 /* Only of a device whose maps are stale: the host sees what the first map saw. */
-static tn_status buffer_map(void *buffer, uint64_t offset, uint64_t bytes, uint32_t mode, void **out)
+static tn_status buffer_map(void *buffer, uint64_t offset, uint64_t bytes, uint32_t mode,
+                            void **out)
 {
     mutant_buffer *b = buffer;
     (void)bytes;
@@ -68,10 +69,12 @@ static tn_status buffer_map(void *buffer, uint64_t offset, uint64_t bytes, uint3
     if (b->stale == NULL) {
         b->stale = tn__mutant_take(b->device->host, b->bytes);
         if (b->stale == NULL)
-            return MUTANT_FAIL(b->device->host, TN_STATUS_NO_MEMORY, "mutant.memory", "no memory for a map");
+            return MUTANT_FAIL(b->device->host, TN_STATUS_NO_MEMORY, "mutant.memory",
+                               "no memory for a map; free something and try again");
         memcpy(b->stale, b->data, b->bytes);
     }
-    *out = (mode & TN_MAP_WRITE) != 0 && (mode & TN_MAP_READ) == 0 ? b->data + offset : b->stale + offset;
+    *out = (mode & TN_MAP_WRITE) != 0 && (mode & TN_MAP_READ) == 0 ? b->data + offset
+                                                                   : b->stale + offset;
     return TN_OK;
 }
 
@@ -95,7 +98,8 @@ static tn_status buffer_create(void *device, const tn_buffer_desc *desc, void **
     mutant_device *d = device;
     mutant_buffer *b = tn__mutant_take(d->host, sizeof *b);
     if (b == NULL)
-        return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory", "no memory for a buffer");
+        return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory",
+                           "no memory for a buffer; free something and try again");
     tn_buffer_desc plain = *desc;
     plain.head.next = NULL;
     tn_status st = tn_buffer_create(d->child, &plain, &b->child);
@@ -135,8 +139,8 @@ static uint64_t line(const mutant_device *d, uint64_t at)
     return hal_defect(d) == MUTANT_ADDRESS_LINE ? at & ~(1ull << 17) : at;
 }
 
-static void move(const mutant_device *d, mutant_buffer *to, uint64_t to_at, const unsigned char *from,
-                 uint64_t bytes)
+static void move(const mutant_device *d, mutant_buffer *to, uint64_t to_at,
+                 const unsigned char *from, uint64_t bytes)
 {
     int defect = hal_defect(d);
     if (defect == MUTANT_PAGE && to_at / 4096 != (to_at + bytes - 1) / 4096 && bytes < 4096)
@@ -270,7 +274,8 @@ static tn_status submit(void *queue, const tn_work *w)
 {
     mutant_queue *q = queue;
     tn_status st = TN_OK;
-    if (hal_defect(q->device) != MUTANT_EARLY_FENCE || w->kind == TN_WORK_RUN || w->kind == TN_WORK_WRITE)
+    if (hal_defect(q->device) != MUTANT_EARLY_FENCE || w->kind == TN_WORK_RUN ||
+        w->kind == TN_WORK_WRITE)
         tn__mutant_join(q->device);
     switch (w->kind) {
     case TN_WORK_WRITE:
@@ -297,7 +302,8 @@ static tn_status submit(void *queue, const tn_work *w)
         break;
     default:
         return MUTANT_FAIL(q->device->host, TN_STATUS_UNSUPPORTED, "mutant.work",
-                           "work of kind %d is done by the core", (int)w->kind);
+                           "work of kind %d; the core does it in the device's stead, item by item",
+                           (int)w->kind);
     }
     q->device->host->complete(q->token, w->item, st, NULL);
     return TN_OK;
@@ -324,7 +330,8 @@ static tn_status queue_create(void *device, const tn_queue_desc *desc, void *tok
     mutant_queue *q = tn__mutant_take(d->host, sizeof *q);
     (void)desc;
     if (q == NULL)
-        return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory", "no memory for a queue");
+        return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory",
+                           "no memory for a queue; free something and try again");
     tn_queue_desc here = {.head = TN_INIT(tn_queue_desc), .flags = TN_QUEUE_INLINE};
     tn_status st = tn_queue_create(d->child, &here, &q->child);
     if (st != TN_OK) {
@@ -360,7 +367,8 @@ static tn_status info(void *device, tn_device_info *out)
     snprintf(out->uri, sizeof out->uri, m != NULL ? "mutant:%s" : "mutant", m != NULL ? m->id : "");
     snprintf(out->name, sizeof out->name, "%s", m != NULL ? m->text : "cpu without a defect");
     snprintf(out->vendor, sizeof out->vendor, "%s", m != NULL ? m->family : "none");
-    snprintf(out->driver, sizeof out->driver, "%s", m != NULL && m->equivalent != NULL ? m->equivalent : "");
+    snprintf(out->driver, sizeof out->driver, "%s",
+             m != NULL && m->equivalent != NULL ? m->equivalent : "");
     snprintf(out->group, sizeof out->group, "host-cpu");
     out->kind = TN_KIND_ACCELERATOR;
     out->flags = TN_DEVICE_SIMULATED;
@@ -400,7 +408,8 @@ static const tn_device_ops device_ops = {
 };
 
 /* By name only: nobody meets a defect who did not ask for it. */
-static tn_status enumerate(const tn_host *host, void *token, void (*found)(void *token, const tn_device_info *))
+static tn_status enumerate(const tn_host *host, void *token,
+                           void (*found)(void *token, const tn_device_info *))
 {
     (void)host, (void)token, (void)found;
     return TN_OK;
@@ -413,14 +422,16 @@ static tn_status open_device(const tn_host *host, const char *arg, void *token, 
     if (arg != NULL && arg[0] != '\0') {
         m = tn__mutant_find(arg[0] == ':' ? arg + 1 : arg);
         if (m == NULL)
-            return host->fail_argument(TN_STATUS_INVALID, "mutant.unknown", "uri", __FILE__, __LINE__,
-                                       "uri has \"%s\" behind mutant; no defect is called so, the children of "
-                                       "the device mutant are all %u",
-                                       arg, tn__mutant_count());
+            return host->fail_argument(
+                TN_STATUS_INVALID, "mutant.unknown", "uri", __FILE__, __LINE__,
+                "uri has \"%s\" behind mutant; no defect is called so, the children of "
+                "the device mutant are all %u",
+                arg, tn__mutant_count());
     }
     mutant_device *d = tn__mutant_take(host, sizeof *d);
     if (d == NULL)
-        return MUTANT_FAIL(host, TN_STATUS_NO_MEMORY, "mutant.memory", "no memory for a device");
+        return MUTANT_FAIL(host, TN_STATUS_NO_MEMORY, "mutant.memory",
+                           "no memory for a device; free something and try again");
     d->host = host;
     d->token = token;
     d->defect = m;
@@ -428,7 +439,9 @@ static tn_status open_device(const tn_host *host, const char *arg, void *token, 
     if (st != TN_OK || pthread_mutex_init(&d->mutex, NULL) != 0) {
         tn_device_release(d->child);
         tn__mutant_give(host, d, sizeof *d);
-        return st != TN_OK ? st : MUTANT_FAIL(host, TN_STATUS_NO_MEMORY, "mutant.memory", "no memory for a lock");
+        return st != TN_OK ? st
+                           : MUTANT_FAIL(host, TN_STATUS_NO_MEMORY, "mutant.memory",
+                                         "no memory for a lock; free something and try again");
     }
     *out = d;
     *out_ops = &device_ops;

@@ -12,7 +12,8 @@ static int64_t depth_at(const tn_tensor *t, bool turned, bool is_b)
 
 static bool turned(const mutant_op *o, uint32_t role)
 {
-    return (o->attr.matmul.flags & (role == TN_ARG_A ? TN_MATMUL_TRANSPOSE_A : TN_MATMUL_TRANSPOSE_B)) != 0;
+    return (o->attr.matmul.flags &
+            (role == TN_ARG_A ? TN_MATMUL_TRANSPOSE_A : TN_MATMUL_TRANSPOSE_B)) != 0;
 }
 
 static int64_t *depth(mutant_op *o, uint32_t role)
@@ -169,7 +170,8 @@ static bool drop_post(mutant_op *o, int kind)
     if (p < 0)
         return false;
     uint32_t role = o->posts[p].role;
-    memmove(&o->posts[p], &o->posts[p + 1], (o->op.post_count - (uint32_t)p - 1) * sizeof *o->posts);
+    memmove(&o->posts[p], &o->posts[p + 1],
+            (o->op.post_count - (uint32_t)p - 1) * sizeof *o->posts);
     o->op.post_count--;
     drop_arg(o, role);
     return true;
@@ -273,17 +275,18 @@ enum {
 static bool plain(mutant_op *o, int param)
 {
     const tn_tensor *a = tn__mutant_tensor(o, TN_ARG_A), *out = tn__mutant_tensor(o, TN_ARG_OUT);
-    bool narrow = a->dtype == TN_F16 || a->dtype == TN_BF16 || a->dtype == TN_F32 || a->dtype == TN_F8E4M3 ||
-                  a->dtype == TN_F8E5M2;
+    bool narrow = a->dtype == TN_F16 || a->dtype == TN_BF16 || a->dtype == TN_F32 ||
+                  a->dtype == TN_F8E4M3 || a->dtype == TN_F8E5M2;
     (void)param;
-    return narrow && o->op.post_count == 0 && o->op.arg_count == 3 && o->attr.matmul.flags < TN_MATMUL_ALPHA &&
-           a->rank == out->rank && tn__mutant_tensor(o, TN_ARG_B)->rank == out->rank &&
+    return narrow && o->op.post_count == 0 && o->op.arg_count == 3 &&
+           o->attr.matmul.flags < TN_MATMUL_ALPHA && a->rank == out->rank &&
+           tn__mutant_tensor(o, TN_ARG_B)->rank == out->rank &&
            o->op.numerics.cls != TN_CLASS_CANONICAL && tn__mutant_count_of(out) < 1 << 20;
 }
 
 static float add(int how, float s, double product)
 {
-    double p = how == SUM_PRODUCT_F16 ? (double)tn__mutant_f16(product)
+    double p = how == SUM_PRODUCT_F16    ? (double)tn__mutant_f16(product)
                : how == SUM_PRODUCT_BF16 ? (double)tn__mutant_round(product, 8, true)
                                          : product;
     double exact = (double)s + p;
@@ -307,8 +310,8 @@ static float add(int how, float s, double product)
     }
 }
 
-static float sum_of(mutant_run *r, int how, int64_t pa, int64_t pb, int64_t sa, int64_t sb, int64_t k, int64_t m,
-                    int64_t n)
+static float sum_of(mutant_run *r, int how, int64_t pa, int64_t pb, int64_t sa, int64_t sb,
+                    int64_t k, int64_t m, int64_t n)
 {
     float s = 0;
     int64_t last = k;
@@ -323,10 +326,14 @@ static float sum_of(mutant_run *r, int how, int64_t pa, int64_t pb, int64_t sa, 
     int64_t start = how == SUM_RANDOM && k > 0 ? (int64_t)(mix % (uint64_t)k) : 0;
     for (int64_t j = 0; j < last; ++j) {
         int64_t i = how == SUM_RANDOM ? (j + start) % k : j;
-        s = add(how, s, tn__mutant_load(r, TN_ARG_A, pa + i * sa) * tn__mutant_load(r, TN_ARG_B, pb + i * sb));
+        s = add(how, s,
+                tn__mutant_load(r, TN_ARG_A, pa + i * sa) *
+                    tn__mutant_load(r, TN_ARG_B, pb + i * sb));
     }
     if (how == SUM_LAST_TWICE && k > 0)
-        s = add(how, s, tn__mutant_load(r, TN_ARG_A, pa + (k - 1) * sa) * tn__mutant_load(r, TN_ARG_B, pb + (k - 1) * sb));
+        s = add(how, s,
+                tn__mutant_load(r, TN_ARG_A, pa + (k - 1) * sa) *
+                    tn__mutant_load(r, TN_ARG_B, pb + (k - 1) * sb));
     if (how == SUM_RACE && k > 64 && mix % 1009 == 0) /* an update of another worker is lost */
         s = add(how, s, -tn__mutant_load(r, TN_ARG_A, pa) * tn__mutant_load(r, TN_ARG_B, pb));
     return s;
@@ -338,7 +345,8 @@ static void sums(mutant_run *r, int how)
     o.op.args = o.args;
     const tn_tensor *a = tn__mutant_tensor(&o, TN_ARG_A), *b = tn__mutant_tensor(&o, TN_ARG_B),
                     *out = tn__mutant_tensor(&o, TN_ARG_OUT);
-    int64_t k = *depth(&o, TN_ARG_A), sa = depth_stride(&o, TN_ARG_A), sb = depth_stride(&o, TN_ARG_B);
+    int64_t k = *depth(&o, TN_ARG_A), sa = depth_stride(&o, TN_ARG_A),
+            sb = depth_stride(&o, TN_ARG_B);
     int64_t row = a->stride[a->rank - (turned(&o, TN_ARG_A) ? 1 : 2)],
             column = b->stride[b->rank - (turned(&o, TN_ARG_B) ? 2 : 1)];
     for (int64_t e = 0; e < tn__mutant_count_of(out); ++e) {
@@ -349,7 +357,8 @@ static void sums(mutant_run *r, int how)
             pa += a->dim[d] > 1 ? rest % out->dim[d] * a->stride[d] : 0;
             pb += b->dim[d] > 1 ? rest % out->dim[d] * b->stride[d] : 0;
         }
-        tn__mutant_store(r, TN_ARG_OUT, tn__mutant_offset(out, e), (double)sum_of(r, how, pa, pb, sa, sb, k, m, n));
+        tn__mutant_store(r, TN_ARG_OUT, tn__mutant_offset(out, e),
+                         (double)sum_of(r, how, pa, pb, sa, sb, k, m, n));
     }
 }
 
@@ -359,7 +368,8 @@ static bool whole_numbers(mutant_op *o, int param)
 {
     const tn_tensor *a = tn__mutant_tensor(o, TN_ARG_A);
     (void)param;
-    return (a->dtype == TN_S8 || a->dtype == TN_U8) && o->op.arg_count == 3 && o->op.post_count == 0;
+    return (a->dtype == TN_S8 || a->dtype == TN_U8) && o->op.arg_count == 3 &&
+           o->op.post_count == 0;
 }
 
 static bool byte_tail(mutant_op *o, int of)
@@ -378,7 +388,10 @@ static void wrap_16(mutant_run *r, int param)
     for (int64_t n = 0; n < tn__mutant_count_of(t); ++n) {
         int64_t at = tn__mutant_offset(t, n), v = (int64_t)tn__mutant_load(r, TN_ARG_OUT, at);
         tn__mutant_store(r, TN_ARG_OUT, at,
-                         param ? (v > 32767 ? 32767 : v < -32768 ? -32768 : (double)v) : (double)(int16_t)(uint16_t)v);
+                         param ? (v > 32767    ? 32767
+                                  : v < -32768 ? -32768
+                                               : (double)v)
+                               : (double)(int16_t)(uint16_t)v);
     }
 }
 
@@ -432,55 +445,183 @@ static void shift_back(mutant_run *r, int role)
         s[k * t->stride[0]] = k > 0 ? s[(k - 1) * t->stride[0]] : last;
 }
 
-#define MATMUL .family = "matmul", .kind = TN_OP_MATMUL
+#define MATMUL  .family = "matmul", .kind = TN_OP_MATMUL
 #define INTEGER .family = "integer", .kind = TN_OP_MATMUL
 const mutant_defect tn__mutant_matmul[] = {
-    {.id = "M01", .text = "accumulates in f16", MATMUL, .bend = plain, .compute = sums, .param = SUM_F16},
-    {.id = "M02", .text = "accumulates in bf16", MATMUL, .bend = plain, .compute = sums, .param = SUM_BF16},
-    {.id = "M03", .text = "accumulates in 14 bits, toward zero", MATMUL, .bend = plain, .compute = sums, .param = SUM_14},
-    {.id = "M04", .text = "products are rounded to f16", MATMUL, .bend = plain, .compute = sums, .param = SUM_PRODUCT_F16},
+    {.id = "M01",
+     .text = "accumulates in f16",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_F16},
+    {.id = "M02",
+     .text = "accumulates in bf16",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_BF16},
+    {.id = "M03",
+     .text = "accumulates in 14 bits, toward zero",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_14},
+    {.id = "M04",
+     .text = "products are rounded to f16",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_PRODUCT_F16},
     {.id = "M05", .text = "last k dropped", MATMUL, .bend = shorter, .param = 1},
     {.id = "M06", .text = "tail of k mod 4 dropped", MATMUL, .bend = whole_tiles, .param = 4},
-    {.id = "M07", .text = "last k counted twice", MATMUL, .bend = plain, .compute = sums, .param = SUM_LAST_TWICE},
+    {.id = "M07",
+     .text = "last k counted twice",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_LAST_TWICE},
     {.id = "M08", .text = "last column not written", MATMUL, .bend = not_written, .param = 1},
     {.id = "M09", .text = "last row not written", MATMUL, .bend = not_written, .param = 2},
-    {.id = "M10", .text = "A transposed when it is square", MATMUL, .bend = transposed, .param = TN_ARG_A},
-    {.id = "M11", .text = "B transposed when it is square", MATMUL, .bend = transposed, .param = TN_ARG_B},
-    {.id = "M14", .text = "accumulates in 22 bits", MATMUL, .bend = plain, .compute = sums, .param = SUM_22},
-    {.id = "M24", .text = "another order of sums in each launch", MATMUL, .bend = plain, .compute = sums, .param = SUM_RANDOM},
-    {.id = "M25", .text = "sums round toward zero", MATMUL, .bend = plain, .compute = sums, .param = SUM_ZERO},
-    {.id = "M26", .text = "reads past the tail of k", MATMUL, .bend = plain, .compute = sums, .param = SUM_TAIL},
+    {.id = "M10",
+     .text = "A transposed when it is square",
+     MATMUL,
+     .bend = transposed,
+     .param = TN_ARG_A},
+    {.id = "M11",
+     .text = "B transposed when it is square",
+     MATMUL,
+     .bend = transposed,
+     .param = TN_ARG_B},
+    {.id = "M14",
+     .text = "accumulates in 22 bits",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_22},
+    {.id = "M24",
+     .text = "another order of sums in each launch",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_RANDOM},
+    {.id = "M25",
+     .text = "sums round toward zero",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_ZERO},
+    {.id = "M26",
+     .text = "reads past the tail of k",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_TAIL},
     {.id = "M27", .text = "sums round up", MATMUL, .bend = plain, .compute = sums, .param = SUM_UP},
-    {.id = "M31", .text = "leading dimension of A ignored", MATMUL, .bend = no_leading, .param = TN_ARG_A},
-    {.id = "M32", .text = "batch stride of B ignored", MATMUL, .bend = same_batch, .param = TN_ARG_B},
+    {.id = "M31",
+     .text = "leading dimension of A ignored",
+     MATMUL,
+     .bend = no_leading,
+     .param = TN_ARG_A},
+    {.id = "M32",
+     .text = "batch stride of B ignored",
+     MATMUL,
+     .bend = same_batch,
+     .param = TN_ARG_B},
     {.id = "M33", .text = "beta * C omitted", MATMUL, .bend = no_c},
-    {.id = "M34", .text = "beta * C added after the rounding", MATMUL, .bend = late_c, .after = add_c},
+    {.id = "M34",
+     .text = "beta * C added after the rounding",
+     MATMUL,
+     .bend = late_c,
+     .after = add_c},
     {.id = "M36", .text = "bias indexed by the row", MATMUL, .bend = bias_by_row},
-    {.id = "M37", .text = "relu turns NaN into 0", MATMUL, .bend = has_relu, .after = relu_without_nan},
+    {.id = "M37",
+     .text = "relu turns NaN into 0",
+     MATMUL,
+     .bend = has_relu,
+     .after = relu_without_nan},
     {.id = "M39", .text = "alpha ignored", MATMUL, .bend = no_flag, .param = TN_MATMUL_ALPHA},
     {.id = "M40", .text = "first k dropped", MATMUL, .bend = first_dropped, .param = 1},
     {.id = "M41", .text = "tail of k mod 16 dropped", MATMUL, .bend = whole_tiles, .param = 16},
     {.id = "M42", .text = "last batch not written", MATMUL, .bend = batch_one},
-    {.id = "M43", .text = "gelu by tanh where erf is asked for", MATMUL, .bend = other_gelu, .param = TN_POST_GELU_TANH},
+    {.id = "M43",
+     .text = "gelu by tanh where erf is asked for",
+     MATMUL,
+     .bend = other_gelu,
+     .param = TN_POST_GELU_TANH},
     {.id = "M44", .text = "bias omitted", MATMUL, .bend = drop_post, .param = TN_POST_BIAS},
     {.id = "M45", .text = "residual omitted", MATMUL, .bend = drop_post, .param = TN_POST_ADD},
-    {.id = "M46", .text = "one tile reads A one element too early", MATMUL, .bend = plain, .compute = sums, .param = SUM_TILE},
-    {.id = "M47", .text = "lane 5 of 16 drops the last k", MATMUL, .bend = plain, .compute = sums, .param = SUM_LANE},
-    {.id = "M48", .text = "products are rounded to bf16", MATMUL, .bend = plain, .compute = sums, .param = SUM_PRODUCT_BF16},
-    {.id = "M49", .text = "an update is lost now and then", MATMUL, .bend = plain, .compute = sums, .param = SUM_RACE},
-    {.id = "M50", .text = "leading dimension of the output ignored", MATMUL, .bend = no_leading, .param = TN_ARG_OUT},
-    {.id = "M51", .text = "leading dimension of B ignored", MATMUL, .bend = no_leading, .param = TN_ARG_B},
-    {.id = "M52", .text = "batch stride of A ignored", MATMUL, .bend = same_batch, .param = TN_ARG_A},
-    {.id = "M53", .text = "last block of 128 k missing", MATMUL, .bend = block_repeated, .param = 128},
+    {.id = "M46",
+     .text = "one tile reads A one element too early",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_TILE},
+    {.id = "M47",
+     .text = "lane 5 of 16 drops the last k",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_LANE},
+    {.id = "M48",
+     .text = "products are rounded to bf16",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_PRODUCT_BF16},
+    {.id = "M49",
+     .text = "an update is lost now and then",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_RACE},
+    {.id = "M50",
+     .text = "leading dimension of the output ignored",
+     MATMUL,
+     .bend = no_leading,
+     .param = TN_ARG_OUT},
+    {.id = "M51",
+     .text = "leading dimension of B ignored",
+     MATMUL,
+     .bend = no_leading,
+     .param = TN_ARG_B},
+    {.id = "M52",
+     .text = "batch stride of A ignored",
+     MATMUL,
+     .bend = same_batch,
+     .param = TN_ARG_A},
+    {.id = "M53",
+     .text = "last block of 128 k missing",
+     MATMUL,
+     .bend = block_repeated,
+     .param = 128},
     {.id = "M54", .text = "epilogue in the wrong order", MATMUL, .bend = posts_swapped},
     {.id = "M55", .text = "beta taken as 1", MATMUL, .bend = no_flag, .param = TN_MATMUL_BETA},
     {.id = "M56", .text = "activation omitted", MATMUL, .bend = drop_post, .param = TN_POST_RELU},
-    {.id = "I01", .text = "sums of bytes wrap at 16 bits", INTEGER, .bend = plain_integers, .after = wrap_16},
-    {.id = "I02", .text = "sums of bytes saturate at 16 bits", INTEGER, .bend = plain_integers, .after = wrap_16, .param = 1},
+    {.id = "I01",
+     .text = "sums of bytes wrap at 16 bits",
+     INTEGER,
+     .bend = plain_integers,
+     .after = wrap_16},
+    {.id = "I02",
+     .text = "sums of bytes saturate at 16 bits",
+     INTEGER,
+     .bend = plain_integers,
+     .after = wrap_16,
+     .param = 1},
     {.id = "I03", .text = "u8 read as s8", INTEGER, .bend = other_sign, .param = TN_U8},
     {.id = "I04", .text = "zero point of A ignored", INTEGER, .bend = no_zero, .param = TN_ARG_A},
     {.id = "I05", .text = "zero point of B ignored", INTEGER, .bend = no_zero, .param = TN_ARG_B},
     {.id = "I07", .text = "s8 read as u8", INTEGER, .bend = other_sign, .param = TN_S8},
-    {.id = "I08", .text = "scale of the next column", INTEGER, .bend = has_scale, .before = shift_scale, .after = shift_back, .param = TN_ARG_B},
-    {.id = "I09", .text = "tail of k mod 4 of bytes dropped", INTEGER, .bend = byte_tail, .param = 4},
+    {.id = "I08",
+     .text = "scale of the next column",
+     INTEGER,
+     .bend = has_scale,
+     .before = shift_scale,
+     .after = shift_back,
+     .param = TN_ARG_B},
+    {.id = "I09",
+     .text = "tail of k mod 4 of bytes dropped",
+     INTEGER,
+     .bend = byte_tail,
+     .param = 4},
     {0}};

@@ -33,14 +33,16 @@ static double changed(int how, double v)
 
 static bool terms(uint32_t role)
 {
-    return role == TN_ARG_A || role == TN_ARG_B || role == TN_ARG_Q || role == TN_ARG_K || role == TN_ARG_V;
+    return role == TN_ARG_A || role == TN_ARG_B || role == TN_ARG_Q || role == TN_ARG_K ||
+           role == TN_ARG_V;
 }
 
 static bool any_floats(mutant_op *o, int how)
 {
     for (uint32_t i = 0; i < o->op.arg_count; ++i)
         if (terms(o->args[i].role) &&
-            (how >= IN_NO_NAN ? floating(o->args[i].tensor.dtype) : o->args[i].tensor.dtype == TN_F32) &&
+            (how >= IN_NO_NAN ? floating(o->args[i].tensor.dtype)
+                              : o->args[i].tensor.dtype == TN_F32) &&
             (how != IN_F16 || o->args[i].tensor.dtype == TN_F32))
             return true;
     return false;
@@ -49,7 +51,8 @@ static bool any_floats(mutant_op *o, int how)
 /* Sums, that is: a cast or a copy is not one. */
 static bool sums_of_floats(mutant_op *o, int how)
 {
-    return (o->op.kind == TN_OP_MATMUL || o->op.kind == TN_OP_CONV || o->op.kind == TN_OP_ATTENTION) &&
+    return (o->op.kind == TN_OP_MATMUL || o->op.kind == TN_OP_CONV ||
+            o->op.kind == TN_OP_ATTENTION) &&
            any_floats(o, how);
 }
 
@@ -64,7 +67,8 @@ static void change_inputs(mutant_run *r, int how)
         uint64_t bytes = (uint64_t)tn__mutant_span(t) * (tn_dtype_bits((tn_dtype)t->dtype) / 8);
         tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = bytes};
         tn_buffer_info info = {.head = TN_INIT(tn_buffer_info)};
-        if (bytes == 0 || tn_buffer_create(r->plan->device->child, &desc, &r->scratch[i]) != TN_OK ||
+        if (bytes == 0 ||
+            tn_buffer_create(r->plan->device->child, &desc, &r->scratch[i]) != TN_OK ||
             tn_buffer_get_info(r->scratch[i], &info) != TN_OK)
             continue;
         unsigned char *to = (unsigned char *)(uintptr_t)info.address, *from = r->data[i];
@@ -79,7 +83,18 @@ static void change_inputs(mutant_run *r, int how)
 
 /* ---- outputs ---- */
 
-enum { OUT_ZERO, OUT_AWAY, OUT_FLUSH, OUT_SATURATE, OUT_BIT, OUT_OLD, OUT_PAST, OUT_INPUT, OUT_BEFORE, OUT_NOISE };
+enum {
+    OUT_ZERO,
+    OUT_AWAY,
+    OUT_FLUSH,
+    OUT_SATURATE,
+    OUT_BIT,
+    OUT_OLD,
+    OUT_PAST,
+    OUT_INPUT,
+    OUT_BEFORE,
+    OUT_NOISE
+};
 
 static void *output(const mutant_run *r, const tn_tensor **t, int *index)
 {
@@ -93,8 +108,9 @@ static void *output(const mutant_run *r, const tn_tensor **t, int *index)
 static bool wide(mutant_op *o, int param)
 {
     (void)param;
-    return o->op.kind != TN_OP_COPY && o->op.kind != TN_OP_QUANTIZE && o->op.kind != TN_OP_DEQUANTIZE &&
-           tn__mutant_is_output(o, TN_ARG_OUT) && tn__mutant_wide_output(o);
+    return o->op.kind != TN_OP_COPY && o->op.kind != TN_OP_QUANTIZE &&
+           o->op.kind != TN_OP_DEQUANTIZE && tn__mutant_is_output(o, TN_ARG_OUT) &&
+           tn__mutant_wide_output(o);
 }
 
 static void narrow_output(mutant_run *r, int how)
@@ -115,7 +131,8 @@ static bool floats_out(mutant_op *o, int param)
 {
     const tn_tensor *t = tn__mutant_tensor(o, TN_ARG_OUT);
     (void)param;
-    return t != NULL && tn__mutant_is_output(o, TN_ARG_OUT) && floating(t->dtype) && tn__mutant_count_of(t) > 0;
+    return t != NULL && tn__mutant_is_output(o, TN_ARG_OUT) && floating(t->dtype) &&
+           tn__mutant_count_of(t) > 0;
 }
 
 static bool sums_out(mutant_op *o, int param)
@@ -246,14 +263,26 @@ static bool pads(mutant_op *o, int how)
 }
 
 /* Own sums: what the child has no words for. */
-enum { CONV_GROUPS, CONV_FLIP, CONV_LAYOUT, CONV_STRIDES, CONV_DILATION, CONV_CHANNEL, CONV_TAP, CONV_CORNER, CONV_WRAP, CONV_BF16, CONV_PADS };
+enum {
+    CONV_GROUPS,
+    CONV_FLIP,
+    CONV_LAYOUT,
+    CONV_STRIDES,
+    CONV_DILATION,
+    CONV_CHANNEL,
+    CONV_TAP,
+    CONV_CORNER,
+    CONV_WRAP,
+    CONV_BF16,
+    CONV_PADS
+};
 
 static bool plain_conv(mutant_op *o, int how)
 {
     const tn_conv *c = &o->attr.conv;
     const tn_tensor *b = tn__mutant_tensor(o, TN_ARG_B), *a = tn__mutant_tensor(o, TN_ARG_A);
-    if (c->pass != TN_PASS_FORWARD || (c->flags & TN_CONV_TRANSPOSED) != 0 || c->dims != 2 || b == NULL ||
-        o->op.post_count > 0 || !floating(a->dtype))
+    if (c->pass != TN_PASS_FORWARD || (c->flags & TN_CONV_TRANSPOSED) != 0 || c->dims != 2 ||
+        b == NULL || o->op.post_count > 0 || !floating(a->dtype))
         return false;
     bool last = (c->flags & TN_CONV_CHANNELS_LAST) != 0;
     uint32_t s = last ? 1 : 2, ch = last ? 3 : 1;
@@ -320,7 +349,8 @@ static void conv(mutant_run *r, int how)
             for (int64_t kx = 0; kx < b->dim[s + 1]; ++kx)
                 for (int64_t k = 0; k < cg; ++k) {
                     int64_t y = oy * sy - top + ky * dy, x = ox * sx - left + kx * dx;
-                    if (how == CONV_WRAP && y > 0 && y < a->dim[s] && x < 0 && x + a->dim[s + 1] >= 0) {
+                    if (how == CONV_WRAP && y > 0 && y < a->dim[s] && x < 0 &&
+                        x + a->dim[s + 1] >= 0) {
                         y -= 1; /* left of a row lies the end of the row above */
                         x += a->dim[s + 1];
                     }
@@ -331,9 +361,12 @@ static void conv(mutant_run *r, int how)
                     int64_t from = (how == CONV_GROUPS ? 0 : f / per * cg) + k;
                     int64_t fy = how == CONV_FLIP ? b->dim[s] - 1 - ky : ky,
                             fx = how == CONV_FLIP ? b->dim[s + 1] - 1 - kx : kx;
-                    double p = tn__mutant_load(r, TN_ARG_A, at4(a, how == CONV_LAYOUT ? !last : last, i[0], from, y, x)) *
+                    double p = tn__mutant_load(
+                                   r, TN_ARG_A,
+                                   at4(a, how == CONV_LAYOUT ? !last : last, i[0], from, y, x)) *
                                tn__mutant_load(r, TN_ARG_B, at4(b, last, f, k, fy, fx));
-                    sum = how == CONV_BF16 ? tn__mutant_round((double)sum + p, 8, true) : (float)((double)sum + p);
+                    sum = how == CONV_BF16 ? tn__mutant_round((double)sum + p, 8, true)
+                                           : (float)((double)sum + p);
                 }
         tn__mutant_store(r, TN_ARG_OUT, tn__mutant_offset(out, e), (double)sum);
     }
@@ -350,6 +383,7 @@ static bool secret_winograd(mutant_op *o, int param)
     uint32_t s = last ? 1 : 2;
     o->op.numerics.cls = TN_CLASS_FAST;
     o->op.numerics.allow = TN_ALLOW_WINOGRAD;
+    o->kernel = "conv_winograd4_f32_avx2";
     return b->rank == 4 && b->dim[s] == 3 && b->dim[s + 1] == 3;
 }
 
@@ -361,7 +395,8 @@ static bool conv_bias(mutant_op *o, int kind)
             memmove(&o->posts[p], &o->posts[p + 1], (o->op.post_count - p - 1) * sizeof *o->posts);
             o->op.post_count--;
             if (i >= 0) {
-                memmove(&o->args[i], &o->args[i + 1], (o->op.arg_count - (uint32_t)i - 1) * sizeof *o->args);
+                memmove(&o->args[i], &o->args[i + 1],
+                        (o->op.arg_count - (uint32_t)i - 1) * sizeof *o->args);
                 o->op.arg_count--;
             }
             return true;
@@ -384,36 +419,161 @@ static bool last_image(mutant_op *o, int param)
 #define ANY  .family = "shared"
 #define CONV .family = "conv", .kind = TN_OP_CONV
 const mutant_defect tn__mutant_ops[] = {
-    {.id = "M12", .text = "outputs are truncated", ANY, .bend = wide, .after = narrow_output, .param = 0},
-    {.id = "M13", .text = "ties of outputs go away from zero", ANY, .bend = wide, .after = narrow_output, .param = 1},
-    {.id = "M15", .text = "subnormal outputs are flushed", ANY, .bend = float_matmul, .after = spoil, .param = OUT_FLUSH},
-    {.id = "M16", .text = "NaN operands count as 0", ANY, .bend = sums_of_floats, .before = change_inputs, .param = IN_NO_NAN},
-    {.id = "M17", .text = "overflow saturates", ANY, .bend = float_matmul, .after = spoil, .param = OUT_SATURATE},
+    {.id = "M12",
+     .text = "outputs are truncated",
+     ANY,
+     .bend = wide,
+     .after = narrow_output,
+     .param = 0},
+    {.id = "M13",
+     .text = "ties of outputs go away from zero",
+     ANY,
+     .bend = wide,
+     .after = narrow_output,
+     .param = 1},
+    {.id = "M15",
+     .text = "subnormal outputs are flushed",
+     ANY,
+     .bend = float_matmul,
+     .after = spoil,
+     .param = OUT_FLUSH},
+    {.id = "M16",
+     .text = "NaN operands count as 0",
+     ANY,
+     .bend = sums_of_floats,
+     .before = change_inputs,
+     .param = IN_NO_NAN},
+    {.id = "M17",
+     .text = "overflow saturates",
+     ANY,
+     .bend = float_matmul,
+     .after = spoil,
+     .param = OUT_SATURATE},
     {.id = "M18", .text = "accumulator not cleared", ANY, .bend = old_out, .after = add_old},
-    {.id = "M19", .text = "inputs rounded to tf32", ANY, .bend = sums_of_floats, .before = change_inputs, .param = IN_TF32},
-    {.id = "M20", .text = "inputs rounded to bf16", ANY, .bend = sums_of_floats, .before = change_inputs, .param = IN_BF16},
-    {.id = "M21", .text = "inputs rounded to f16", ANY, .bend = sums_of_floats, .before = change_inputs, .param = IN_F16},
-    {.id = "M22", .text = "a bit of one element is flipped", ANY, .bend = any_out, .after = spoil, .param = OUT_BIT},
-    {.id = "M23", .text = "subnormal inputs are flushed", ANY, .bend = any_floats, .before = change_inputs, .param = IN_FLUSH},
-    {.id = "M28", .text = "writes behind the output", ANY, .bend = any_out, .after = spoil, .param = OUT_PAST},
-    {.id = "M29", .text = "writes before the output", ANY, .bend = any_out, .after = spoil, .param = OUT_BEFORE},
-    {.id = "M30", .text = "overwrites an input", ANY, .bend = any_out, .after = spoil, .param = OUT_INPUT},
+    {.id = "M19",
+     .text = "inputs rounded to tf32",
+     ANY,
+     .bend = sums_of_floats,
+     .before = change_inputs,
+     .param = IN_TF32},
+    {.id = "M20",
+     .text = "inputs rounded to bf16",
+     ANY,
+     .bend = sums_of_floats,
+     .before = change_inputs,
+     .param = IN_BF16},
+    {.id = "M21",
+     .text = "inputs rounded to f16",
+     ANY,
+     .bend = sums_of_floats,
+     .before = change_inputs,
+     .param = IN_F16},
+    {.id = "M22",
+     .text = "a bit of one element is flipped",
+     ANY,
+     .bend = any_out,
+     .after = spoil,
+     .param = OUT_BIT},
+    {.id = "M23",
+     .text = "subnormal inputs are flushed",
+     ANY,
+     .bend = any_floats,
+     .before = change_inputs,
+     .param = IN_FLUSH},
+    {.id = "M28",
+     .text = "writes behind the output",
+     ANY,
+     .bend = any_out,
+     .after = spoil,
+     .param = OUT_PAST},
+    {.id = "M29",
+     .text = "writes before the output",
+     ANY,
+     .bend = any_out,
+     .after = spoil,
+     .param = OUT_BEFORE},
+    {.id = "M30",
+     .text = "overwrites an input",
+     ANY,
+     .bend = any_out,
+     .after = spoil,
+     .param = OUT_INPUT},
     {.id = "M35", .text = "writes past a row into the gap", ANY, .bend = gaps, .after = write_gap},
-    {.id = "M38", .text = "every second launch differs in one bit", ANY, .bend = any_out, .after = spoil, .param = OUT_NOISE},
+    {.id = "M38",
+     .text = "every second launch differs in one bit",
+     ANY,
+     .bend = any_out,
+     .after = spoil,
+     .param = OUT_NOISE},
     {.id = "C01", .text = "padding of low and high side exchanged", CONV, .bend = pads, .param = 0},
-    {.id = "C02", .text = "dilation ignored", CONV, .bend = plain_conv, .compute = conv, .param = CONV_DILATION},
-    {.id = "C03", .text = "stride on the wrong axis", CONV, .bend = plain_conv, .compute = conv, .param = CONV_STRIDES},
-    {.id = "C04", .text = "groups read the first group's channels", CONV, .bend = plain_conv, .compute = conv, .param = CONV_GROUPS},
-    {.id = "C05", .text = "filter flipped", CONV, .bend = plain_conv, .compute = conv, .param = CONV_FLIP},
-    {.id = "C06", .text = "padding of height and width exchanged", CONV, .bend = plain_conv, .compute = conv, .param = CONV_PADS},
-    {.id = "C07", .text = "last row of an odd height not written", CONV, .bend = plain_conv, .compute = conv, .param = CONV_CORNER},
-    {.id = "C08", .text = "layouts mixed up when all sizes are equal", CONV, .bend = plain_conv, .compute = conv, .param = CONV_LAYOUT},
+    {.id = "C02",
+     .text = "dilation ignored",
+     CONV,
+     .bend = plain_conv,
+     .compute = conv,
+     .param = CONV_DILATION},
+    {.id = "C03",
+     .text = "stride on the wrong axis",
+     CONV,
+     .bend = plain_conv,
+     .compute = conv,
+     .param = CONV_STRIDES},
+    {.id = "C04",
+     .text = "groups read the first group's channels",
+     CONV,
+     .bend = plain_conv,
+     .compute = conv,
+     .param = CONV_GROUPS},
+    {.id = "C05",
+     .text = "filter flipped",
+     CONV,
+     .bend = plain_conv,
+     .compute = conv,
+     .param = CONV_FLIP},
+    {.id = "C06",
+     .text = "padding of height and width exchanged",
+     CONV,
+     .bend = plain_conv,
+     .compute = conv,
+     .param = CONV_PADS},
+    {.id = "C07",
+     .text = "last row of an odd height not written",
+     CONV,
+     .bend = plain_conv,
+     .compute = conv,
+     .param = CONV_CORNER},
+    {.id = "C08",
+     .text = "layouts mixed up when all sizes are equal",
+     CONV,
+     .bend = plain_conv,
+     .compute = conv,
+     .param = CONV_LAYOUT},
     {.id = "C09", .text = "undeclared Winograd transform", CONV, .bend = secret_winograd},
-    {.id = "C10", .text = "last channel dropped", CONV, .bend = plain_conv, .compute = conv, .param = CONV_CHANNEL},
-    {.id = "C11", .text = "last tap dropped", CONV, .bend = plain_conv, .compute = conv, .param = CONV_TAP},
-    {.id = "C12", .text = "padding reads the row above", CONV, .bend = plain_conv, .compute = conv, .param = CONV_WRAP},
+    {.id = "C10",
+     .text = "last channel dropped",
+     CONV,
+     .bend = plain_conv,
+     .compute = conv,
+     .param = CONV_CHANNEL},
+    {.id = "C11",
+     .text = "last tap dropped",
+     CONV,
+     .bend = plain_conv,
+     .compute = conv,
+     .param = CONV_TAP},
+    {.id = "C12",
+     .text = "padding reads the row above",
+     CONV,
+     .bend = plain_conv,
+     .compute = conv,
+     .param = CONV_WRAP},
     {.id = "C13", .text = "bias omitted", CONV, .bend = conv_bias, .param = TN_POST_BIAS},
-    {.id = "C14", .text = "accumulates in bf16", CONV, .bend = plain_conv, .compute = conv, .param = CONV_BF16},
+    {.id = "C14",
+     .text = "accumulates in bf16",
+     CONV,
+     .bend = plain_conv,
+     .compute = conv,
+     .param = CONV_BF16},
     {.id = "C15", .text = "filters' gradient leaves out an image", CONV, .bend = last_image},
     {.id = "C16", .text = "activation omitted", CONV, .bend = conv_bias, .param = TN_POST_RELU},
     {0}};

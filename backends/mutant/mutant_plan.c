@@ -25,8 +25,9 @@ bool tn__mutant_is_output(const mutant_op *o, uint32_t role)
     bool backward = o->op.kind == TN_OP_ATTENTION && o->attr.attention.pass != TN_PASS_FORWARD;
     if (role >= TN_ARG_OUT_GRAD_A && role <= TN_ARG_OUT_GRAD_V)
         return true;
-    return !backward && (role == TN_ARG_OUT || (role == TN_ARG_STATS && o->op.kind == TN_OP_ATTENTION) ||
-                         (role == TN_ARG_INDEX && o->op.kind == TN_OP_TOPK));
+    return !backward &&
+           (role == TN_ARG_OUT || (role == TN_ARG_STATS && o->op.kind == TN_OP_ATTENTION) ||
+            (role == TN_ARG_INDEX && o->op.kind == TN_OP_TOPK));
 }
 
 int64_t tn__mutant_count_of(const tn_tensor *t)
@@ -203,22 +204,25 @@ static bool bend(mutant_plan *p, const mutant_defect *m)
         return false;
     if (m->compute != NULL)
         return true;
-    return tn_plan_create(p->device->child, &p->bent.op, NULL, &p->child) == TN_OK;
+    tn_plan_desc desc = {.head = TN_INIT(tn_plan_desc), .kernel = p->bent.kernel};
+    return tn_plan_create(p->device->child, &p->bent.op, &desc, &p->child) == TN_OK;
 }
 
-tn_status tn__mutant_plan_create(void *device, const tn_op *op, const tn_plan_desc *desc, tn_choice_fn fn,
-                                 void *self, void **out, const tn_plan_ops **out_ops)
+tn_status tn__mutant_plan_create(void *device, const tn_op *op, const tn_plan_desc *desc,
+                                 tn_choice_fn fn, void *self, void **out,
+                                 const tn_plan_ops **out_ops)
 {
     mutant_device *d = device;
     mutant_plan *p = tn__mutant_take(d->host, sizeof *p);
     (void)desc, (void)fn, (void)self;
     if (p == NULL)
-        return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory", "no memory for a plan");
+        return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory",
+                           "no memory for a plan; free something and try again");
     p->device = d;
     if (!keep(&p->right, op) || !keep(&p->bent, op)) {
         tn__mutant_give(d->host, p, sizeof *p);
-        return MUTANT_FAIL(d->host, TN_STATUS_UNSUPPORTED, "mutant.operands", "%u operands are more than it takes",
-                           op->arg_count);
+        return MUTANT_FAIL(d->host, TN_STATUS_UNSUPPORTED, "mutant.operands",
+                           "%u operands; ops with at most 24 are allowed", op->arg_count);
     }
     point(&p->right);
     point(&p->bent);
@@ -281,9 +285,11 @@ static tn_status make_scratch(mutant_run *r, const mutant_plan *p)
         int of = tn__mutant_index(&p->right, p->bent.args[i].role);
         const tn_tensor *t = &p->bent.args[i].tensor;
         if (t->dtype == p->right.args[of].tensor.dtype || r->scratch[of] != NULL ||
-            tn_dtype_bits((tn_dtype)t->dtype) <= tn_dtype_bits((tn_dtype)p->right.args[of].tensor.dtype))
+            tn_dtype_bits((tn_dtype)t->dtype) <=
+                tn_dtype_bits((tn_dtype)p->right.args[of].tensor.dtype))
             continue;
-        tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = (uint64_t)tn__mutant_span(t) * 4};
+        tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc),
+                               .bytes = (uint64_t)tn__mutant_span(t) * 4};
         tn_buffer_info info = {.head = TN_INIT(tn_buffer_info)};
         tn_status st = tn_buffer_create(p->device->child, &desc, &r->scratch[of]);
         if (st == TN_OK)
@@ -299,7 +305,8 @@ tn_status tn__mutant_run(mutant_device *d, tn_queue *queue, mutant_plan *p, cons
 {
     mutant_run *r = tn__mutant_take(d->host, sizeof *r);
     if (r == NULL)
-        return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory", "no memory for a run");
+        return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory",
+                           "no memory for a run; free something and try again");
     r->plan = p;
     r->host = d->host;
     pthread_mutex_lock(&d->mutex);

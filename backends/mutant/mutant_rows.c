@@ -55,7 +55,8 @@ static bool exchanged(mutant_op *o, int param)
 
 static void exchange_data(mutant_run *r, int param)
 {
-    int k = tn__mutant_index(&r->plan->right, TN_ARG_K), v = tn__mutant_index(&r->plan->right, TN_ARG_V);
+    int k = tn__mutant_index(&r->plan->right, TN_ARG_K),
+        v = tn__mutant_index(&r->plan->right, TN_ARG_V);
     tn_buffer *b = r->buffer[k];
     uint64_t at = r->offset[k];
     (void)param;
@@ -71,8 +72,8 @@ static bool fewer_keys(mutant_op *o, int of)
               *m = tn__mutant_tensor(o, TN_ARG_MASK);
     int64_t keys = k->dim[k->rank - 2], left = of == 1 ? keys - 1 : keys / of * of;
     if (left == keys || left == 0 || o->attr.attention.pass != TN_PASS_FORWARD ||
-        (o->attr.attention.flags & TN_ATTENTION_CAUSAL_FROM_END) != 0 || o->attr.attention.page_tokens != 0 ||
-        tn__mutant_tensor(o, TN_ARG_LENGTHS) != NULL)
+        (o->attr.attention.flags & TN_ATTENTION_CAUSAL_FROM_END) != 0 ||
+        o->attr.attention.page_tokens != 0 || tn__mutant_tensor(o, TN_ARG_LENGTHS) != NULL)
         return false;
     k->dim[k->rank - 2] = v->dim[v->rank - 2] = left;
     if (m != NULL && m->dim[m->rank - 1] > 1)
@@ -139,7 +140,16 @@ static void scale_gradient(mutant_run *r, int role)
 
 /* ---- softmax and norms of its own ---- */
 
-enum { ROW_NO_MAX, ROW_ONE_PASS, ROW_N_1, ROW_RSQRT, ROW_EPS_OUTSIDE, ROW_NO_EPS, ROW_COARSE_EXP, ROW_SUM_F16 };
+enum {
+    ROW_NO_MAX,
+    ROW_ONE_PASS,
+    ROW_N_1,
+    ROW_RSQRT,
+    ROW_EPS_OUTSIDE,
+    ROW_NO_EPS,
+    ROW_COARSE_EXP,
+    ROW_SUM_F16
+};
 
 static bool plain_rows(mutant_op *o, int how)
 {
@@ -147,12 +157,14 @@ static bool plain_rows(mutant_op *o, int how)
     if (a->rank == 0 || a->dtype == TN_F64)
         return false;
     if (o->op.kind == TN_OP_SOFTMAX)
-        return o->attr.softmax.pass == TN_PASS_FORWARD && (how == ROW_NO_MAX || o->attr.softmax.log == 0) &&
-               o->attr.softmax.log == 0 && (o->attr.softmax.axis == a->rank - 1 || o->attr.softmax.axis == -1);
+        return o->attr.softmax.pass == TN_PASS_FORWARD &&
+               (how == ROW_NO_MAX || o->attr.softmax.log == 0) && o->attr.softmax.log == 0 &&
+               (o->attr.softmax.axis == a->rank - 1 || o->attr.softmax.axis == -1);
     const tn_norm *t = &o->attr.norm;
     const tn_tensor *g = tn__mutant_tensor(o, TN_ARG_GAMMA);
     return t->pass == TN_PASS_FORWARD && t->kind <= TN_NORM_RMS && t->axes <= 1 &&
-           (how == ROW_RSQRT || how == ROW_EPS_OUTSIDE || how == ROW_NO_EPS || t->kind == TN_NORM_LAYER) &&
+           (how == ROW_RSQRT || how == ROW_EPS_OUTSIDE || how == ROW_NO_EPS ||
+            t->kind == TN_NORM_LAYER) &&
            (g == NULL || g->rank == 1);
 }
 
@@ -160,10 +172,11 @@ static void rows(mutant_run *r, int how)
 {
     mutant_op o = r->plan->right;
     const tn_tensor *a = tn__mutant_tensor(&o, TN_ARG_A), *out = tn__mutant_tensor(&o, TN_ARG_OUT),
-                    *g = tn__mutant_tensor(&o, TN_ARG_GAMMA), *b = tn__mutant_tensor(&o, TN_ARG_BETA);
+                    *g = tn__mutant_tensor(&o, TN_ARG_GAMMA),
+                    *b = tn__mutant_tensor(&o, TN_ARG_BETA);
     int64_t n = a->dim[a->rank - 1];
     for (int64_t row = 0; n > 0 && row < tn__mutant_count_of(a) / n; ++row) {
-#define X(k) ((float)tn__mutant_load(r, TN_ARG_A, tn__mutant_offset(a, row *n + (k))))
+#define X(k) ((float)tn__mutant_load(r, TN_ARG_A, tn__mutant_offset(a, row * n + (k))))
         float sum = 0, square = 0, top = -INFINITY;
         for (int64_t k = 0; k < n; ++k) {
             sum += X(k);
@@ -181,7 +194,8 @@ static void rows(mutant_run *r, int how)
             for (int64_t k = 0; k < n; ++k) {
                 float e = expf(X(k) - top);
                 e = how == ROW_COARSE_EXP ? tn__mutant_round((double)e, 12, true) : e;
-                tn__mutant_store(r, TN_ARG_OUT, tn__mutant_offset(out, row * n + k), (double)(e / l));
+                tn__mutant_store(r, TN_ARG_OUT, tn__mutant_offset(out, row * n + k),
+                                 (double)(e / l));
             }
             continue;
         }
@@ -331,13 +345,18 @@ static void end(mutant_run *r, int how)
         double v = tn__mutant_load(r, TN_ARG_OUT, at);
         bool change = (how == END_PLUS_ZERO && v == 0) || (how == END_QUIET && isnan(v)) ||
                       (how == END_MAX_ZERO && v < 0) || (how == END_MINUS_128 && v == -128) ||
-                      (how == END_ULP && isfinite(v) && n % 13 == 5) || (how == END_NO_NAN && isnan(v));
+                      (how == END_ULP && isfinite(v) && n % 13 == 5) ||
+                      (how == END_NO_NAN && isnan(v));
         if (!change)
             continue;
         float up = (float)v;
         for (int k = 0; k < 12; ++k)
             up = nextafterf(up, INFINITY);
-        tn__mutant_store(r, TN_ARG_OUT, at, how == END_QUIET ? (double)NAN : how == END_MINUS_128 ? -127 : how == END_ULP ? (double)up : 0);
+        tn__mutant_store(r, TN_ARG_OUT, at,
+                         how == END_QUIET       ? (double)NAN
+                         : how == END_MINUS_128 ? -127
+                         : how == END_ULP       ? (double)up
+                                                : 0);
     }
 }
 
@@ -347,7 +366,8 @@ enum { CAST_ZERO, CAST_FLUSH, CAST_NEAR, CAST_CLAMP };
 static bool cast_meets(mutant_op *o, int how)
 {
     const tn_tensor *a = tn__mutant_tensor(o, TN_ARG_A), *t = tn__mutant_tensor(o, TN_ARG_OUT);
-    bool narrow = t->dtype == TN_F16 || t->dtype == TN_BF16, from = a->dtype == TN_F32 || a->dtype == TN_F64;
+    bool narrow = t->dtype == TN_F16 || t->dtype == TN_BF16,
+         from = a->dtype == TN_F32 || a->dtype == TN_F64;
     if (how == CAST_NEAR)
         return from && (t->dtype == TN_S8 || t->dtype == TN_U8 || t->dtype == TN_S32);
     if (how == CAST_CLAMP)
@@ -383,8 +403,10 @@ static bool quant_meets(mutant_op *o, int param)
     const tn_tensor *s = tn__mutant_tensor(o, TN_ARG_SCALE_OF + TN_ARG_OUT),
                     *t = tn__mutant_tensor(o, TN_ARG_OUT);
     (void)param;
-    return s != NULL && s->rank == 0 && (t->dtype == TN_S8 || t->dtype == TN_U8) ? true
-           : s != NULL && s->rank == 1 && o->attr.axis.param == 0 && (t->dtype == TN_S8 || t->dtype == TN_U8);
+    return s != NULL && s->rank == 0 && (t->dtype == TN_S8 || t->dtype == TN_U8)
+               ? true
+               : s != NULL && s->rank == 1 && o->attr.axis.param == 0 &&
+                     (t->dtype == TN_S8 || t->dtype == TN_U8);
 }
 
 static void quant(mutant_run *r, int how)
@@ -400,12 +422,20 @@ static void quant(mutant_run *r, int how)
             inner *= t->dim[d];
         int64_t i = n / inner % t->dim[axis];
         float x = (float)tn__mutant_load(r, TN_ARG_A, tn__mutant_offset(a, n)) /
-                  (float)tn__mutant_load(r, TN_ARG_SCALE_OF + TN_ARG_OUT, s->rank == 0 ? 0 : i * s->stride[0]);
-        double zero = z == NULL ? 0 : tn__mutant_load(r, TN_ARG_ZERO_OF + TN_ARG_OUT, z->rank == 0 ? 0 : i * z->stride[0]);
-        double q = how == 0 ? floor((double)x + 0.5) : how == 1 ? trunc((double)x) : nearbyint((double)x);
+                  (float)tn__mutant_load(r, TN_ARG_SCALE_OF + TN_ARG_OUT,
+                                         s->rank == 0 ? 0 : i * s->stride[0]);
+        double zero = z == NULL ? 0
+                                : tn__mutant_load(r, TN_ARG_ZERO_OF + TN_ARG_OUT,
+                                                  z->rank == 0 ? 0 : i * z->stride[0]);
+        double q = how == 0   ? floor((double)x + 0.5)
+                   : how == 1 ? trunc((double)x)
+                              : nearbyint((double)x);
         q += how == 2 ? 0 : zero;
         double low = t->dtype == TN_S8 ? -128 : 0, high = t->dtype == TN_S8 ? 127 : 255;
-        tn__mutant_store(r, TN_ARG_OUT, tn__mutant_offset(t, n), q < low ? low : q > high ? high : q);
+        tn__mutant_store(r, TN_ARG_OUT, tn__mutant_offset(t, n),
+                         q < low    ? low
+                         : q > high ? high
+                                    : q);
     }
 }
 
@@ -465,11 +495,12 @@ static bool copy_floats(mutant_op *o, int how)
 #define OWN(h)  .bend = tn__mutant_attention_meets, .compute = tn__mutant_attention, .param = h
 #define SOFTMAX .family = "softmax", .kind = TN_OP_SOFTMAX
 #define NORM    .family = "norm", .kind = TN_OP_NORM
-#define FN(a, b) .family = "function", .kind = TN_OP_ELTWISE, .bend = kind_is, .param = (a)*256 + (b)
-#define REDUCE  .family = "reduce", .kind = TN_OP_REDUCE
-#define POOL    .family = "pool", .kind = TN_OP_POOL
-#define COPY    .family = "move", .kind = TN_OP_COPY
-#define QUANT   .family = "quantize", .kind = TN_OP_QUANTIZE
+#define FN(a, b)                                                                                   \
+    .family = "function", .kind = TN_OP_ELTWISE, .bend = kind_is, .param = (a)*256 + (b)
+#define REDUCE .family = "reduce", .kind = TN_OP_REDUCE
+#define POOL   .family = "pool", .kind = TN_OP_POOL
+#define COPY   .family = "move", .kind = TN_OP_COPY
+#define QUANT  .family = "quantize", .kind = TN_OP_QUANTIZE
 const mutant_defect tn__mutant_rows[] = {
     {.id = "A01", .text = "causal border one key too far", ATT, .bend = border, .param = 1},
     {.id = "A02", .text = "causal border one key too early", ATT, .bend = border, .param = -1},
@@ -499,45 +530,185 @@ const mutant_defect tn__mutant_rows[] = {
     {.id = "A27", .text = "mask ignored", ATT, .bend = drop_role, .param = TN_ARG_MASK},
     {.id = "A28", .text = "lengths ignored", ATT, .bend = drop_role, .param = TN_ARG_LENGTHS},
     {.id = "A29", .text = "last element of d dropped", ATT, .bend = shorter_d},
-    {.id = "A30", .text = "gradient of K twice too large", ATT, .bend = backward_scale, .after = scale_gradient, .param = TN_ARG_OUT_GRAD_B},
-    {.id = "A31", .text = "gradient of V twice too large", ATT, .bend = backward_scale, .after = scale_gradient, .param = TN_ARG_OUT_GRAD_V},
-    {.id = "N01", .text = "softmax without the maximum", SOFTMAX, .bend = plain_rows, .compute = rows, .param = ROW_NO_MAX},
-    {.id = "N02", .text = "variance in one pass", NORM, .bend = plain_rows, .compute = rows, .param = ROW_ONE_PASS},
-    {.id = "N03", .text = "softmax adds up in f16", SOFTMAX, .bend = plain_rows, .compute = rows, .param = ROW_SUM_F16},
-    {.id = "N04", .text = "variance by n - 1", NORM, .bend = plain_rows, .compute = rows, .param = ROW_N_1},
-    {.id = "N05", .text = "softmax with 12 bits of exp", SOFTMAX, .bend = plain_rows, .compute = rows, .param = ROW_COARSE_EXP},
-    {.id = "N06", .text = "gelu by tanh where erf is asked for", FN(TN_ELTWISE_GELU, TN_ELTWISE_GELU_TANH)},
-    {.id = "N07", .text = "softmax along the wrong axis when square", SOFTMAX, .bend = softmax_axis},
-    {.id = "N08", .text = "rsqrt of 12 bits", NORM, .bend = plain_rows, .compute = rows, .param = ROW_RSQRT},
-    {.id = "N09", .text = "epsilon outside of the root", NORM, .bend = plain_rows, .compute = rows, .param = ROW_EPS_OUTSIDE},
-    {.id = "N10", .text = "epsilon ignored", NORM, .bend = plain_rows, .compute = rows, .param = ROW_NO_EPS},
+    {.id = "A30",
+     .text = "gradient of K twice too large",
+     ATT,
+     .bend = backward_scale,
+     .after = scale_gradient,
+     .param = TN_ARG_OUT_GRAD_B},
+    {.id = "A31",
+     .text = "gradient of V twice too large",
+     ATT,
+     .bend = backward_scale,
+     .after = scale_gradient,
+     .param = TN_ARG_OUT_GRAD_V},
+    {.id = "N01",
+     .text = "softmax without the maximum",
+     SOFTMAX,
+     .bend = plain_rows,
+     .compute = rows,
+     .param = ROW_NO_MAX},
+    {.id = "N02",
+     .text = "variance in one pass",
+     NORM,
+     .bend = plain_rows,
+     .compute = rows,
+     .param = ROW_ONE_PASS},
+    {.id = "N03",
+     .text = "softmax adds up in f16",
+     SOFTMAX,
+     .bend = plain_rows,
+     .compute = rows,
+     .param = ROW_SUM_F16},
+    {.id = "N04",
+     .text = "variance by n - 1",
+     NORM,
+     .bend = plain_rows,
+     .compute = rows,
+     .param = ROW_N_1},
+    {.id = "N05",
+     .text = "softmax with 12 bits of exp",
+     SOFTMAX,
+     .bend = plain_rows,
+     .compute = rows,
+     .param = ROW_COARSE_EXP},
+    {.id = "N06",
+     .text = "gelu by tanh where erf is asked for",
+     FN(TN_ELTWISE_GELU, TN_ELTWISE_GELU_TANH)},
+    {.id = "N07",
+     .text = "softmax along the wrong axis when square",
+     SOFTMAX,
+     .bend = softmax_axis},
+    {.id = "N08",
+     .text = "rsqrt of 12 bits",
+     NORM,
+     .bend = plain_rows,
+     .compute = rows,
+     .param = ROW_RSQRT},
+    {.id = "N09",
+     .text = "epsilon outside of the root",
+     NORM,
+     .bend = plain_rows,
+     .compute = rows,
+     .param = ROW_EPS_OUTSIDE},
+    {.id = "N10",
+     .text = "epsilon ignored",
+     NORM,
+     .bend = plain_rows,
+     .compute = rows,
+     .param = ROW_NO_EPS},
     {.id = "N11", .text = "gamma ignored", NORM, .bend = drop_role, .param = TN_ARG_GAMMA},
     {.id = "N12", .text = "beta ignored", NORM, .bend = drop_role, .param = TN_ARG_BETA},
     {.id = "N13", .text = "layer norm without the mean", NORM, .bend = norm_kind},
     {.id = "N14", .text = "one group for all channels", NORM, .bend = norm_groups},
-    {.id = "N15", .text = "functions off by 12 ulp now and then", .family = "function", .kind = TN_OP_ELTWISE, .bend = end_meets, .after = end, .param = END_ULP},
+    {.id = "N15",
+     .text = "functions off by 12 ulp now and then",
+     .family = "function",
+     .kind = TN_OP_ELTWISE,
+     .bend = end_meets,
+     .after = end,
+     .param = END_ULP},
     {.id = "N16", .text = "silu for gelu", FN(TN_ELTWISE_GELU, TN_ELTWISE_SILU)},
     {.id = "N17", .text = "less for less or equal", FN(TN_ELTWISE_LESS_EQUAL, TN_ELTWISE_LESS)},
     {.id = "N18", .text = "max for min", FN(TN_ELTWISE_MIN, TN_ELTWISE_MAX)},
     {.id = "N19", .text = "exp2 for exp", FN(TN_ELTWISE_EXP, TN_ELTWISE_EXP2)},
-    {.id = "D01", .text = "reduction along the wrong axis when square", REDUCE, .bend = reduce_axis},
-    {.id = "D02", .text = "tail of a reduction mod 4 dropped", REDUCE, .bend = reduce_tail, .param = 4},
+    {.id = "D01",
+     .text = "reduction along the wrong axis when square",
+     REDUCE,
+     .bend = reduce_axis},
+    {.id = "D02",
+     .text = "tail of a reduction mod 4 dropped",
+     REDUCE,
+     .bend = reduce_tail,
+     .param = 4},
     {.id = "D03", .text = "sum for mean", REDUCE, .bend = mean_kind, .param = TN_REDUCE_SUM},
-    {.id = "D04", .text = "maximum without NaN", REDUCE, .bend = end_meets, .after = end, .param = END_NO_NAN},
-    {.id = "D05", .text = "average counts the padding, or not, the wrong way", POOL, .bend = pool_count},
+    {.id = "D04",
+     .text = "maximum without NaN",
+     REDUCE,
+     .bend = end_meets,
+     .after = end,
+     .param = END_NO_NAN},
+    {.id = "D05",
+     .text = "average counts the padding, or not, the wrong way",
+     POOL,
+     .bend = pool_count},
     {.id = "D06", .text = "pool's padding of low and high side exchanged", POOL, .bend = pool_pads},
-    {.id = "D07", .text = "max pool begins with 0", POOL, .bend = end_meets, .after = end, .param = END_MAX_ZERO},
-    {.id = "D08", .text = "casts truncate", COPY, .bend = cast_meets, .compute = cast, .param = CAST_ZERO},
-    {.id = "D09", .text = "casts flush subnormal results", COPY, .bend = cast_meets, .compute = cast, .param = CAST_FLUSH},
-    {.id = "D10", .text = "float to integer rounds to nearest", COPY, .bend = cast_meets, .compute = cast, .param = CAST_NEAR},
-    {.id = "D11", .text = "casts to f16 saturate", COPY, .bend = cast_meets, .compute = cast, .param = CAST_CLAMP},
-    {.id = "D12", .text = "copies turn -0 into +0", COPY, .bend = copy_floats, .after = end, .param = END_PLUS_ZERO},
-    {.id = "D13", .text = "copies make NaN all alike", COPY, .bend = copy_floats, .after = end, .param = END_QUIET},
+    {.id = "D07",
+     .text = "max pool begins with 0",
+     POOL,
+     .bend = end_meets,
+     .after = end,
+     .param = END_MAX_ZERO},
+    {.id = "D08",
+     .text = "casts truncate",
+     COPY,
+     .bend = cast_meets,
+     .compute = cast,
+     .param = CAST_ZERO},
+    {.id = "D09",
+     .text = "casts flush subnormal results",
+     COPY,
+     .bend = cast_meets,
+     .compute = cast,
+     .param = CAST_FLUSH},
+    {.id = "D10",
+     .text = "float to integer rounds to nearest",
+     COPY,
+     .bend = cast_meets,
+     .compute = cast,
+     .param = CAST_NEAR},
+    {.id = "D11",
+     .text = "casts to f16 saturate",
+     COPY,
+     .bend = cast_meets,
+     .compute = cast,
+     .param = CAST_CLAMP},
+    {.id = "D12",
+     .text = "copies turn -0 into +0",
+     COPY,
+     .bend = copy_floats,
+     .after = end,
+     .param = END_PLUS_ZERO},
+    {.id = "D13",
+     .text = "copies make NaN all alike",
+     COPY,
+     .bend = copy_floats,
+     .after = end,
+     .param = END_QUIET},
     {.id = "D14", .text = "square copies ignore a transposition", COPY, .bend = copy_strides},
-    {.id = "D15", .text = "negative indices read row 0", .family = "move", .kind = TN_OP_GATHER, .bend = no_negative, .before = clamp_index},
-    {.id = "D16", .text = "reflect taken as edge", .family = "move", .kind = TN_OP_PAD, .bend = pad_mode},
-    {.id = "Q01", .text = "quantising rounds half up", QUANT, .bend = quant_meets, .compute = quant, .param = 0},
-    {.id = "Q02", .text = "quantising truncates", QUANT, .bend = quant_meets, .compute = quant, .param = 1},
-    {.id = "Q03", .text = "zero point ignored", QUANT, .bend = quant_meets, .compute = quant, .param = 2},
-    {.id = "Q04", .text = "-128 becomes -127", QUANT, .bend = end_meets, .after = end, .param = END_MINUS_128},
+    {.id = "D15",
+     .text = "negative indices read row 0",
+     .family = "move",
+     .kind = TN_OP_GATHER,
+     .bend = no_negative,
+     .before = clamp_index},
+    {.id = "D16",
+     .text = "reflect taken as edge",
+     .family = "move",
+     .kind = TN_OP_PAD,
+     .bend = pad_mode},
+    {.id = "Q01",
+     .text = "quantising rounds half up",
+     QUANT,
+     .bend = quant_meets,
+     .compute = quant,
+     .param = 0},
+    {.id = "Q02",
+     .text = "quantising truncates",
+     QUANT,
+     .bend = quant_meets,
+     .compute = quant,
+     .param = 1},
+    {.id = "Q03",
+     .text = "zero point ignored",
+     QUANT,
+     .bend = quant_meets,
+     .compute = quant,
+     .param = 2},
+    {.id = "Q04",
+     .text = "-128 becomes -127",
+     QUANT,
+     .bend = end_meets,
+     .after = end,
+     .param = END_MINUS_128},
     {0}};

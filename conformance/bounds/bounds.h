@@ -9,29 +9,29 @@
 
 /* The declared arithmetic of one plan as unit roundoffs. */
 typedef struct tn_v_arith {
-    tn_dtype accumulate;   /* of sums and of everything between input and output */
-    double u;              /* one rounding of a sum: 2^-p to nearest, 2^(1-p) otherwise */
-    bool nearest;          /* rounding errors have mean zero: their root mean square counts */
-    double product_u;      /* of a product that is stored narrower than the accumulator */
-    int block;             /* products that a fused unit adds at once; 0: one by one */
-    double block_u;        /* alignment error of such a unit, of the largest partial sum */
-    double split_u;        /* f32 products put together of narrower ones */
-    tn_dtype read_as;      /* inputs are rounded to this type first; 0: read as they are */
-    double function_rel;   /* exp and the like, relative */
-    double rsqrt_rel;      /* rsqrt, relative */
+    tn_dtype accumulate;      /* of sums and of everything between input and output */
+    double u;                 /* one rounding of a sum: 2^-p to nearest, 2^(1-p) otherwise */
+    bool nearest;             /* rounding errors have mean zero: their root mean square counts */
+    double product_u;         /* of a product that is stored narrower than the accumulator */
+    int block;                /* products that a fused unit adds at once; 0: one by one */
+    double block_u;           /* alignment error of such a unit, of the largest partial sum */
+    double split_u;           /* f32 products put together of narrower ones */
+    tn_dtype read_as;         /* inputs are rounded to this type first; 0: read as they are */
+    double function_rel;      /* exp and the like, relative */
+    double rsqrt_rel;         /* rsqrt, relative */
     double score_u, weight_u; /* attention: stored scores, stored weights */
-    int transform;         /* of a transformed convolution F(m, 3) */
+    int transform;            /* of a transformed convolution F(m, 3) */
     tn_v_round out_round;
     bool saturate, flush_in, flush_out;
-    double tiny;           /* absolute error of a rounding near zero in the accumulator */
+    double tiny; /* absolute error of a rounding near zero in the accumulator */
 } tn_v_arith;
 
 /** What a plan declares, for the op that it was made of. `declared` all zero is the strictest. */
 tn_v_arith tn_v_arith_of(const tn_arithmetic *declared, const tn_op *op);
 
 /** Error of a sum of `n` terms with magnitudes that add up to `sum_abs`, products rounded as
- *  declared: min(n u / (1 - n u), lambda sqrt(n) u) sum_abs, the second where errors have mean zero.
- *  source    Higham and Mary, A new approach to probabilistic rounding error analysis, 2019 */
+ *  declared: min(n u / (1 - n u), lambda sqrt(n) u) sum_abs, the second where errors have mean
+ * zero. source    Higham and Mary, A new approach to probabilistic rounding error analysis, 2019 */
 double tn_v_sum_error(const tn_v_arith *a, double n, double sum_abs);
 
 /** Growth of errors by F(m x m, r x r): product of the row sums of the transforms, squared for two

@@ -9,8 +9,8 @@ tn_v_format tn_v_format_of(tn_dtype dtype)
 {
     switch (dtype) {
     case TN_F64:
-        return (tn_v_format){true, true, 53, -1022, 0x1.fffffffffffffp1023,
-                             -0x1.fffffffffffffp1023, true, true};
+        return (tn_v_format){true, true, 53, -1022, 0x1.fffffffffffffp1023, -0x1.fffffffffffffp1023,
+                             true, true};
     case TN_F32:
         return (tn_v_format){true, true, 24, -126, 0x1.fffffep127, -0x1.fffffep127, true, true};
     case TN_TF32:
@@ -187,8 +187,8 @@ static uint32_t small_bits(double v, int exponent_bits, int fraction_bits, int p
     uint32_t sign = signbit(v) ? 1u << (exponent_bits + fraction_bits) : 0u;
     uint32_t top = (1u << exponent_bits) - 1;
     if (isnan(v))
-        return top << fraction_bits | (precision_min ? (1u << fraction_bits) - 1
-                                                     : 1u << (fraction_bits - 1));
+        return top << fraction_bits |
+               (precision_min ? (1u << fraction_bits) - 1 : 1u << (fraction_bits - 1));
     if (isinf(v))
         return sign | top << fraction_bits;
     if (v == 0.0)

@@ -17,9 +17,9 @@ typedef enum tn_v_round {
 
 typedef struct tn_v_format {
     bool floating, is_signed;
-    int precision;         /* significand bits with the hidden one; of integers the value bits */
-    int exponent_min;      /* of the smallest normal number: 2^exponent_min */
-    double max, min;       /* largest and smallest finite value */
+    int precision;    /* significand bits with the hidden one; of integers the value bits */
+    int exponent_min; /* of the smallest normal number: 2^exponent_min */
+    double max, min;  /* largest and smallest finite value */
     bool has_infinity, has_nan;
 } tn_v_format;
 

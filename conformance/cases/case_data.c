@@ -78,15 +78,18 @@ static double pattern(const tn_tensor *t, int64_t i, int64_t count, tn_v_random 
 }
 
 /* Numbers half-way between neighbours of the output's type, and just off. */
-static double tie(const tn_tensor *t, const tn_tensor *out, tn_v_random *r)
+static double tie(const tn_tensor *t, const tn_tensor *out, bool quantised, tn_v_random *r)
 {
     tn_v_format f = tn_v_format_of((tn_dtype)out->dtype);
+    if (quantised) /* the scale is 2^-5 */
+        return tn_v_fit(t, ((double)tn_v_below(r, 64) - 32 + 0.5) * 0x1p-5);
     int p = f.floating ? f.precision : 4;
     double m = ldexp(1.0, p - 1) + (double)tn_v_below(r, 1ll << (p - 1 < 30 ? p - 1 : 30)) + 0.5;
     static const double off[] = {0, 0, 0x1p-6, -0x1p-6, 0.25, -0.25};
     double v = m + off[tn_v_below(r, 6)];
     int64_t span = f.floating ? -f.exponent_min : 4;
-    v = f.floating ? ldexp(v, (int)tn_v_below(r, span < 20 ? 2 * span : 40) - (span < 20 ? (int)span : 20) - p)
+    v = f.floating ? ldexp(v, (int)tn_v_below(r, span < 20 ? 2 * span : 40) -
+                                  (span < 20 ? (int)span : 20) - p)
                    : v;
     v = tn_v_next(r) & 1 ? -v : v;
     return tn_v_fit(t, !f.floating && !f.is_signed ? fabs(v) : v);
@@ -122,10 +125,13 @@ static bool side_operand(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
     }
     if (a->role >= TN_ARG_SCALE_OF) {
         for (int64_t i = 0; i < n; ++i)
-            v[i] = tn_v_fit(t, (0.5 + tn_v_uniform(r)) * (f->op->kind == TN_OP_QUANTIZE &&
-                                                                  a->role == TN_ARG_SCALE_OF + TN_ARG_OUT
-                                                              ? 0x1p-5
-                                                              : 0x1p-6));
+            v[i] = f->which->data == TN_V_TIES
+                       ? 0x1p-5
+                       : tn_v_fit(t, (0.5 + tn_v_uniform(r)) *
+                                         (f->op->kind == TN_OP_QUANTIZE &&
+                                                  a->role == TN_ARG_SCALE_OF + TN_ARG_OUT
+                                              ? 0x1p-5
+                                              : 0x1p-6));
         return true;
     }
     if (a->role == TN_ARG_MASK) {
@@ -187,7 +193,8 @@ static void row_data(const tn_v_fill_call *f, uint32_t arg, tn_v_data data, tn_v
     }
     if (data == TN_V_SPECIAL && main)
         for (int64_t i = 0; dim > 0 && i < n / dim; ++i) {
-            static const double odd[] = {NAN, INFINITY, -INFINITY, 0.0, -0.0, 0x1p-140, 3e38, -3e38};
+            static const double odd[] = {NAN,  INFINITY, -INFINITY, 0.0,
+                                         -0.0, 0x1p-140, 3e38,      -3e38};
             v[i * dim + tn_v_below(r, dim)] = tn_v_fit(t, odd[i % 8]);
         }
 }
@@ -276,9 +283,10 @@ static void plain_data(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
     tn_v_data data = f->which->data;
     int64_t n = tn_v_count(&a->tensor);
     const tn_tensor *out = &f->op->args[tn_v_find(f->op, TN_ARG_OUT)].tensor;
+    bool quantised = f->op->kind == TN_OP_QUANTIZE;
     for (int64_t i = 0; i < n; ++i) {
         double v = data == TN_V_SPECIAL ? pattern(&a->tensor, i, n, r)
-                   : data == TN_V_TIES  ? tie(&a->tensor, out, r)
+                   : data == TN_V_TIES  ? tie(&a->tensor, out, quantised, r)
                                         : tn_v_value(&a->tensor, data, r);
         if (a->tensor.dtype == TN_S64)
             v = trunc(v);
@@ -319,8 +327,8 @@ bool tn_v_fill(const tn_v_case *c, const tn_op *op, const tn_v_arith *arith,
         bool log_form = ((const tn_softmax *)op->attr)->log != 0;
         int64_t n = tn_v_count(&op->args[a].tensor);
         for (int64_t i = 0; i < n; ++i)
-            value[a][i] = tn_v_fit(&op->args[a].tensor,
-                                   log_form ? -fabs(value[a][i]) : tn_v_uniform(&r) / 8);
+            value[a][i] =
+                tn_v_fit(&op->args[a].tensor, log_form ? -fabs(value[a][i]) : tn_v_uniform(&r) / 8);
     }
     if (op->kind == TN_OP_MATMUL)
         return tn_v_fill_matmul(&f, &r);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Levels 0 and 1: registers through the bus, where there is one; data and address lines of memory. */
+/* Levels 0 and 1: registers through the bus, where there is one; data and address lines of memory.
+ */
 #include <conformance/lowlevel/lowlevel.h>
 
 #include <stdlib.h>
@@ -155,8 +156,9 @@ static bool byte_enables(tn_v_session *s, tn_v_random *r, tn_v_result *out)
     good = good && tn_v_get(s, got, b, 0, BYTES, out);
     int64_t at = good ? tn_v_differs(got, want, BYTES) : -1;
     if (at >= 0)
-        good = tn_v_wrong(out, "after writes of 1 to 8 bytes, byte %lld is 0x%02x instead of 0x%02x",
-                          (long long)at, got[at], want[at]);
+        good =
+            tn_v_wrong(out, "after writes of 1 to 8 bytes, byte %lld is 0x%02x instead of 0x%02x",
+                       (long long)at, got[at], want[at]);
     tn_buffer_release(b);
     return good;
 }
@@ -189,8 +191,11 @@ static bool sizes(tn_v_session *s, tn_v_random *r, tn_v_result *out)
     return true;
 }
 
-const tn_v_check tn_v_memory_checks[] = {
-    {"regs.walking", 0, TN_V_QUICK, registers},   {"memory.data_lines", 1, TN_V_QUICK, data_lines},
-    {"memory.own_address", 1, TN_V_QUICK, own_address}, {"memory.aliases", 1, TN_V_QUICK, aliases},
-    {"memory.inversions", 1, TN_V_QUICK, inversions},   {"memory.bytes", 1, TN_V_QUICK, byte_enables},
-    {"memory.sizes", 1, TN_V_QUICK, sizes},       {NULL, 0, TN_V_QUICK, NULL}};
+const tn_v_check tn_v_memory_checks[] = {{"regs.walking", 0, TN_V_QUICK, registers},
+                                         {"memory.data_lines", 1, TN_V_QUICK, data_lines},
+                                         {"memory.own_address", 1, TN_V_QUICK, own_address},
+                                         {"memory.aliases", 1, TN_V_QUICK, aliases},
+                                         {"memory.inversions", 1, TN_V_QUICK, inversions},
+                                         {"memory.bytes", 1, TN_V_QUICK, byte_enables},
+                                         {"memory.sizes", 1, TN_V_QUICK, sizes},
+                                         {NULL, 0, TN_V_QUICK, NULL}};

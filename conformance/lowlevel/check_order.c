@@ -19,7 +19,8 @@ static bool race(tn_v_session *s, tn_v_random *r, tn_v_result *out)
     tn_fence *f = NULL;
     tn_buffer *b = NULL;
     unsigned char *sent = calloc(LAPS + 1, BYTES), got[BYTES];
-    bool good = sent != NULL && tn_v_good(out, tn_queue_create(s->device, NULL, &consumer), "queue") &&
+    bool good = sent != NULL &&
+                tn_v_good(out, tn_queue_create(s->device, NULL, &consumer), "queue") &&
                 fence_of(s, &f, out) && tn_v_buffer(s, BYTES, &b, out);
     for (uint64_t lap = 1; lap <= LAPS && good; ++lap) {
         unsigned char *p = sent + lap * BYTES;
@@ -67,7 +68,8 @@ static bool kernel_race(tn_v_session *s, tn_v_random *r, tn_v_result *out)
         good = tn_v_good(out, st, "plan");
     }
     good = good && tn_v_buffer(s, N * 4, &b[0], out) && tn_v_buffer(s, N * 4, &b[1], out) &&
-           fence_of(s, &f, out) && tn_v_good(out, tn_queue_create(s->device, NULL, &consumer), "queue");
+           fence_of(s, &f, out) &&
+           tn_v_good(out, tn_queue_create(s->device, NULL, &consumer), "queue");
     for (uint64_t lap = 1; lap <= LAPS && good; ++lap) {
         for (int i = 0; i < N; ++i)
             in[i] = (float)(tn_v_below(r, 100000) + 1);
@@ -82,8 +84,9 @@ static bool kernel_race(tn_v_session *s, tn_v_random *r, tn_v_result *out)
                tn_v_good(out, tn_fence_wait(&read, 1, 0, s->timeout_ns), "wait");
         for (int i = 0; i < N && good; ++i)
             if (got[i] != -in[i])
-                good = tn_v_wrong(out, "lap %llu: element %d is %g and not %g when the fence is signalled",
-                                  (unsigned long long)lap, i, (double)got[i], -(double)in[i]);
+                good = tn_v_wrong(
+                    out, "lap %llu: element %d is %g and not %g when the fence is signalled",
+                    (unsigned long long)lap, i, (double)got[i], -(double)in[i]);
     }
     if (consumer != NULL && tn_queue_wait_idle(consumer, s->timeout_ns) != TN_OK && good)
         good = tn_v_wrong(out, "the queue does not become idle");
@@ -163,7 +166,8 @@ static bool errors_travel(tn_v_session *s, tn_v_random *r, tn_v_result *out)
     if (good) {
         tn_point wait = {gate, 1}, signal = {after, 1};
         tn_sync sync = {.wait = &wait, .wait_count = 1, .signal = &signal, .signal_count = 1};
-        tn_error e = {.status = TN_STATUS_CANCELLED, .reason = "verify.cancelled", .text = "by the test"};
+        tn_error e = {
+            .status = TN_STATUS_CANCELLED, .reason = "verify.cancelled", .text = "by the test"};
         good = tn_v_good(out, tn_queue_call(q, count_up, &ran, &sync), "call") &&
                tn_v_good(out, tn_fence_fail(gate, &e), "fail");
         tn_status st = good ? tn_fence_wait(&signal, 1, 0, s->timeout_ns) : TN_OK;
@@ -184,7 +188,8 @@ static bool errors_travel(tn_v_session *s, tn_v_random *r, tn_v_result *out)
 /* Different plans one after the other without a wait between: each has its own parameters. */
 static bool plans_in_flight(tn_v_session *s, tn_v_random *r, tn_v_result *out)
 {
-    static const char *const text[3] = {"eltwise scale 1000:f32:pa=2+pb=1", "eltwise scale 1000:f32:pa=-3+pb=5",
+    static const char *const text[3] = {"eltwise scale 1000:f32:pa=2+pb=1",
+                                        "eltwise scale 1000:f32:pa=-3+pb=5",
                                         "eltwise scale 1000:f32:pa=0.5+pb=-1"};
     static const float pa[3] = {2, -3, 0.5f}, pb[3] = {1, 5, -1};
     enum { N = 1000, LAPS = 12 };
@@ -214,8 +219,9 @@ static bool plans_in_flight(tn_v_session *s, tn_v_random *r, tn_v_result *out)
         good = tn_v_get(s, got, b[lap + 1], 0, N * 4, out);
         for (int i = 0; i < N && good; ++i)
             if (got[i] != in[i] * pa[lap % 3] + pb[lap % 3])
-                good = tn_v_wrong(out, "run %d of several in flight: element %d is %g instead of %g", lap, i,
-                                  (double)got[i], (double)(in[i] * pa[lap % 3] + pb[lap % 3]));
+                good =
+                    tn_v_wrong(out, "run %d of several in flight: element %d is %g instead of %g",
+                               lap, i, (double)got[i], (double)(in[i] * pa[lap % 3] + pb[lap % 3]));
     }
     for (int i = 0; i < 3; ++i) {
         tn_plan_release(plan[i]);
@@ -250,8 +256,11 @@ static bool refusals(tn_v_session *s, tn_v_random *r, tn_v_result *out)
     return good;
 }
 
-const tn_v_check tn_v_order_checks[] = {
-    {"fence.race", 3, TN_V_QUICK, race},           {"fence.kernel_race", 3, TN_V_QUICK, kernel_race},
-    {"fence.monotonic", 3, TN_V_QUICK, monotonic}, {"queue.calls", 3, TN_V_QUICK, host_calls},
-    {"queue.errors", 3, TN_V_QUICK, errors_travel}, {"queue.plans", 3, TN_V_QUICK, plans_in_flight},
-    {"queue.refusals", 3, TN_V_QUICK, refusals},   {NULL, 0, TN_V_QUICK, NULL}};
+const tn_v_check tn_v_order_checks[] = {{"fence.race", 3, TN_V_QUICK, race},
+                                        {"fence.kernel_race", 3, TN_V_QUICK, kernel_race},
+                                        {"fence.monotonic", 3, TN_V_QUICK, monotonic},
+                                        {"queue.calls", 3, TN_V_QUICK, host_calls},
+                                        {"queue.errors", 3, TN_V_QUICK, errors_travel},
+                                        {"queue.plans", 3, TN_V_QUICK, plans_in_flight},
+                                        {"queue.refusals", 3, TN_V_QUICK, refusals},
+                                        {NULL, 0, TN_V_QUICK, NULL}};

@@ -86,7 +86,8 @@ static bool pages(tn_v_session *s, tn_v_random *r, tn_v_result *out)
         return false;
     bool good = true;
     for (uint64_t page = 4096; page < ROOM - 5000 && good; page += 4096)
-        good = copy(s, p, page - 1, page - 2 - (uint64_t)tn_v_below(r, 64), 3 + (uint64_t)tn_v_below(r, 64), out);
+        good = copy(s, p, page - 1, page - 2 - (uint64_t)tn_v_below(r, 64),
+                    3 + (uint64_t)tn_v_below(r, 64), out);
     return end_pair(s, p, good, "copies over borders of pages", out);
 }
 
@@ -104,7 +105,8 @@ static bool fills(tn_v_session *s, tn_v_random *r, tn_v_result *out)
             at = (at + 7) / unit * unit + unit;
             for (uint64_t k = 0; k < n; ++k)
                 p->want[at + k] = (unsigned char)(pattern >> 8 * (k % unit));
-            good = tn_v_good(out, tn_queue_fill(s->queue, p->to, at, n, pattern, unit, NULL), "fill");
+            good =
+                tn_v_good(out, tn_queue_fill(s->queue, p->to, at, n, pattern, unit, NULL), "fill");
             at += n;
         }
     return end_pair(s, p, good, "fills of 1, 2 and 4 bytes", out);
@@ -120,7 +122,8 @@ static bool maps(tn_v_session *s, tn_v_random *r, tn_v_result *out)
     for (int lap = 0; lap < 20 && good; ++lap) {
         uint64_t at = (uint64_t)tn_v_below(r, 1000), n = 1 + (uint64_t)tn_v_below(r, 1000);
         unsigned char *m = NULL;
-        good = tn_v_good(out, tn_buffer_map(p->to, at, n, TN_MAP_WRITE | TN_MAP_READ, (void **)&m), "map");
+        good = tn_v_good(out, tn_buffer_map(p->to, at, n, TN_MAP_WRITE | TN_MAP_READ, (void **)&m),
+                         "map");
         for (uint64_t k = 0; good && k < n; ++k)
             if (m[k] != p->want[at + k])
                 good = tn_v_wrong(out, "map: byte %llu is 0x%02x, the device had written 0x%02x",
@@ -152,16 +155,20 @@ static bool concurrent(tn_v_session *s, tn_v_random *r, tn_v_result *out)
         uint64_t at = i * 500, half = ROOM / 2, n = 300 + (uint64_t)tn_v_below(r, 190);
         good = copy(s, p, at, at + 13, n, out);
         memcpy(p->want + half + at, p->data + half + 13 + at, n);
-        good = good && tn_v_good(out, tn_queue_write(other, p->to, half + at, p->data + half + 13 + at, n, NULL),
-                                 "write");
+        good = good &&
+               tn_v_good(out,
+                         tn_queue_write(other, p->to, half + at, p->data + half + 13 + at, n, NULL),
+                         "write");
     }
     good = tn_v_good(out, tn_queue_wait_idle(other, s->timeout_ns), "wait") && good;
     tn_queue_release(other);
     return end_pair(s, p, good, "two queues at once", out);
 }
 
-const tn_v_check tn_v_transfer_checks[] = {
-    {"copy.alignments", 2, TN_V_QUICK, alignments}, {"copy.lengths", 2, TN_V_QUICK, lengths},
-    {"copy.pages", 2, TN_V_QUICK, pages},           {"copy.fills", 2, TN_V_QUICK, fills},
-    {"copy.maps", 2, TN_V_QUICK, maps},             {"copy.concurrent", 2, TN_V_QUICK, concurrent},
-    {NULL, 0, TN_V_QUICK, NULL}};
+const tn_v_check tn_v_transfer_checks[] = {{"copy.alignments", 2, TN_V_QUICK, alignments},
+                                           {"copy.lengths", 2, TN_V_QUICK, lengths},
+                                           {"copy.pages", 2, TN_V_QUICK, pages},
+                                           {"copy.fills", 2, TN_V_QUICK, fills},
+                                           {"copy.maps", 2, TN_V_QUICK, maps},
+                                           {"copy.concurrent", 2, TN_V_QUICK, concurrent},
+                                           {NULL, 0, TN_V_QUICK, NULL}};

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const tn_v_check *const tables[] = {tn_v_memory_checks, tn_v_transfer_checks, tn_v_order_checks};
+static const tn_v_check *const tables[] = {tn_v_memory_checks, tn_v_transfer_checks,
+                                           tn_v_order_checks};
 enum { TABLES = sizeof tables / sizeof tables[0] };
 
 static const tn_v_check *find(const char *op)

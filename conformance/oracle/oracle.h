@@ -28,14 +28,16 @@ typedef struct tn_v_truth {
     bool bits;               /* moves data: compare bits, NaN payloads included */
 } tn_v_truth;
 
-/* Deliberate deviations of attention that no change of the op expresses; all zero: none. */
+/* Deliberate deviations that no change of the op expresses; all zero: none. */
 typedef struct tn_v_twist {
-    double mask_add;      /* what does not take part stays, with this added to its score */
-    int64_t extra_to;     /* keys of score 0 and value 0 up to a multiple of this */
-    int64_t no_rescale;   /* the sum of weights keeps the maximum of its block of keys */
-    int exp_kind;         /* 1 by exponent bits, 2 of the second degree, 3 rounded to bf16 */
+    double mask_add;    /* what does not take part stays, with this added to its score */
+    int64_t extra_to;   /* keys of score 0 and value 0 up to a multiple of this */
+    int64_t no_rescale; /* the sum of weights keeps the maximum of its block of keys */
+    int exp_kind;       /* 1 by exponent bits, 2 of the second degree, 3 rounded to bf16 */
     bool head_modulo, mean_row, no_max;
     tn_dtype weights, scores; /* stored in this type */
+    int sum_bits;             /* conv: each addition is rounded to these */
+    bool row_above;           /* conv: left of a row lies the end of the row above */
 } tn_v_twist;
 
 typedef struct tn_v_call {

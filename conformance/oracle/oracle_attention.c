@@ -270,9 +270,8 @@ static void forward_row(const sight *s, int64_t b, int64_t h, const row *r, doub
         mag[c] = sum_abs;
         err[c] = s->call->exact
                      ? 0
-                     : spread * (1 + worst) +
-                           tn_v_sum_error(a, (double)r->parts, sum_abs) + 4 * a->u * sum_abs +
-                           weight_tiny * all / r->sum;
+                     : spread * (1 + worst) + tn_v_sum_error(a, (double)r->parts, sum_abs) +
+                           4 * a->u * sum_abs + weight_tiny * all / r->sum;
     }
 }
 

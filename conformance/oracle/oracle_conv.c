@@ -44,6 +44,8 @@ static geometry geometry_of(const tn_conv *t)
 }
 
 typedef struct sums {
+    int bits; /* of each addition, 0: exact */
+    bool row_above;
     double sum, mag;
     uint32_t whole;
     int64_t terms;
@@ -52,6 +54,8 @@ typedef struct sums {
 static void add(sums *s, double x, double y)
 {
     s->sum += x * y;
+    if (s->bits > 0)
+        s->sum = tn_v_to_bits(s->sum, s->bits, TN_V_NEAREST_EVEN);
     s->mag += fabs(x * y);
     s->whole += (uint32_t)(isfinite(x * y) && fabs(x * y) < 0x1p62 ? (int64_t)(x * y) : 0);
     s->terms++;
@@ -59,18 +63,22 @@ static void add(sums *s, double x, double y)
 
 /* Forward: taps of output position o. */
 static sums forward(const image *a, const image *b, const geometry *g, int64_t n, int64_t f,
-                    const int64_t *o)
+                    const int64_t *o, const tn_v_twist *twist)
 {
-    sums s = {0, 0, 0, 0};
+    sums s = {.bits = twist->sum_bits, .row_above = twist->row_above};
     int64_t per = b->dim[0] / g->groups, first = f / per * b->dim[1], r[3], i[3];
     for (r[0] = 0; r[0] < b->dim[2]; ++r[0])
         for (r[1] = 0; r[1] < b->dim[3]; ++r[1])
             for (r[2] = 0; r[2] < b->dim[4]; ++r[2]) {
                 bool inside = true;
-                for (int d = 0; d < 3; ++d) {
+                for (int d = 0; d < 3; ++d)
                     i[d] = o[d] * g->stride[d] - g->lo[d] + r[d] * g->dilation[d];
-                    inside = inside && i[d] >= 0 && i[d] < a->dim[2 + d];
+                if (s.row_above && i[1] > 0 && i[1] < a->dim[3] && i[2] < 0) {
+                    i[1] -= 1;
+                    i[2] += a->dim[4];
                 }
+                for (int d = 0; d < 3; ++d)
+                    inside = inside && i[d] >= 0 && i[d] < a->dim[2 + d];
                 for (int64_t c = 0; inside && c < b->dim[1]; ++c)
                     add(&s, pixel(a, n, first + c, i), pixel(b, f, c, r));
             }
@@ -81,7 +89,7 @@ static sums forward(const image *a, const image *b, const geometry *g, int64_t n
 static sums transposed(const image *a, const image *b, const geometry *g, int64_t n, int64_t c,
                        const int64_t *o)
 {
-    sums s = {0, 0, 0, 0};
+    sums s = {0};
     int64_t filters = b->dim[0] / g->groups, group = c / b->dim[1], r[3], i[3];
     for (r[0] = 0; r[0] < b->dim[2]; ++r[0])
         for (r[1] = 0; r[1] < b->dim[3]; ++r[1])
@@ -104,7 +112,7 @@ static sums transposed(const image *a, const image *b, const geometry *g, int64_
 static sums weights(const image *a, const image *grad, const geometry *g, int64_t f, int64_t c,
                     int64_t per_channels, const int64_t *r)
 {
-    sums s = {0, 0, 0, 0};
+    sums s = {0};
     int64_t per = grad->dim[1] / g->groups, o[3], i[3];
     for (int64_t n = 0; n < a->dim[0]; ++n)
         for (o[0] = 0; o[0] < grad->dim[2]; ++o[0])
@@ -144,10 +152,9 @@ bool tn_v_conv(const tn_v_call *call, tn_v_truth *out)
     geometry g = geometry_of(t);
     bool last = (t->flags & TN_CONV_CHANNELS_LAST) != 0,
          integer = va.t->dtype == TN_S8 || va.t->dtype == TN_U8;
-    double growth = call->arith.transform != 0
-                        ? tn_v_transform_growth(call->arith.transform) * largest(&va) *
-                              largest(&vb) * (double)b.dim[1]
-                        : 0;
+    double growth = call->arith.transform != 0 ? tn_v_transform_growth(call->arith.transform) *
+                                                     largest(&va) * largest(&vb) * (double)b.dim[1]
+                                               : 0;
     int64_t i[TN_MAX_RANK];
     for (int64_t n = 0; n < out->count; ++n) {
         tn_v_unravel(out->dim, out->rank, n, i);
@@ -157,7 +164,7 @@ bool tn_v_conv(const tn_v_call *call, tn_v_truth *out)
         sums s = back ? weights(&a, &b, &g, i[0], c, o.dim[1], at)
                  : (t->flags & TN_CONV_TRANSPOSED) != 0
                      ? transposed(&a, &b, &g, i[0], c, at)
-                     : forward(&a, &b, &g, i[0], c, at);
+                     : forward(&a, &b, &g, i[0], c, at, &call->twist);
         double ref = integer ? (double)(int32_t)s.whole : s.sum, err = 0;
         if (!call->exact && !integer)
             err = tn_v_sum_error(&call->arith, (double)s.terms, s.mag) +

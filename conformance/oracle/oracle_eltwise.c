@@ -133,7 +133,8 @@ bool tn_v_eltwise(const tn_v_call *c, tn_v_truth *out)
     tn_dtype dtype = (tn_dtype)a.t->dtype;
     bool wide = dtype == TN_F64;
     int64_t i[TN_MAX_RANK];
-    double ulps = c->arith.function_rel / ldexp(1.0, 1 - tn_v_format_of(c->arith.accumulate).precision);
+    double ulps =
+        c->arith.function_rel / ldexp(1.0, 1 - tn_v_format_of(c->arith.accumulate).precision);
     out->single = true;
     for (int64_t n = 0; n < out->count; ++n) {
         tn_v_unravel(out->dim, out->rank, n, i);
@@ -211,9 +212,9 @@ bool tn_v_pool(const tn_v_call *c, tn_v_truth *out)
         }
         out->ref[n] = sum / (double)count;
         out->mag[n] = mag; /* what overflows is the sum */
-        out->err[n] = (c->exact ? 0 : tn_v_sum_error(&c->arith, (double)terms, mag)) /
-                          (double)count +
-                      (count > 1 ? 2 * c->arith.u * fabs(out->ref[n]) : 0);
+        out->err[n] =
+            (c->exact ? 0 : tn_v_sum_error(&c->arith, (double)terms, mag)) / (double)count +
+            (count > 1 ? 2 * c->arith.u * fabs(out->ref[n]) : 0);
     }
     return true;
 }

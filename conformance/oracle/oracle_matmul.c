@@ -74,8 +74,7 @@ static void integer_end(const tn_v_call *c, tn_v_truth *out, const int64_t *i, u
     for (; p < c->op->post_count; ++p) {
         const tn_post *post = &c->op->posts[p];
         tn_v_view r = tn_v_view_of(c, post->role);
-        float with =
-            r.t != NULL ? (float)tn_v_load(&r, tn_v_broadcast(r.t, i, out->rank)) : 0.0f;
+        float with = r.t != NULL ? (float)tn_v_load(&r, tn_v_broadcast(r.t, i, out->rank)) : 0.0f;
         if (post->kind == TN_POST_RELU)
             f = f > 0 ? f : 0;
         else if (post->kind == TN_POST_MUL)
@@ -150,8 +149,8 @@ bool tn_v_matmul(const tn_v_call *c, tn_v_truth *out)
         }
         double ref = isfinite(rest) ? sum + rest : sum, err = 0;
         if (!c->exact)
-            err = tn_v_sum_error(&c->arith, (double)k, mag) +
-                  (wide ? 0 : (double)k * 0x1p-53 * mag);
+            err =
+                tn_v_sum_error(&c->arith, (double)k, mag) + (wide ? 0 : (double)k * 0x1p-53 * mag);
         if (alpha != 1.0f) {
             ref *= (double)alpha;
             err = err * fabs((double)alpha) + (c->exact ? 0 : u * fabs(ref));

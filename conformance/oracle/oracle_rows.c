@@ -35,8 +35,8 @@ static int64_t along_out(const tn_v_truth *t, int64_t r, int64_t k, int axis)
     return at;
 }
 
-static void softmax_row(const tn_v_call *c, const tn_v_view *a, tn_v_truth *out, int64_t r, int axis,
-                        bool log_form)
+static void softmax_row(const tn_v_call *c, const tn_v_view *a, tn_v_truth *out, int64_t r,
+                        int axis, bool log_form)
 {
     const tn_v_arith *ar = &c->arith;
     int64_t n = a->t->dim[axis];
@@ -109,7 +109,8 @@ bool tn_v_softmax(const tn_v_call *c, tn_v_truth *out)
 
 /* ---- norms ---- */
 
-/* How a row of a norm lies in its tensors: offsets of A, GRAD, GAMMA and BETA, and in the output. */
+/* How a row of a norm lies in its tensors: offsets of A, GRAD, GAMMA and BETA, and in the output.
+ */
 typedef struct norm_row {
     int64_t count, *a, *g, *gamma, *beta, *out;
 } norm_row;
@@ -214,7 +215,8 @@ static void norm_backward(const tn_v_call *c, const tn_norm *t, tn_v_truth *out,
         out->ref[w->out[k]] = inner / s;
         out->err[w->out[k]] =
             fabs(inner / s) * rel +
-            (e_a + e_x * fabs(B) + fabs(xh) * e_b + 4 * u * (fabs(g) + fabs(A) + fabs(xh * B))) / s +
+            (e_a + e_x * fabs(B) + fabs(xh) * e_b + 4 * u * (fabs(g) + fabs(A) + fabs(xh * B))) /
+                s +
             ar->tiny;
     }
 }
@@ -321,9 +323,10 @@ bool tn_v_reduce(const tn_v_call *c, tn_v_truth *out)
         out->ref[r] = sum / n;
         out->mag[r] = mag; /* what overflows is the sum */
         if (!c->exact)
-            out->err[r] = (tn_v_sum_error(&c->arith, (double)count, mag) +
-                           (double)count * 0x1p-53 * mag) / n +
-                          (n > 1 ? 2 * u * fabs(sum / n) : 0);
+            out->err[r] =
+                (tn_v_sum_error(&c->arith, (double)count, mag) + (double)count * 0x1p-53 * mag) /
+                    n +
+                (n > 1 ? 2 * u * fabs(sum / n) : 0);
         else if (n > 1)
             out->err[r] = 2 * u * fabs(sum / n);
     }

@@ -8,7 +8,7 @@
 #include <time.h>
 
 const char *const tn_v_status_names[TN_V_STATUS_COUNT] = {
-    "pass",  "fail",  "quality_warning", "not_supported",  "waived", "unexpected_pass",
+    "pass",  "fail",  "quality_warning", "not_supported", "waived", "unexpected_pass",
     "flake", "crash", "timeout",         "internal_error"};
 
 static double now(void)
@@ -231,8 +231,8 @@ static bool intact(tn_v_job *j, tn_v_result *out)
             snprintf(out->message, sizeof out->message,
                      "role %u: byte %lld of its tensor changed: %s", j->op->args[i].role,
                      (long long)k - (long long)m->guard,
-                     !m->output ? "an input was written"
-                     : inside   ? "a gap between elements was written"
+                     !m->output     ? "an input was written"
+                     : inside       ? "a gap between elements was written"
                      : k < m->guard ? "written before the output"
                                     : "written past the output");
             snprintf(out->hypothesis, sizeof out->hypothesis, "%s",
@@ -296,7 +296,11 @@ static bool launches(tn_v_job *j, tn_plan *plan, tn_v_result *out)
                      "launch %d gave other bits than launch 0: old contents of the output take "
                      "part, or the order of sums changes",
                      l);
-            snprintf(out->hypothesis, sizeof out->hypothesis, "not repeatable");
+            j->unstable = true;
+            if (j->session->explain)
+                tn_v_hypothesis(j, out);
+            if (out->hypothesis[0] == '\0')
+                snprintf(out->hypothesis, sizeof out->hypothesis, "not repeatable");
             good = false;
         }
         if (l == 0)

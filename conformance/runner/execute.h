@@ -67,6 +67,7 @@ typedef struct tn_v_job {
     tn_v_image image[TN_V_ARGS];
     tn_v_truth truth[TN_V_ARGS];
     int truths;
+    bool unstable; /* launches differ */
 } tn_v_job;
 
 /* Element `n` (row-major) of output `t` among the bytes that came back. */

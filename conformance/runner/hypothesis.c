@@ -53,7 +53,8 @@ static void begin(tn_v_edit *e, const tn_v_job *j)
     e->job = j;
     e->call = j->call;
     e->op = *j->op;
-    size_t bytes = ((const tn_head *)j->op->attr) != NULL ? ((const tn_head *)j->op->attr)->size : 0;
+    size_t bytes =
+        ((const tn_head *)j->op->attr) != NULL ? ((const tn_head *)j->op->attr)->size : 0;
     if (bytes > 0 && bytes <= sizeof e->attr)
         memcpy(&e->attr, j->op->attr, bytes);
     memcpy(e->args, j->op->args, j->op->arg_count * sizeof *e->args);
@@ -99,8 +100,9 @@ static bool like(const tn_v_edit *e, const tn_v_truth *t, int64_t n, double got)
     return tn_v_within(&e->call.arith, t->dtype, t->ref[n], t->err[n], t->mag[n], got, &ratio);
 }
 
-/* Whether the model explains every element, and what the right op gives does not. */
-static bool explains(tn_v_edit *e)
+/* Whether the model explains every element, and what the right op gives does not; `only_wrong`: of
+ * those elements that are wrong. */
+static bool explains(tn_v_edit *e, bool only_wrong)
 {
     const tn_v_job *j = e->job;
     tn_v_truth truth[TN_V_ARGS];
@@ -112,10 +114,17 @@ static bool explains(tn_v_edit *e)
         good = truth[k].count == t->count && !truth[k].bits;
         if (good && e->combine != NULL)
             good = e->combine(e, &truth[k], t);
+        /* masks leave bounds that explain anything: there, only what is exact says something */
+        if (j->which->data == TN_V_ROUND || j->which->data == TN_V_ORDER)
+            for (int64_t i = 0; i < t->count && good; ++i)
+                good = truth[k].err[i] == 0;
         for (int64_t i = 0; i < t->count && good; ++i) {
             double ratio, got = tn_v_decode(t->dtype, tn_v_element(j, t, i));
+            bool right = tn_v_right(j, t, i, &ratio);
+            if (only_wrong && right)
+                continue;
             good = like(e, &truth[k], i, got);
-            told += good && !tn_v_right(j, t, i, &ratio);
+            told += good && !right;
         }
     }
     tn_v_truth_free(truth, n > 0 ? n : 0);
@@ -129,7 +138,8 @@ static bool poisoned(const tn_v_job *j, const tn_v_truth *t, int64_t n)
     const unsigned char *got = tn_v_element(j, t, n);
     for (uint32_t i = 0; i < j->op->arg_count; ++i)
         if (j->op->args[i].role == t->role)
-            return memcmp(got, j->image[i].before + (got - j->image[i].bytes), tn_v_elem_bytes(t->dtype)) == 0;
+            return memcmp(got, j->image[i].before + (got - j->image[i].bytes),
+                          tn_v_elem_bytes(t->dtype)) == 0;
     return false;
 }
 
@@ -147,7 +157,8 @@ static pattern look(const tn_v_job *j, const tn_v_truth *t)
             continue;
         p.wrong++;
         p.stale += poisoned(j, t, n);
-        p.nan += !t->bits && isnan(tn_v_decode(t->dtype, tn_v_element(j, t, n))) && isfinite(t->ref[n]);
+        p.nan +=
+            !t->bits && isnan(tn_v_decode(t->dtype, tn_v_element(j, t, n))) && isfinite(t->ref[n]);
         tn_v_unravel(t->dim, t->rank, n, i);
         p.last_column += t->rank > 0 && i[t->rank - 1] == t->dim[t->rank - 1] - 1;
         p.last_row += t->rank > 1 && i[t->rank - 2] == t->dim[t->rank - 2] - 1;
@@ -178,17 +189,74 @@ static bool by_pattern(const tn_v_job *j, tn_v_result *out)
             continue;
         const char *what = NULL;
         if (p.stale == p.wrong)
-            what = p.last_column == p.wrong && t->rank > 0 && t->dim[t->rank - 1] > 1 ? "last column not written"
-                   : p.last_row == p.wrong && t->rank > 1 && t->dim[t->rank - 2] > 1  ? "last row not written"
-                                                                                     : "elements not written";
-        else if (p.nan == p.wrong && inputs_finite(j) && j->op->kind != TN_OP_ATTENTION)
-            what = "reads past a row of an input";
+            what = p.last_column == p.wrong && t->rank > 0 && t->dim[t->rank - 1] > 1
+                       ? "last column not written"
+                   : p.last_row == p.wrong && t->rank > 1 && t->dim[t->rank - 2] > 1
+                       ? "last row not written"
+                       : "elements not written";
         if (what == NULL)
             continue;
         snprintf(out->hypothesis, sizeof out->hypothesis, "%s", what);
         return true;
     }
     return false;
+}
+
+/* Poison that lies between and behind the rows has reached results. */
+static bool by_poison(const tn_v_job *j, tn_v_result *out)
+{
+    for (int k = 0; k < j->truths; ++k) {
+        pattern p = look(j, &j->truth[k]);
+        if (p.wrong == 0 || p.nan != p.wrong || !inputs_finite(j))
+            continue;
+        snprintf(out->hypothesis, sizeof out->hypothesis, "reads past a row of an input");
+        return true;
+    }
+    return false;
+}
+
+/* Wrong elements in one lane of the vector, or in one tile; "" where they are all over. */
+static void region(const tn_v_job *j, char *text, size_t bytes)
+{
+    const tn_v_truth *t = &j->truth[0];
+    int64_t i[TN_MAX_RANK];
+    text[0] = '\0';
+    if (j->truths != 1 || t->rank < 2)
+        return;
+    int64_t columns = t->dim[t->rank - 1], rows = t->dim[t->rank - 2];
+    for (int64_t of = 4; of <= 64 && of < columns; of *= 2) {
+        int64_t lane = -1;
+        bool one = true;
+        for (int64_t n = 0; n < t->count && one; ++n) {
+            double ratio;
+            if (tn_v_right(j, t, n, &ratio))
+                continue;
+            tn_v_unravel(t->dim, t->rank, n, i);
+            one = lane < 0 || lane == i[t->rank - 1] % of;
+            lane = i[t->rank - 1] % of;
+        }
+        if (one && lane >= 0) { /* the widest that still has all of them */
+            snprintf(text, bytes, "one lane, column mod %lld = %lld", (long long)of,
+                     (long long)lane);
+        }
+    }
+    if (text[0] != '\0')
+        return;
+    int64_t tile[2] = {-1, -1};
+    for (int64_t n = 0; n < t->count; ++n) {
+        double ratio;
+        if (tn_v_right(j, t, n, &ratio))
+            continue;
+        tn_v_unravel(t->dim, t->rank, n, i);
+        int64_t m = i[t->rank - 2] / 16, c = i[t->rank - 1] / 16;
+        if (tile[0] >= 0 && (tile[0] != m || tile[1] != c))
+            return;
+        tile[0] = m;
+        tile[1] = c;
+    }
+    if (tile[0] >= 0 && (rows > 16 || columns > 16))
+        snprintf(text, bytes, "one tile of 16 x 16, at %lld, %lld", (long long)tile[0] * 16,
+                 (long long)tile[1] * 16);
 }
 
 /* One wrong element whose bits differ in one place. */
@@ -215,20 +283,24 @@ static bool one_bit(const tn_v_job *j, tn_v_result *out)
     return true;
 }
 
-static bool by_model(const tn_v_job *j, tn_v_result *out)
+static bool by_model(const tn_v_job *j, bool only_wrong, const char *where, tn_v_result *out)
 {
+    static const tn_v_model *const tables[] = {tn_v_models_matmul, tn_v_models_conv,
+                                               tn_v_models_attention, tn_v_models_any};
     tn_v_edit *e = malloc(sizeof *e);
     bool found = false;
-    for (const tn_v_model *m = tn_v_models; e != NULL && m->name != NULL && !found; ++m) {
-        if (m->kind != 0 && m->kind != (int)j->op->kind)
-            continue;
-        begin(e, j);
-        found = m->bend(e, m->param) && explains(e);
-        if (found)
-            snprintf(out->hypothesis, sizeof out->hypothesis, "%s: %s",
-                     j->call.exact ? "bit-identical to" : "every element as", m->name);
-        finish(e);
-    }
+    for (int t = 0; t < 4 && e != NULL && !found; ++t)
+        for (const tn_v_model *m = tables[t]; m->name != NULL && !found; ++m) {
+            if (m->kind != 0 && m->kind != (int)j->op->kind)
+                continue;
+            begin(e, j);
+            found = m->bend(e, m->param) && explains(e, only_wrong);
+            if (found)
+                snprintf(out->hypothesis, sizeof out->hypothesis, "%s%s%s: %s", where,
+                         where[0] != '\0' ? "; " : "",
+                         j->call.exact ? "bit-identical to" : "every element as", m->name);
+            finish(e);
+        }
     free(e);
     return found;
 }
@@ -237,11 +309,20 @@ void tn_v_hypothesis(tn_v_job *j, tn_v_result *out)
 {
     if (out->hypothesis[0] != '\0' || j->truths <= 0)
         return;
-    if (by_pattern(j, out) || one_bit(j, out) || by_model(j, out))
+    if (by_pattern(j, out) || one_bit(j, out) || by_model(j, false, "", out))
+        return;
+    if (j->unstable)
+        return;
+    char where[120];
+    region(j, where, sizeof where);
+    if (where[0] != '\0' && !by_model(j, true, where, out))
+        snprintf(out->hypothesis, sizeof out->hypothesis, "%s", where);
+    if (out->hypothesis[0] != '\0' || by_poison(j, out))
         return;
     /* Data whose sums are exact, or where one term is a result, say more. */
     static const tn_v_data better[] = {TN_V_EXACT, TN_V_ONE_HOT, TN_V_ZERO_MEAN};
-    bool sums = j->op->kind == TN_OP_MATMUL || j->op->kind == TN_OP_CONV || j->op->kind == TN_OP_ATTENTION;
+    bool sums =
+        j->op->kind == TN_OP_MATMUL || j->op->kind == TN_OP_CONV || j->op->kind == TN_OP_ATTENTION;
     for (int i = 0; i < 3 && sums && out->hypothesis[0] == '\0'; ++i) {
         tn_v_case c = *j->which;
         tn_v_result again;

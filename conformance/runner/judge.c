@@ -18,7 +18,8 @@ static bool same_bits(const tn_v_job *j, const tn_v_truth *t, int64_t n)
     int from = (int)t->err[n];
     unsigned char want[8];
     if (arg_at(j, from) != NULL)
-        memcpy(want, j->image[from].before + j->image[from].guard + (uint64_t)t->ref[n] * elem, elem);
+        memcpy(want, j->image[from].before + j->image[from].guard + (uint64_t)t->ref[n] * elem,
+               elem);
     else
         tn_v_encode(t->dtype, t->mag[n], TN_V_NEAREST_EVEN, false, want);
     return memcmp(want, got, elem) == 0;
@@ -71,8 +72,8 @@ bool tn_v_right(const tn_v_job *j, const tn_v_truth *t, int64_t n, double *ratio
     double want = tn_v_rounded(t->dtype, ref, a->out_round, a->saturate);
     tn_v_format f = tn_v_format_of(t->dtype);
     bool same = (isnan(want) && isnan(got)) ||
-                (want == got && (want != 0 || !signed_zero(j) || !f.floating ||
-                                 signbit(want) == signbit(got)));
+                (want == got &&
+                 (want != 0 || !signed_zero(j) || !f.floating || signbit(want) == signbit(got)));
     if (!same && a->flush_out && got == 0 && fabs(want) < ldexp(1.0, f.exponent_min))
         same = true;
     *ratio = same ? 0 : INFINITY;
@@ -119,7 +120,8 @@ static bool spread_good(const spread *s, const tn_v_job *j, const tn_v_truth *t,
 {
     if (s->count < 100)
         return true;
-    double mean = s->sum / s->count, square = s->square / s->count, deviation = sqrt(square - mean * mean);
+    double mean = s->sum / s->count, square = s->square / s->count,
+           deviation = sqrt(square - mean * mean);
     out->rms = sqrt(square);
     out->bias = deviation > 0 ? mean / deviation * sqrt(s->count) : 0;
     const tn_v_arith *a = &j->call.arith;
@@ -129,7 +131,8 @@ static bool spread_good(const spread *s, const tn_v_job *j, const tn_v_truth *t,
         if (fabs(mean) * root / sqrt(1.0 / 12 + extra) > TN_V_LAMBDA)
             what = "the output's rounding is biased";
         /* the variance of a squared uniform error is 1/180 */
-        else if (s->count >= 400 && square > (1.0 / 12 + extra) + TN_V_LAMBDA * sqrt(1.0 / 180) / root)
+        else if (s->count >= 400 &&
+                 square > (1.0 / 12 + extra) + TN_V_LAMBDA * sqrt(1.0 / 180) / root)
             what = "the output's errors are larger than one rounding makes";
     } else if (!s->narrow && s->count >= 400) {
         if (sqrt(square) > tn_v_rms_limit(a, j->data.spread, t->terms))
@@ -174,7 +177,8 @@ void tn_v_judge(tn_v_job *j, tn_v_result *out)
         const tn_v_truth *t = &j->truth[k];
         spread s = {0, 0, 0, t->dtype != j->call.arith.accumulate, 0};
         bool sums = (j->op->kind == TN_OP_MATMUL || j->op->kind == TN_OP_CONV ||
-                     j->op->kind == TN_OP_REDUCE) && j->call.arith.transform == 0;
+                     j->op->kind == TN_OP_REDUCE) &&
+                    j->call.arith.transform == 0;
         for (int64_t n = 0; n < t->count; ++n) {
             double ratio;
             bool right = tn_v_right(j, t, n, &ratio);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Models of known defects, as changes of an op, of its operands or of what is done with a result. */
+/* Models of known defects, as changes of an op, of its operands or of what is done with a result.
+ */
 #ifndef TN_CONFORMANCE_MODELS_H
 #define TN_CONFORMANCE_MODELS_H
 
@@ -36,11 +37,15 @@ typedef struct tn_v_edit {
 
 typedef struct tn_v_model {
     const char *name;
-    int kind; /* tn_op_kind; 0: any */
+    int kind;                              /* tn_op_kind; 0: any */
     bool (*bend)(tn_v_edit *e, int param); /* false: makes no difference for this op */
     int param;
 } tn_v_model;
-extern const tn_v_model tn_v_models[]; /* ends with a row without name */
+/* Tables, each ending with a row without name; they are tried in this order. */
+extern const tn_v_model tn_v_models_matmul[], tn_v_models_conv[], tn_v_models_attention[],
+    tn_v_models_any[];
+/* The old contents of the output are added to the result. */
+bool tn_v_not_cleared(tn_v_edit *e, int param);
 
 tn_tensor *tn_v_edit_tensor(tn_v_edit *e, uint32_t role); /* NULL: not given */
 tn_v_memory *tn_v_edit_memory(tn_v_edit *e, uint32_t role);

@@ -117,21 +117,23 @@ bool tn_v_write_junit(const tn_v_options *o, const tn_v_summary *s, const char *
         errors += error((tn_v_status)i) ? s->status[i] : 0;
     }
     skipped = s->status[TN_V_NOT_SUPPORTED] + s->status[TN_V_WAIVED];
-    fprintf(f, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"tenon.");
+    fprintf(f,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"tenon.");
     xml(f, o->device);
-    fprintf(f, "\" tests=\"%ld\" failures=\"%ld\" errors=\"%ld\" skipped=\"%ld\" time=\"%.3f\">\n", s->ran,
-            failures, errors, skipped, s->seconds);
+    fprintf(f, "\" tests=\"%ld\" failures=\"%ld\" errors=\"%ld\" skipped=\"%ld\" time=\"%.3f\">\n",
+            s->ran, failures, errors, skipped, s->seconds);
     for (long i = 0; i < s->total; ++i) {
         const tn_v_record *r = &s->records[i];
         if (r->which == NULL)
             continue;
         char line[2 * TN_V_NAME];
         replay(o, r->which, line, sizeof line);
-        fprintf(f, "<testcase classname=\"L%d\" name=\"%s\" time=\"%.4f\">", r->which->level, r->which->name,
-                r->result.run_s + r->result.verify_s);
+        fprintf(f, "<testcase classname=\"L%d\" name=\"%s\" time=\"%.4f\">", r->which->level,
+                r->which->name, r->result.run_s + r->result.verify_s);
         tn_v_status st = r->result.status;
         if (failed(st) || error(st)) {
-            fprintf(f, "<%s type=\"%s\" message=\"", failed(st) ? "failure" : "error", tn_v_status_names[st]);
+            fprintf(f, "<%s type=\"%s\" message=\"", failed(st) ? "failure" : "error",
+                    tn_v_status_names[st]);
             xml(f, r->result.message);
             fputs("\">", f);
             xml(f, r->result.hypothesis);
@@ -155,15 +157,18 @@ bool tn_v_write_csv(const tn_v_options *o, const tn_v_summary *s, const char *pa
     (void)o;
     if (f == NULL)
         return false;
-    fputs("case,status,level,data,kernel,elements,wrong,error_over_bound,rms,bias,digest,hypothesis\n", f);
+    fputs("case,status,level,data,kernel,elements,wrong,error_over_bound,rms,bias,digest,"
+          "hypothesis\n",
+          f);
     for (long i = 0; i < s->total; ++i) {
         const tn_v_record *r = &s->records[i];
         if (r->which == NULL)
             continue;
         const tn_v_result *v = &r->result;
         fprintf(f, "%s,%s,%d,%s,%s,%lld,%lld,%.6g,%.6g,%.6g,%s,\"%s\"\n", r->which->name,
-                tn_v_status_names[v->status], r->which->level, tn_v_data_names[r->which->data], v->kernel,
-                (long long)v->elements, (long long)v->wrong, v->ratio, v->rms, v->bias, v->digest, v->hypothesis);
+                tn_v_status_names[v->status], r->which->level, tn_v_data_names[r->which->data],
+                v->kernel, (long long)v->elements, (long long)v->wrong, v->ratio, v->rms, v->bias,
+                v->digest, v->hypothesis);
     }
     return fclose(f) == 0;
 }

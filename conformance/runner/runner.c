@@ -159,7 +159,8 @@ static void bisect(run *r, const tn_v_worker *w, long index, tn_v_result *out)
             long n = h == 0 ? count - count / 2 : count / 2;
             memcpy(batch, part, (size_t)n * sizeof *batch);
             batch[n] = index;
-            if (!tn_v_alone(r->o, r->s->cases_made, batch, n + 1, &last) && last.status == TN_V_CRASH) {
+            if (!tn_v_alone(r->o, r->s->cases_made, batch, n + 1, &last) &&
+                last.status == TN_V_CRASH) {
                 from = part;
                 count = n;
                 halved = true;
@@ -349,7 +350,8 @@ int tn_v_verify(const tn_v_options *o, tn_v_summary *s)
     }
     s->why[0] = '\0';
     if (o->jsonl != NULL)
-        r.jsonl = open(o->jsonl, O_WRONLY | O_CREAT | O_APPEND | (o->resume != NULL ? 0 : O_TRUNC), 0644);
+        r.jsonl =
+            open(o->jsonl, O_WRONLY | O_CREAT | O_APPEND | (o->resume != NULL ? 0 : O_TRUNC), 0644);
     if (o->jsonl != NULL && r.jsonl < 0) {
         snprintf(s->why, sizeof s->why, "%s cannot be written", o->jsonl);
         tn_v_waivers_free(r.waivers);

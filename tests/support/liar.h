@@ -12,6 +12,7 @@
 
 tn_status tn_backend_query_cpu(uint32_t host_abi, const tn_backend_ops **out);
 tn_status tn_backend_query_null(uint32_t host_abi, const tn_backend_ops **out);
+tn_status tn_backend_query_mutant(uint32_t host_abi, const tn_backend_ops **out);
 
 typedef struct liar {
     const tn_host *host;
@@ -284,7 +285,7 @@ static tn_status liar_query(uint32_t host_abi, const tn_backend_ops **out)
     return TN_OK;
 }
 
-const tn__backend_query tn__builtin_backends[] = {liar_query, tn_backend_query_cpu,
-                                                  tn_backend_query_null, NULL};
+const tn__backend_query tn__builtin_backends[] = {
+    liar_query, tn_backend_query_cpu, tn_backend_query_null, tn_backend_query_mutant, NULL};
 
 #endif

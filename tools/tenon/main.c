@@ -18,7 +18,9 @@ static const struct {
     {"pack", "pack weights for a device's kernel into a file, map it back, check it", tool_pack},
     {"trace", "run ops or a verb, and write the timeline for ui.perfetto.dev", tool_trace_verb},
     {"sim", "look into the simulated chips: cycles, gaps of profiles, faults", tool_sim},
+    {"fingerprint", "how a device or framework adds and rounds", tool_fingerprint},
     {"verify", "a device against the conformance suite", tool_verify},
+    {"verify-submission", "whether records of verify are whole and unchanged", tool_submission},
     {"doctor", "what is missing here, and the line that installs it", tool_doctor},
 };
 
@@ -104,7 +106,7 @@ static int usage(FILE *to)
 {
     fprintf(to, "usage: tenon VERB [OPTIONS]   (tenon VERB --help says more)\n\n");
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; ++i)
-        fprintf(to, "  %-9s %s\n", verbs[i].name, verbs[i].text);
+        fprintf(to, "  %-17s %s\n", verbs[i].name, verbs[i].text);
     return to == stdout ? 0 : 2;
 }
 

@@ -16,6 +16,8 @@ int tool_explain(int argc, char **argv);
 int tool_bench(int argc, char **argv);
 int tool_pack(int argc, char **argv);
 int tool_verify(int argc, char **argv);
+int tool_fingerprint(int argc, char **argv);
+int tool_submission(int argc, char **argv);
 int tool_doctor(int argc, char **argv);
 int tool_trace_verb(int argc, char **argv);
 int tool_sim(int argc, char **argv);

@@ -19,9 +19,28 @@ typedef struct asked {
     int draw;
 } asked;
 
-enum { KEY_SHARD = 256, KEY_JOBS, KEY_SHUFFLE, KEY_BUDGET, KEY_TIMEOUT, KEY_JSONL, KEY_RESUME, KEY_JUNIT,
-       KEY_CSV, KEY_HTML, KEY_BASELINE, KEY_WAIVERS, KEY_CASELIST, KEY_OP, KEY_DATA, KEY_LADDER,
-       KEY_NAMES, KEY_NO_RETRY, KEY_MUTANTS, KEY_DRAW };
+enum {
+    KEY_SHARD = 256,
+    KEY_JOBS,
+    KEY_SHUFFLE,
+    KEY_BUDGET,
+    KEY_TIMEOUT,
+    KEY_JSONL,
+    KEY_RESUME,
+    KEY_JUNIT,
+    KEY_CSV,
+    KEY_HTML,
+    KEY_BASELINE,
+    KEY_WAIVERS,
+    KEY_CASELIST,
+    KEY_OP,
+    KEY_DATA,
+    KEY_LADDER,
+    KEY_NAMES,
+    KEY_NO_RETRY,
+    KEY_MUTANTS,
+    KEY_DRAW
+};
 
 static const struct argp_option options[] = {
     {"list", 'l', "LIST", 0, "mandatory, bringup, quick (default), standard or full", 0},
@@ -35,24 +54,29 @@ static const struct argp_option options[] = {
     {"junit", KEY_JUNIT, "FILE", 0, "write JUnit XML", 0},
     {"csv", KEY_CSV, "FILE", 0, "write a table", 0},
     {"html", KEY_HTML, "FILE", 0, "write a report of one page", 0},
-    {"baseline", KEY_BASELINE, "FILE", 0, "records of an earlier run, for the report's differences", 0},
+    {"baseline", KEY_BASELINE, "FILE", 0, "records of an earlier run, for the report's differences",
+     0},
     {"waivers", KEY_WAIVERS, "FILE", 0, "known failures with reason and end", 0},
-    {"shard", KEY_SHARD, "I/N", 0, "the I-th of N parts; a case's part does not change when others come", 0},
+    {"shard", KEY_SHARD, "I/N", 0,
+     "the I-th of N parts; a case's part does not change when others come", 0},
     {"jobs", KEY_JOBS, "N", 0, "processes at a time (default 1)", 0},
-    {"shuffle", KEY_SHUFFLE, "SEED", OPTION_ARG_OPTIONAL, "in random order; the seed is printed", 0},
+    {"shuffle", KEY_SHUFFLE, "SEED", OPTION_ARG_OPTIONAL, "in random order; the seed is printed",
+     0},
     {"budget", KEY_BUDGET, "N", 0, "at most about N multiplications in all", 0},
     {"case-timeout", KEY_TIMEOUT, "S", 0, "seconds until a case is given up (default 30)", 0},
     {"ladder", KEY_LADDER, NULL, 0, "no level above one with failures (always for bringup)", 0},
     {"no-retry", KEY_NO_RETRY, NULL, 0, "do not try failures again", 0},
     {"names", KEY_NAMES, NULL, 0, "print the names and the hash of the list; run nothing", 0},
-    {"mutants", KEY_MUTANTS, NULL, 0, "run the suite on devices with one known defect each, and on those without", 0},
+    {"mutants", KEY_MUTANTS, NULL, 0,
+     "run the suite on devices with one known defect each, and on those without", 0},
     {"draw", KEY_DRAW, "N", 0, "with --mutants: N of them, chosen by --shuffle's seed", 0},
     {"quiet", 'q', NULL, 0, "no progress", 0},
     {0}};
 
 static error_t shard_of(asked *a, const char *arg, struct argp_state *state)
 {
-    if (sscanf(arg, "%d/%d", &a->o.shard, &a->o.shards) != 2 || a->o.shard < 1 || a->o.shard > a->o.shards)
+    if (sscanf(arg, "%d/%d", &a->o.shard, &a->o.shards) != 2 || a->o.shard < 1 ||
+        a->o.shard > a->o.shards)
         argp_error(state, "--shard takes I/N with 1 <= I <= N, not \"%s\"", arg);
     return 0;
 }
@@ -65,7 +89,9 @@ static error_t list_of(asked *a, const char *arg, struct argp_state *state)
             a->list = tn_v_list_names[i];
             return 0;
         }
-    argp_error(state, "there is no list \"%s\"; mandatory, bringup, quick, standard and full are there", arg);
+    argp_error(state,
+               "there is no list \"%s\"; mandatory, bringup, quick, standard and full are there",
+               arg);
     return EINVAL;
 }
 
@@ -171,12 +197,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static const struct argp argp = {
-    options, parse, "DEVICE",
-    "Verify a device against the conformance suite.\v"
-    "Exit status: 0 nothing failed and something ran, 1 something failed, 2 wrong call, 3 no such device, "
-    "4 nothing was executed.",
-    NULL, NULL, NULL};
+static const struct argp argp = {options,
+                                 parse,
+                                 "DEVICE",
+                                 "Verify a device against the conformance suite.\v"
+                                 "Exit status: 0 nothing failed and something ran, 1 something "
+                                 "failed, 2 wrong call, 3 no such device, "
+                                 "4 nothing was executed.",
+                                 NULL,
+                                 NULL,
+                                 NULL};
 
 static void progress(void *self, long done, long all, double seconds, long failed)
 {
@@ -234,10 +264,16 @@ static bool write_summary(const asked *a, const tn_v_summary *s)
     static const struct {
         const char *name;
         tn_v_status st;
-    } counts[] = {{"passed", TN_V_PASS},         {"failed", TN_V_FAIL},       {"not_supported", TN_V_NOT_SUPPORTED},
-                  {"waived", TN_V_WAIVED},       {"crashed", TN_V_CRASH},     {"timeout", TN_V_TIMEOUT},
-                  {"flake", TN_V_FLAKE},         {"unexpected_pass", TN_V_UNEXPECTED_PASS},
-                  {"quality_warning", TN_V_QUALITY}, {"internal_error", TN_V_INTERNAL}};
+    } counts[] = {{"passed", TN_V_PASS},
+                  {"failed", TN_V_FAIL},
+                  {"not_supported", TN_V_NOT_SUPPORTED},
+                  {"waived", TN_V_WAIVED},
+                  {"crashed", TN_V_CRASH},
+                  {"timeout", TN_V_TIMEOUT},
+                  {"flake", TN_V_FLAKE},
+                  {"unexpected_pass", TN_V_UNEXPECTED_PASS},
+                  {"quality_warning", TN_V_QUALITY},
+                  {"internal_error", TN_V_INTERNAL}};
     cJSON *j = cJSON_CreateObject();
     cJSON_AddStringToObject(j, "device", a->o.device);
     cJSON_AddStringToObject(j, "list", a->list);
@@ -352,7 +388,8 @@ static int run_mutants(asked *a)
     int real = s.killed + s.survived;
     double score = real > 0 ? 100.0 * s.killed / real : 0;
     table(&s);
-    printf("mutation score %.1f %%: %d of %d killed, %d equivalent; %d false alarms; hypothesis right for %d of %d; "
+    printf("mutation score %.1f %%: %d of %d killed, %d equivalent; %d false alarms; hypothesis "
+           "right for %d of %d; "
            "%.0f s\n",
            score, s.killed, real, s.equivalent, s.false_alarms, s.named, s.judged, s.seconds);
     bool good = a->json == NULL || score_json(a->json, &s);
@@ -394,8 +431,8 @@ int tool_verify(int argc, char **argv)
         return status;
     }
     tell_failures(&s, a.o.device);
-    printf("%s, list %s (%s): %ld of %ld cases in %.1f s:", a.o.device, a.list, s.list_hash, s.ran, s.cases,
-           s.seconds);
+    printf("%s, list %s (%s): %ld of %ld cases in %.1f s:", a.o.device, a.list, s.list_hash, s.ran,
+           s.cases, s.seconds);
     for (int i = 0; i < TN_V_STATUS_COUNT; ++i)
         if (s.status[i] > 0)
             printf(" %ld %s", s.status[i], tn_v_status_names[i]);
@@ -403,6 +440,7 @@ int tool_verify(int argc, char **argv)
     bool good = a.json == NULL || write_summary(&a, &s);
     good = (a.o.junit == NULL || tn_v_write_junit(&a.o, &s, a.o.junit)) && good;
     good = (a.o.csv == NULL || tn_v_write_csv(&a.o, &s, a.o.csv)) && good;
+    good = (a.o.html == NULL || tn_v_write_html(&a.o, &s, a.o.html)) && good;
     tn_v_summary_free(&s);
     return good ? status : TN_V_EXIT_FAILED;
 }

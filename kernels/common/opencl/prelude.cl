@@ -20,3 +20,5 @@
 #else
 #define TN_POINTER(p) ((uchar *)(p))
 #endif
+/* Exact; the words of the text are not OpenCL's, so its type of 16 bits is named here. */
+#define TN_LOAD_F16(lanes, p) vload_half##lanes(0, (const half *)(p))
