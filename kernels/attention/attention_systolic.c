@@ -391,6 +391,7 @@ static uint64_t macs(const void *params)
     return (uint64_t)(p->batch * p->heads * p->queries) * (uint64_t)(p->keys * (p->d + p->dv));
 }
 
+extern const tn_k_sys_row tn_k_attention_systolic;
 const tn_k_sys_row tn_k_attention_systolic = {
     .name = "attention_systolic",
     .kind = TN_OP_ATTENTION,

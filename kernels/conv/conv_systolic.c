@@ -338,6 +338,7 @@ static uint64_t macs(const void *params)
            (uint64_t)(p->groups * p->kg * p->cg);
 }
 
+extern const tn_k_sys_row tn_k_conv_systolic;
 const tn_k_sys_row tn_k_conv_systolic = {
     .name = "conv_systolic",
     .kind = TN_OP_CONV,

@@ -79,6 +79,7 @@ static void lower(const void *params, const tn_k_sys_caps *caps, const uint64_t 
     }
 }
 
+extern const tn_k_sys_row tn_k_gather_systolic;
 const tn_k_sys_row tn_k_gather_systolic = {
     .name = "gather_systolic",
     .kind = TN_OP_GATHER,

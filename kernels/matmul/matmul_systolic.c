@@ -491,6 +491,7 @@ static uint64_t macs(const void *params)
     return (uint64_t)p->batch_count * (uint64_t)p->m * (uint64_t)p->n * (uint64_t)p->k;
 }
 
+extern const tn_k_sys_row tn_k_matmul_systolic;
 const tn_k_sys_row tn_k_matmul_systolic = {
     .name = "matmul_systolic",
     .kind = TN_OP_MATMUL,

@@ -128,9 +128,9 @@ typedef struct tn_k_sys_row {
     uint64_t (*macs)(const void *params);                       /* useful ones; NULL: none */
 } tn_k_sys_row;
 
-extern const tn_k_sys_row tn_k_matmul_systolic, tn_k_eltwise_systolic, tn_k_copy_systolic,
-    tn_k_norm_systolic, tn_k_softmax_systolic, tn_k_reduce_systolic, tn_k_attention_systolic,
-    tn_k_gather_systolic, tn_k_conv_systolic;
+/* Made by CMake from the files kernels/<op>/<op>_systolic.c. */
+extern const tn_k_sys_row *const tn_k_sys_rows[];
+extern const uint32_t tn_k_sys_row_count;
 
 static inline void tn_k_sys_put(tn_k_sys_stream *out, tn_k_sys_packet packet)
 {

@@ -81,12 +81,14 @@ static bool plan(tpu_device *d, tpu_plan *p)
     tn_k_why why;
     memset(p, 0, sizeof *p);
     p->device = d;
-    p->row = &tn_k_matmul_systolic;
+    for (uint32_t i = 0; i < tn_k_sys_row_count; i++)
+        if (tn_k_sys_rows[i]->kind == TN_OP_MATMUL)
+            p->row = tn_k_sys_rows[i];
     p->repeatable = true;
     for (uint32_t i = 0; i < tn_k_op_count; i++)
         if (tn_k_ops[i]->kind == TN_OP_MATMUL)
             p->op = tn_k_ops[i];
-    return p->op != NULL && p->op->params(&op, p->params, &why) &&
+    return p->op != NULL && p->row != NULL && p->op->params(&op, p->params, &why) &&
            p->row->accepts(p->params, &d->chip.caps, TN_CLASS_BOUNDED, &why);
 }
 

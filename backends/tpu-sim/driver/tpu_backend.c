@@ -363,8 +363,10 @@ static tn_status power_up(opening *o, tpu_device *d)
         d->bus = d->log;
     }
     if (!tn__tpu_open(&d->chip, &d->bus, o->error, sizeof o->error))
-        return TPU_FAIL_ARGUMENT(o->host, TN_STATUS_UNAVAILABLE, "tpu.chip", "uri",
-                                 "the chip does not come up: %s", o->error);
+        return d->chip.no_memory
+                   ? no_memory(o->host)
+                   : TPU_FAIL_ARGUMENT(o->host, TN_STATUS_UNAVAILABLE, "tpu.chip", "uri",
+                                       "the chip does not come up: %s", o->error);
     return TN_OK;
 }
 

@@ -119,6 +119,7 @@ bool tn__tpu_open(tpu_chip *c, const tn_bus *bus, char *error, size_t room)
     if (fence == NULL) {
         snprintf(error, room, "no memory that the chip reaches");
         tn__tpu_close(c);
+        c->no_memory = true;
         return false;
     }
     memset(fence, 0, 64);

@@ -34,6 +34,7 @@ typedef struct tpu_chip {
     volatile uint64_t *fence;
     uint32_t ring_log2, tail, rung; /* packets written; told to the chip */
     tpu_report report;
+    bool no_memory; /* why tn__tpu_open failed */
 } tpu_chip;
 
 /** Looks at the chip, resets it and sets up its ring; false with a sentence in `error`. */

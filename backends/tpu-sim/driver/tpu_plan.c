@@ -6,13 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const tn_k_sys_row *const rows[] = {
-    &tn_k_matmul_systolic,    &tn_k_eltwise_systolic, &tn_k_copy_systolic,
-    &tn_k_norm_systolic,      &tn_k_softmax_systolic, &tn_k_reduce_systolic,
-    &tn_k_attention_systolic, &tn_k_gather_systolic,  &tn_k_conv_systolic,
-};
-enum { ROWS = sizeof rows / sizeof rows[0] };
-
 static const tn_k_op *find_op(tn_op_kind kind)
 {
     for (uint32_t i = 0; i < tn_k_op_count; ++i)
@@ -59,9 +52,9 @@ static tn_status fill(tpu_device *d, const tn_op *op, const char *kernel, tn_cho
     p->device = d;
     p->numerics = op->numerics;
     p->repeatable = repeatable(op);
-    for (uint32_t i = 0; i < ROWS; i++)
-        if (rows[i]->kind == kind)
-            p->row = rows[i];
+    for (uint32_t i = 0; i < tn_k_sys_row_count; i++)
+        if (tn_k_sys_rows[i]->kind == kind)
+            p->row = tn_k_sys_rows[i];
     p->op = find_op(kind);
     if (p->row == NULL || p->op == NULL) {
         tell(d, fn, self, &why, false, "");
@@ -107,13 +100,15 @@ static void plan_destroy(void *plan)
 static tn_status plan_info(void *plan, tn_plan_info *out)
 {
     const tpu_plan *p = plan;
-    const tn_k_sys_caps *caps = &p->device->chip.caps;
+    pthread_mutex_lock(&p->device->lock); /* a repair may take columns away */
+    tn_k_sys_caps caps = p->device->chip.caps;
+    pthread_mutex_unlock(&p->device->lock);
     snprintf(out->kernel, sizeof out->kernel, "%s", p->row->name);
     out->numerics = p->numerics;
     out->parts = 1;
     /* The array's peak: no lowering is faster. */
     uint64_t macs = p->row->macs != NULL ? p->row->macs(p->params) : 0;
-    uint64_t each = (uint64_t)caps->rows * caps->cols * caps->arrays;
+    uint64_t each = (uint64_t)caps.rows * caps.cols * caps.arrays;
     out->estimate_ns = macs / each * 1000000 / p->device->chip.clock_khz + 1;
     return TN_OK;
 }

@@ -310,6 +310,10 @@ bool tn__sim_profile_read(const char *text, size_t bytes, sim_profile *out, char
             snprintf(error, room, "%s is missing", rows[i].key);
             return false;
         }
+    if (out->row_bytes % 4 != 0) {
+        snprintf(error, room, "row_bytes is %u; words have to fit in whole", out->row_bytes);
+        return false;
+    }
     if (alive(out) == 0) {
         snprintf(error, room, "dead_columns leaves no column");
         return false;
