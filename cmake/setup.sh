@@ -2,7 +2,8 @@
 # Set-up shared by ./run and ./test: system packages, the Python environment, the build. Sourced from the root.
 
 TN_PACKAGES="build-essential cmake ninja-build pkg-config python3-venv libhwloc-dev libcriterion-dev
-libcjson-dev libxxhash-dev libmd-dev"
+libcjson-dev libxxhash-dev libmd-dev opencl-headers ocl-icd-libopencl1 libvulkan-dev glslc
+spirv-tools"
 TN_PEER_PACKAGES="libopenblas-pthread-dev libblis-pthread-dev libxsmm-dev"
 TN_MORE_PEER_PACKAGES="libxnnpack-dev libpthreadpool-dev libclblast-dev ocl-icd-opencl-dev pocl-opencl-icd"
 TN_ARM_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"

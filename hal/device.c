@@ -133,6 +133,8 @@ tn_status tn_device_open(tn_runtime *rt, const char *uri, tn_device **out)
     tn_status st = tn__uri_split(uri, scheme, &rest);
     if (!st)
         st = tn__registry_find(rt, scheme, &backend);
+    if (!st && tn__has_driver(backend))
+        st = tn__driver_usable(rt, backend);
     if (!st)
         st = backend_text(rt, uri, scheme, rest, text, sizeof(text));
     if (st)

@@ -63,10 +63,12 @@ static tn_status enumerate(tn_runtime *rt, list *all, bool again)
         if (!st) {
             tn__error_clear();
             all->scheme = ops->name;
-            st = ops->enumerate(&rt->host, all, add);
+            bool child = tn__has_driver(ops);
+            st = child ? tn__driver_enumerate(rt, ops, all, add)
+                       : ops->enumerate(&rt->host, all, add);
             if (all->status)
                 return all->status;
-            if (st)
+            if (st && !child)
                 st = tn__backend_failed(st, NULL, "enumerate");
         }
         if (st) {

@@ -118,6 +118,7 @@ typedef struct tn__progress tn__progress;
 typedef struct tn__plan_cache tn__plan_cache;
 typedef struct tn__addresses tn__addresses;
 typedef struct tn__plugins tn__plugins;
+typedef struct tn__driver tn__driver;
 
 struct tn_runtime {
     tn__ref ref;
@@ -131,7 +132,8 @@ struct tn_runtime {
     tn__env env;
     char *plugin_path, *cache_dir;
     const volatile uint32_t *alive; /* a page that fork() wipes in the child, or NULL */
-    pthread_mutex_t lock;           /* guards: progress, discovered list, trace*, fallback */
+    pthread_mutex_t lock;           /* guards: progress, discovered list, trace*, fallback,
+                                       drivers */
     _Atomic(tn__pool *) pool;
     tn__progress *progress;
     tn_host host;          /* handed to every backend of this runtime */
@@ -142,6 +144,7 @@ struct tn_runtime {
                             retain it, and its destruction clears this */
     tn__addresses *addresses;
     tn__plugins *plugins;    /* NULL with TN_RUNTIME_NO_PLUGINS */
+    tn__driver *drivers;     /* backends whose driver was tried in a child */
     atomic_bool tracing;     /* trace is not NULL */
     atomic_uint queue_count; /* queues made so far */
     void (*trace)(void *self, const tn_event *);
@@ -344,6 +347,14 @@ tn_status tn__uri_next(const char **list, char out[TN__URI_BYTES]);
  * refuses or is malformed. */
 tn_status tn__registry_at(tn_runtime *rt, size_t i, const tn_backend_ops **out);
 tn_status tn__registry_find(tn_runtime *rt, const char *scheme, const tn_backend_ops **out);
+/* ---- drivers (driver.c): backends with TN_BACKEND_DRIVER, tried in a child process ---- */
+bool tn__has_driver(const tn_backend_ops *ops); /* built in, with that flag */
+/* Enumerates in a child; what went wrong is the verdict on the driver until the next call. */
+tn_status tn__driver_enumerate(tn_runtime *rt, const tn_backend_ops *ops, void *token,
+                               void (*found)(void *token, const tn_device_info *));
+/* The verdict; tries the driver if nobody has. */
+tn_status tn__driver_usable(tn_runtime *rt, const tn_backend_ops *ops);
+void tn__drivers_destroy(tn_runtime *rt);
 /* ---- what a backend gave (plugin_check.c) ---- */
 /* Whether a table can be used at all; its required entries are asked for with tn__has. */
 #define tn__table_known(ops)                                                                       \

@@ -55,6 +55,7 @@ enum {
     TN__STAGE_LOAD = 'l',
     TN__STAGE_QUERY = 'q',
     TN__STAGE_ENUMERATE = 'e',
+    TN__STAGE_DEVICE = 'd', /* then a tn_device_info, of a built-in backend */
     TN__STAGE_RESULT = 'r',
     TN__PROBE_FD = 3
 };
@@ -62,9 +63,15 @@ typedef struct tn__probe_record {
     uint32_t status;
     char reason[64], text[384];
 } tn__probe_record;
-#define TN__PROBE_PROTOCOL "1"
+#define TN__PROBE_PROTOCOL "2"
+#define TN__PROBE_BUILTIN  "builtin:" /* then the name of a backend, in place of a plugin's path */
 /* Loads, queries and enumerates the plugin in a child process. */
 tn_status tn__plugin_probe(const char *helper, uint64_t limit_ns, const char *path);
+/* Enumerates a built-in backend in a child process and passes on what it found; its own failure
+ * keeps its reason, and what happens to the child is driver.crashed, driver.timeout, driver.helper.
+ */
+tn_status tn__driver_probe(const char *helper, uint64_t limit_ns, const char *name, void *token,
+                           void (*found)(void *token, const tn_device_info *));
 /* The helper program, or false: out then says where it was looked for. */
 bool tn__plugin_helper(char *out, size_t bytes);
 /* The folder that is searched after the plugin path. */

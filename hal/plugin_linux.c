@@ -220,6 +220,9 @@ typedef struct report {
     char stage; /* the last that was entered */
     bool complete, late;
     tn__probe_record record;
+    tn_device_info device;
+    void (*found)(void *token, const tn_device_info *);
+    void *token;
 } report;
 
 /* Reads until the record is whole, the child is gone or the time is over. */
@@ -240,14 +243,21 @@ static void listen_to(int fd, uint64_t limit_ns, report *r)
             return;
         if (ready <= 0)
             continue;
-        bool result = r->stage == TN__STAGE_RESULT;
-        ssize_t n = result ? read(fd, (char *)&r->record + got, sizeof(r->record) - got)
-                           : read(fd, &r->stage, 1);
+        bool result = r->stage == TN__STAGE_RESULT,
+             device = r->stage == TN__STAGE_DEVICE && r->found;
+        ssize_t n = result   ? read(fd, (char *)&r->record + got, sizeof(r->record) - got)
+                    : device ? read(fd, (char *)&r->device + got, sizeof(r->device) - got)
+                             : read(fd, &r->stage, 1);
         if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
             return;
-        if (result && n > 0)
+        if ((result || device) && n > 0)
             got += (size_t)n;
-        r->complete = got == sizeof(r->record);
+        r->complete = result && got == sizeof(r->record);
+        if (device && got == sizeof(r->device)) {
+            r->stage = TN__STAGE_ENUMERATE;
+            got = 0;
+            r->found(r->token, &r->device);
+        }
     }
 }
 
@@ -296,36 +306,81 @@ static tn_status judge(const char *path, const char *helper, uint64_t limit_ns, 
                     WIFEXITED(status) ? WEXITSTATUS(status) : -1, stage_text(r->stage));
 }
 
-tn_status tn__plugin_probe(const char *helper, uint64_t limit_ns, const char *path)
+/* Starts the helper on `what`, listens, and sees to it that nothing of it is left. */
+static tn_status run_child(const char *helper, uint64_t limit_ns, const char *what, report *r,
+                           int *out_status)
 {
-    int ends[2], rc = 0, status = 0;
-    report r = {0};
+    int ends[2], rc = 0;
     pid_t child = 0;
     if (pipe2(ends, O_CLOEXEC) != 0)
         return tn__fail(TN_STATUS_NO_MEMORY, "plugin.process", "path",
-                        "%s was not tried: no pipe can be made: %s", path, strerror(errno));
+                        "%s was not tried: no pipe can be made: %s", what, strerror(errno));
     /* Clear of the numbers that the child's own files get. */
     int write_end = fcntl(ends[1], F_DUPFD_CLOEXEC, 16);
     (void)close(ends[1]);
     if (write_end < 0)
         rc = errno;
     if (!rc)
-        rc = spawn(helper, path, write_end, &child);
+        rc = spawn(helper, what, write_end, &child);
     if (write_end >= 0)
         (void)close(write_end);
     if (rc) {
         (void)close(ends[0]);
         return tn__fail(TN_STATUS_UNAVAILABLE, "plugin.helper", "path",
-                        "%s was not tried: the helper %s cannot be started: %s", path, helper,
+                        "%s was not tried: the helper %s cannot be started: %s", what, helper,
                         strerror(rc));
     }
-    listen_to(ends[0], limit_ns, &r);
+    listen_to(ends[0], limit_ns, r);
     (void)close(ends[0]);
     /* Also what it started, and itself if it closed the pipe and stayed. One that is on its way out
      * keeps its own exit status. */
     (void)kill(-child, SIGKILL);
     /* ECHILD: the host lets the system reap its children; the report alone decides then. */
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+    while (waitpid(child, out_status, 0) < 0 && errno == EINTR)
         ;
-    return judge(path, helper, limit_ns, &r, status);
+    return TN_OK;
+}
+
+tn_status tn__plugin_probe(const char *helper, uint64_t limit_ns, const char *path)
+{
+    report r = {0};
+    int status = 0;
+    tn_status st = run_child(helper, limit_ns, path, &r, &status);
+    return st ? st : judge(path, helper, limit_ns, &r, status);
+}
+
+tn_status tn__driver_probe(const char *helper, uint64_t limit_ns, const char *name, void *token,
+                           void (*found)(void *token, const tn_device_info *))
+{
+    report r = {.found = found, .token = token};
+    char what[64];
+    int status = 0;
+    (void)snprintf(what, sizeof(what), "%s%s", TN__PROBE_BUILTIN, name);
+    tn_status st = run_child(helper, limit_ns, what, &r, &status);
+    if (st)
+        return st;
+    const tn__probe_record *record = &r.record;
+    if (r.complete && record->status == TN_OK)
+        return TN_OK;
+    if (r.complete && record->status <= TN_STATUS_INTERNAL &&
+        memchr(record->reason, 0, sizeof(record->reason)) &&
+        memchr(record->text, 0, sizeof(record->text)))
+        return tn__fail((tn_status)record->status, record->reason, "uri", "%s", record->text);
+    if (r.stage == 0)
+        return tn__fail(TN_STATUS_UNAVAILABLE, "driver.helper", "uri",
+                        "the drivers of %s were not tried: the helper %s did not start; install "
+                        "the one of this version",
+                        name, helper);
+    if (r.late)
+        return tn__fail(TN_STATUS_UNAVAILABLE, "driver.timeout", "uri",
+                        "a driver of %s did not list its devices within %llu ms; remove it, or "
+                        "keep it out of the list of drivers",
+                        name, (unsigned long long)(limit_ns / 1000000u));
+    return tn__fail(TN_STATUS_UNAVAILABLE, "driver.crashed", "uri",
+                    "a driver of %s ended the process that listed its devices (%s %d); remove it, "
+                    "or keep it out of the list of drivers",
+                    name, WIFSIGNALED(status) ? "signal" : "exit code",
+                    WIFSIGNALED(status) ? WTERMSIG(status)
+                    : WIFEXITED(status) ? WEXITSTATUS(status)
+                                        : -1);
 }

@@ -150,6 +150,7 @@ static void destroy(tn_runtime *rt)
     if (rt->addresses)
         tn__addresses_destroy(rt->addresses);
     tn__free(rt, rt->found, rt->found_capacity * sizeof(*rt->found));
+    tn__drivers_destroy(rt);
     tn__plugins_destroy(rt, rt->plugins);
     free_text(rt, rt->plugin_path);
     free_text(rt, rt->cache_dir);
@@ -244,6 +245,7 @@ tn_status tn_runtime_create(const tn_runtime_desc *desc, tn_runtime **out)
         .complete = tn__queue_complete,
         .lost = host_lost,
         .fail_argument = host_fail_argument,
+        .cache_dir = rt->cache_dir,
     };
     if (d.executor.parallel && !(d.flags & TN_RUNTIME_NO_THREADS))
         rt->host.executor = d.executor;

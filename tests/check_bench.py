@@ -60,6 +60,15 @@ def main():
             rc, out, err = bench(tenon, *form, "--rounds", "1", "--vs", "none")
             if rc != 2 or not err.strip():
                 wrong.append(f"{form}: exit {rc} where 2 is right\n{out}{err}")
+        path = os.path.join(top, "thread.json")
+        rc, out, err = bench(tenon, "softmax", "8x16", "--rounds", "1", "--vs", "none", "--thread-time", "--json", path)
+        with open(path, encoding="utf-8") as f:
+            if rc or "the thread's own time" not in out or json.load(f)["clock"] != "thread":
+                wrong.append(f"--thread-time: exit {rc}\n{out}{err}")
+        for form in (["--threads", "2"], ["--device", "cpu?private=1"]):
+            rc, out, err = bench(tenon, "softmax", "8x16", "--thread-time", *form)
+            if rc == 0 or "--thread-time" not in err:
+                wrong.append(f"--thread-time {form}: exit {rc} where it has to be refused\n{out}{err}")
         # a page of known numbers
         row = dict(seen["cpu"]["rows"][0], text="softmax 8x8:f32", op="softmax", packed=False, kernel="k")
         rows = [dict(row, impl=i, **{"class": c, "median_ms": m, "p10_ms": m, "p90_ms": m, "text": t})

@@ -18,7 +18,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.S | re.M)
-IGNORE = shutil.ignore_patterns(".git", "build", ".venv", "__pycache__")
+IGNORE = shutil.ignore_patterns(".git", "build", ".venv", ".drivers", "__pycache__")
 # The ops that the recipes need.
 KERNELS = {"common", "eltwise"}
 

@@ -13,7 +13,7 @@ RULES = {
     "include/tenon": [r"tenon/"],
     "hal": [r"tenon/", r"hal/", r"kernels/common/probe\.h"],
     "kernels": [r"tenon/", r"kernels/", ],
-    "backends": [r"tenon/", r"kernels/common/", r"kernels/(\w+)/\1\.h", r"backends/{backend}/"],
+    "backends": [r"tenon/", r"kernels/common/", r"kernels/(\w+)/\1(_glsl)?\.h", r"backends/{backend}/"],
     "tools": [r"tenon/", r"tools/", r"bench/peers/peer\.h", r"conformance/(verify|runner/execute|cases/cases|oracle/oracle|bounds/\w+|mutants/mutants|fingerprint/fingerprint)\.h"],
     "conformance": [r"tenon/", r"conformance/", r"tests/support/test\.h", r"kernels/(\w+)/\1\.h", r"kernels/(\w+)/\1_cases"],
     "bench": [r"tenon/", r"bench/", r"kernels/(\w+)/\1\.h", r"kernels/(\w+)/\1_cases"],
@@ -22,7 +22,10 @@ RULES = {
 }
 # kernels see plain data of the public headers, never objects or calls of the runtime
 KERNELS_PUBLIC = {"base.h", "dtype.h", "tensor.h", "ops.h", "plan.h", "memory.h", "queue.h", "device.h"}
-EXCEPTIONS = {("tools/canonmath", r"kernels/common/")}  # sweeps the canonical functions themselves
+EXCEPTIONS = {
+    ("tools/canonmath", r"kernels/common/"),  # sweeps the canonical functions themselves
+    ("tools/tenon/sim_", r"(backends/tpu-sim/|kernels/systolic/systolic\.h)"),  # looks into the simulated chip
+}
 
 
 def resolve(path, name):
@@ -62,6 +65,14 @@ def main():
                         bad.append(f"{rel}: may not include {target}")
                 if rel.startswith(("hal/", "backends/")) and rel.endswith(".c") and 'path:' not in text:
                     bad.append(f"{rel}: no 'path:' line")
+    # The driver of a chip knows no model and no simulation: one object file for every bus.
+    for f in ("tpu_driver.c", "tpu_selftest.c", "tpu_driver.h"):
+        text = open(os.path.join(ROOT, "backends/tpu-sim/driver", f), encoding="utf-8").read()
+        for m in PLAIN.finditer(text):
+            if not re.match(r"tpu_driver\.h|backends/tpu-sim/tpu_regs\.h|kernels/systolic/|tenon/|\w+\.h$", m.group(1)):
+                bad.append(f"{f}: the driver may not include {m.group(1)}")
+        if re.search(r"^\s*#\s*if(?!ndef TN_BACKENDS)|\bsim_", text, re.M):
+            bad.append(f"{f}: the driver may not tell a model from a chip")
     names = {}
     for top in ("hal", "backends", "kernels", "tools", "conformance", "bench", "tests"):
         for folder, _, files in os.walk(os.path.join(ROOT, top)):

@@ -21,7 +21,7 @@ FILES = {"c", "h", "json", "max", "so", "txt"}
 COMMENT = re.compile(r'("(?:\\.|[^"\\\n])*")|/\*.*?\*/|//[^\n]*', re.S)
 ROW = re.compile(r"^error: (\w+) (\S+) (\S+): (.*)  \[(\w+) (\S*):(\d+)\]$")
 CALL = re.compile(r"^call: (\w+)$")
-FAIL = re.compile(r"\b(tn__fail|tn__fail_null|CPU_FAIL|CPU_FAIL_ARGUMENT|NULL_FAIL|MUTANT_FAIL|host->fail(?:_argument)?)\(")
+FAIL = re.compile(r"\b(tn__fail|tn__fail_null|CPU_FAIL|CPU_FAIL_ARGUMENT|OPENCL_FAIL|OPENCL_FAIL_ARGUMENT|NULL_FAIL|MUTANT_FAIL|host->fail(?:_argument)?)\(")
 # Names that an INVALID may blame besides the parameters of the function: the things behind handles,
 # fields and operands of an op, the environment.
 BLAMED = set("runtime device uri kind args posts attr numerics role a b c out bias mask q k v sinks lengths pages gamma beta grad "
@@ -31,6 +31,15 @@ BLAMED = set("runtime device uri kind args posts attr numerics role a b c out bi
 # What no test can bring about, and why.
 IMPOSSIBLE = {
     "kernel.refused": "stands in for a kernel row that refuses and does not say why; every row says why",
+    "vulkan.absent": "a library that was built without Vulkan",
+    "vulkan.loader": "a machine without libvulkan.so.1",
+    "vulkan.work": "hal does in the device's stead what its queue does not take",
+    "vulkan.entry": "a driver that speaks Vulkan 1.2 and lacks an entry of it",
+    "vulkan.version": "a loader older than Vulkan 1.2",
+    "vulkan.refused": "a device without timeline semaphores, queues that compute or 10 buffers to bind",
+    "vulkan.thread": "a queue's thread is made by a system that makes the driver's own",
+    "vulkan.groups": "sizes that an int32 counts fit the grids of all drivers there are",
+    "vulkan.division": "every driver there is divides right",
     "optext.operands": "an op has fewer roles than the reader has room for operands",
 }
 # Declared in a header, defined by whoever writes a plugin.

@@ -22,7 +22,7 @@ def blank(match):
 def main():
     bad, seen = [], 0
     for folder, dirs, files in os.walk(ROOT):
-        dirs[:] = [d for d in dirs if d not in (".git", "build", ".venv", "__pycache__")]
+        dirs[:] = [d for d in dirs if d not in (".git", "build", ".venv", ".drivers", "__pycache__")]
         for f in sorted(files):
             if not f.endswith(SOURCE):
                 continue

@@ -16,7 +16,7 @@ extern "C" {
  * device. Threads: entries of one object are not called concurrently, except where "any thread". */
 #define TN_BACKEND_ABI        1u
 #define TN_BACKEND_ABI_OLDEST 1u /* the oldest that this version still drives */
-typedef struct tn_host { /* what hal gives to a backend */
+typedef struct tn_host {         /* what hal gives to a backend */
     tn_head head;
     tn_runtime *runtime;
     tn_allocator allocator;
@@ -30,6 +30,7 @@ typedef struct tn_host { /* what hal gives to a backend */
     /* as fail, with the name of the offending argument, field or operand (tn_error.argument) */
     tn_status (*fail_argument)(tn_status, const char *reason, const char *argument,
                                const char *file, int32_t line, const char *format, ...);
+    const char *cache_dir; /* folder for what can be made again, or NULL; stays with the runtime */
 } tn_host;
 typedef enum tn_work_kind {
     TN_WORK_RUN = 1,
@@ -142,6 +143,9 @@ typedef struct tn_device_ops {
     tn_status (*bus)(void *device, tn_bus *out, tn_chip *out_chip);
     tn_status (*child)(void *device, uint32_t index, tn_device **out);
 } tn_device_ops;
+/* What enumerate and open load is somebody else's driver, which may crash or hang: hal enumerates a
+ * built-in backend with this flag in a child process, and opens it only after that went well. */
+enum { TN_BACKEND_DRIVER = 1 };
 typedef struct tn_backend_ops {
     uint32_t abi, bytes;
     const char *name; /* name is the URI scheme */
@@ -153,6 +157,7 @@ typedef struct tn_backend_ops {
                       const tn_device_ops **out_ops); /* [R] */
     void (*unload)(void); /* of a plugin: once for each runtime that it succeeded for, after that
                              runtime's last object; others may still use it. NULL: nothing to do */
+    uint64_t flags;       /* TN_BACKEND_* */
 } tn_backend_ops;
 
 /** The one exported symbol of a plugin; a built-in backend has the same function as

@@ -216,7 +216,10 @@ static void run(const tn_k_launch *launch, const void *params, void *const *oper
     int64_t items = f->batch * heads * n;
     int64_t end = tn_k_task_first(items, launch->tasks[phase], last);
     for (int64_t x = tn_k_task_first(items, launch->tasks[phase], first); x < end; ++x)
-        (phase == 0 ? query_row : key_row)(p, operand, x / n / heads, x / n % heads, x % n, &r);
+        if (phase == 0)
+            query_row(p, operand, x / n / heads, x / n % heads, x % n, &r);
+        else
+            key_row(p, operand, x / n / heads, x / n % heads, x % n, &r);
 }
 
 extern const tn_k_variant tn_k_attention_backward_canonical;

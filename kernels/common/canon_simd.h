@@ -5,13 +5,16 @@
 #define TN_KERNELS_CANON_SIMD_H
 
 #include <kernels/common/canon.h>
-#ifdef __ARM_NEON
+#ifdef TN_V_WIDE16
+#include <kernels/common/canon_wide16.h>
+#elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #else
 #include <immintrin.h>
 #endif
 
-#ifdef __ARM_NEON
+#ifdef TN_V_WIDE16
+#elif defined(__ARM_NEON)
 typedef float32x4_t tn_v;
 enum { TN_V_WIDTH = 4 };
 #define TN_V_LOAD         vld1q_f32
@@ -83,7 +86,8 @@ TN_C_FN float tn_v_reduce(int mode, const float *x, int64_t count, float centre)
 
 /* Keys of a vector and their order, written out: the compiler does not make vectors of the scalar
  * form. `most` selects max, else min. */
-#ifdef __ARM_NEON
+#ifdef TN_V_WIDE16
+#elif defined(__ARM_NEON)
 typedef int32x4_t tn_vi;
 
 TN_C_FN tn_vi tn_v_keys_of(bool most, tn_v x)

@@ -33,20 +33,57 @@ static void plan(const void *params, const tn_k_caps *caps, tn_k_launch *out)
     out->estimate_ns *= 8;
 }
 
-/* The axes from d on; `from` is the place along those before. */
-static float sum(const tn_k_resize *p, const void *a, uint32_t d, const int64_t *o, int64_t from)
+/* One axis on the way to an element of A: its taps, which comes next, and the sum so far. */
+typedef struct axis {
+    int64_t at[TN_K_RESIZE_TAPS], from; /* from: the place along the axes before */
+    float w[TN_K_RESIZE_TAPS], s;
+    int taps, next;
+    bool kept;
+} axis;
+
+static void enter(const tn_k_resize *p, uint32_t d, const int64_t *o, int64_t from, axis *x)
 {
-    int64_t at[TN_K_RESIZE_TAPS];
-    float w[TN_K_RESIZE_TAPS], s = 0.0f;
-    if (d == p->rank)
-        return (float)tn_c_load(p->dtype, a, from).f;
-    if (tn_k_resize_kept(p, d))
-        return sum(p, a, d + 1, o, from + o[d] * p->a_s[d]);
-    int taps = tn_k_resize_taps(p, d, o[d], at, w);
-    for (int t = 0; t < taps; t++)
-        if (w[t] != 0.0f)
-            s = __builtin_fmaf(w[t], sum(p, a, d + 1, o, from + at[t] * p->a_s[d]), s);
-    return 0.0f + s;
+    x->from = from;
+    x->s = 0.0f;
+    x->next = 0;
+    x->kept = tn_k_resize_kept(p, d);
+    x->taps = 1;
+    x->at[0] = o[d];
+    x->w[0] = 1.0f;
+    if (!x->kept)
+        x->taps = tn_k_resize_taps(p, d, o[d], x->at, x->w);
+}
+
+/* Down to an element along all axes, and up with its value, the last axis first. Without calling
+ * itself: devices whose compilers know no stack run this text, too. */
+static float sum(const tn_k_resize *p, const void *a, const int64_t *o)
+{
+    axis x[TN_MAX_RANK];
+    int64_t from = 0;
+    uint32_t d = 0;
+    if (p->rank > 0)
+        enter(p, 0, o, 0, &x[0]);
+    for (;;) {
+        float value;
+        if (d == p->rank) {
+            value = (float)tn_c_load(p->dtype, a, from).f;
+        } else {
+            while (x[d].next < x[d].taps && x[d].w[x[d].next] == 0.0f)
+                x[d].next++;
+            if (x[d].next < x[d].taps) {
+                from = x[d].from + x[d].at[x[d].next] * p->a_s[d];
+                if (++d < p->rank)
+                    enter(p, d, o, from, &x[d]);
+                continue;
+            }
+            value = x[d].kept ? x[d].s : 0.0f + x[d].s;
+        }
+        if (d == 0)
+            return value;
+        axis *above = &x[--d];
+        above->s = above->kept ? value : __builtin_fmaf(above->w[above->next], value, above->s);
+        above->next++;
+    }
 }
 
 static void run(const tn_k_launch *launch, const void *params, void *const *operand, void *shared,
@@ -69,7 +106,7 @@ static void run(const tn_k_launch *launch, const void *params, void *const *oper
             memcpy((char *)operand[1] + to * bytes, (const char *)operand[0] + from * bytes, bytes);
         else
             tn_c_store(p->dtype, operand[1], to,
-                       (tn_c_value){false, 0, (double)sum(p, operand[0], 0, o, 0)}, false);
+                       (tn_c_value){false, 0, (double)sum(p, operand[0], o)}, false);
     }
 }
 

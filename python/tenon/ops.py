@@ -14,7 +14,7 @@ _POSTS = {name: getattr(lib, "TN_POST_" + name.upper()) for name in ("relu", "ge
 class Plan:
     """One op prepared for one device: what it binds and what the output looks like."""
 
-    __slots__ = ("handle", "binds", "roles", "out_dtype", "out_shape", "fallback", "kernel", "layout")
+    __slots__ = ("handle", "binds", "roles", "out_dtype", "out_shape", "fallback", "kernel", "layout", "macs")
 
 
 def _run(kind, attr, args, posts=(), numerics=None, out=None, pack=None, flags=0, out_role=lib.TN_ARG_OUT,
@@ -41,7 +41,11 @@ def _run(kind, attr, args, posts=(), numerics=None, out=None, pack=None, flags=0
             b.buffer, b.offset_bytes = t.buffer, t.offset_bytes
         i += 1
     binds[i].buffer, binds[i].offset_bytes = out.buffer, out.offset_bytes
-    check(lib.tn_queue_run(device.queue, plan.handle, binds, i + 1, ffi.NULL, ffi.NULL))
+    meter = device.meter if not plan.fallback else None
+    sync = meter.start() if meter else ffi.NULL
+    check(lib.tn_queue_run(device.queue, plan.handle, binds, i + 1, ffi.NULL, sync))
+    if meter:
+        meter.end(plan.macs)
     if plan.fallback:
         device.ops_fallen_back += 1
     else:
@@ -86,6 +90,11 @@ def _plan(device, kind, attr, args, posts, numerics, out, pack, flags, out_role,
     info = struct("tn_plan_info")
     check(lib.tn_plan_get_info(plan.handle, info))
     plan.fallback, plan.kernel = bool(info.fallback), ffi.string(info.kernel).decode()
+    plan.macs = 0
+    if kind in (lib.TN_OP_MATMUL, lib.TN_OP_ATTENTION) and device.meter:
+        flops, nbytes = ffi.new("uint64_t *"), ffi.new("uint64_t *")
+        check(lib.tn_op_cost(op, flops, nbytes))
+        plan.macs = flops[0] // 2
     plan.binds = ffi.new("tn_bind[]", len(args) + 1)
     for b, a in zip(plan.binds, c_args):
         b.role = a.role

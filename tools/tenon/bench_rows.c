@@ -138,8 +138,9 @@ void tool_report(const tool_setup *with, const tool_problem *p, tool_contestant 
         snprintf(c[i].op, sizeof c[i].op, "%s", op);
     }
     percent(with, p, 1.0, &limit);
-    printf("%s, %u thread%s, %u interleaved rounds, warm, pinned\n", p->text, with->threads,
-           with->threads == 1 ? "" : "s", with->rounds);
+    printf("%s, %u thread%s, %u interleaved rounds, warm, pinned%s\n", p->text, with->threads,
+           with->threads == 1 ? "" : "s", with->rounds,
+           with->thread_time ? ", the thread's own time" : "");
     printf("  %-34s %-12s %-7s %10s %21s %9s %8s %6s%%\n", "impl", "class", "weights", "median ms",
            "p10 .. p90 ms", "GFLOP/s", "GB/s", limit);
     for (uint32_t i = 0; i < count; ++i) {

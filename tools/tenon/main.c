@@ -17,6 +17,7 @@ static const struct {
     {"bench", "time an op beside the peer libraries that are found", tool_bench},
     {"pack", "pack weights for a device's kernel into a file, map it back, check it", tool_pack},
     {"trace", "run ops or a verb, and write the timeline for ui.perfetto.dev", tool_trace_verb},
+    {"sim", "look into the simulated chips: cycles, gaps of profiles, faults", tool_sim},
     {"fingerprint", "how a device or framework adds and rounds", tool_fingerprint},
     {"verify", "a device against the conformance suite", tool_verify},
     {"verify-submission", "whether records of verify are whole and unchanged", tool_submission},
@@ -69,10 +70,17 @@ bool tool_folder(char *text, size_t bytes)
     return true;
 }
 
+static clockid_t clock_read = CLOCK_MONOTONIC;
+
+void tool_count_thread_time(void)
+{
+    clock_read = CLOCK_THREAD_CPUTIME_ID;
+}
+
 double tool_now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock_read, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 

@@ -7,13 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PACK_VERSION = 1, PACK_HEAD = 4096 };
+enum { PACK_VERSION = 2, PACK_HEAD = 4096 };
 
 /* Little-endian, no gaps; `head_sum` is the XXH3 of the page with head_sum 0. */
 typedef struct pack_head {
     char magic[8]; /* "TENONPAK" */
-    uint32_t version, library, role, reserved;
+    uint32_t version, library, role, rank;
     uint64_t layout, bytes, sum, head_sum;
+    int64_t dim[8]; /* of the operand before it was packed, 0 past its rank */
     char op[2048], kernel[96], device[128];
 } pack_head;
 

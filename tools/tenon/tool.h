@@ -20,6 +20,17 @@ int tool_fingerprint(int argc, char **argv);
 int tool_submission(int argc, char **argv);
 int tool_doctor(int argc, char **argv);
 int tool_trace_verb(int argc, char **argv);
+int tool_sim(int argc, char **argv);
+/* ---- sim_*.c: what tenon sim shows; argv[0] is the subject ---- */
+int tool_sim_gemm(int argc, char **argv);
+int tool_sim_conv(int argc, char **argv);
+int tool_sim_run(int argc, char **argv);
+int tool_sim_gaps(int argc, char **argv);
+int tool_sim_dump(int argc, char **argv);
+int tool_sim_serve(int argc, char **argv);
+int tool_sim_speed(int argc, char **argv);
+int tool_sim_trace(int argc, char **argv);
+int tool_sim_faults(int argc, char **argv);
 int tool_dispatch(int argc, char **argv); /* argv[0] is the verb */
 
 /* Prints this thread's last error on standard error, as one readable paragraph; returns 1. */
@@ -31,6 +42,8 @@ cJSON *tool_classes_json(uint32_t mask);
 /* The folder of the running command, for what lies beside it. */
 bool tool_folder(char *text, size_t bytes);
 double tool_now(void); /* seconds, monotonic */
+/* From here on tool_now() counts the calling thread's own time: what others take is left out. */
+void tool_count_thread_time(void);
 /* What a tensor spans, its last element or block included. */
 uint64_t tool_tensor_bytes(const tn_tensor *t);
 uint64_t tool_block_bytes(uint64_t layout); /* of 32 elements; 0: not in blocks */
@@ -67,6 +80,7 @@ typedef struct tool_setup {
     tn_device *device;
     const char *vs;
     uint32_t threads, rounds;
+    bool thread_time;                       /* the clock counts the calling thread's own time */
     double peak_gflops, read_gbs, copy_gbs; /* measured in the same minute */
     cJSON *rows;
 } tool_setup;

@@ -13,6 +13,7 @@ enum { DEFAULT_ROUNDS = 15, SHAPES = 64, TEXT = 256 };
 typedef struct options {
     const char *op, *shape[SHAPES], *device, *vs, *json, *trace, *suite;
     uint32_t shapes, threads, rounds;
+    bool thread_time;
 } options;
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -29,6 +30,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->rounds = (uint32_t)strtoul(arg, &end, 10);
         if (*end != '\0' || o->rounds == 0 || o->rounds > 10000)
             argp_error(state, "--rounds takes 1 to 10000, not '%s'", arg);
+        return 0;
+    case 'c':
+        o->thread_time = true;
         return 0;
     case 'v':
         o->vs = arg;
@@ -56,6 +60,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (o->op == NULL && o->suite == NULL)
             argp_error(state, "name an op, such as softmax, or overhead");
+        if (o->thread_time && o->threads != 1)
+            argp_error(state, "--thread-time is of one thread, not of %u", o->threads);
+        if (o->thread_time &&
+            (strncmp(o->device, "cpu", 3) != 0 || strstr(o->device, "private") != NULL))
+            argp_error(state,
+                       "--thread-time needs a device that computes on the calling thread, "
+                       "such as cpu, not %s",
+                       o->device);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -161,6 +173,8 @@ int tool_bench(int argc, char **argv)
         {"rounds", 'r', "N", 0, "interleaved rounds, 15 by default", 0},
         {"device", 'd', "URI", 0, "cpu by default", 0},
         {"suite", 's', "NAME", 0, "a list of ops, those whose text has a WORD: peers", 0},
+        {"thread-time", 'c', NULL, 0,
+         "count the processor time of the one thread instead of the wall's, for a busy machine", 0},
         {"json", 'j', "FILE", 0, "write the rows as JSON", 0},
         {"trace", 'T', "FILE", 0, "write a timeline for ui.perfetto.dev (TENON_TRACE)", 0},
         {0}};
@@ -181,7 +195,10 @@ int tool_bench(int argc, char **argv)
                                      NULL};
     options o = {.threads = 1, .rounds = DEFAULT_ROUNDS, .vs = "all", .device = "cpu"};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    tool_setup with = {.vs = o.vs, .threads = o.threads, .rounds = o.rounds};
+    if (o.thread_time)
+        tool_count_thread_time();
+    tool_setup with = {
+        .thread_time = o.thread_time, .vs = o.vs, .threads = o.threads, .rounds = o.rounds};
     tn_runtime_desc rd = {.head = TN_INIT(tn_runtime_desc), .threads = o.threads};
     if (!tool_pin(o.threads))
         fprintf(stderr, "tenon bench: could not pin to cpus 0..%u\n", o.threads - 1);
@@ -214,6 +231,7 @@ int tool_bench(int argc, char **argv)
         cJSON_AddNumberToObject(root, "peak_gflops", with.peak_gflops);
         cJSON_AddNumberToObject(root, "read_gbs", with.read_gbs);
         cJSON_AddNumberToObject(root, "copy_gbs", with.copy_gbs);
+        cJSON_AddStringToObject(root, "clock", o.thread_time ? "thread" : "wall");
         with.rows = cJSON_AddArrayToObject(root, "rows");
         if (o.suite == NULL) {
             rc = bench_op(&o, &with);

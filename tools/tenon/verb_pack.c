@@ -142,6 +142,18 @@ static bool take(const session *s, const pack_file *file, bool *out_mapped)
 }
 
 /* Maps a file, and asks the device whether it packs this op so. */
+/* A panel's padding can hide that the file is of other weights: the layout says how, not how many.
+ */
+static bool same_shape(const session *s, const pack_head *head, const char *path, const char *text)
+{
+    const tn_tensor *b = &s->b->tensor;
+    if (head->rank == b->rank && memcmp(head->dim, b->dim, b->rank * sizeof b->dim[0]) == 0)
+        return true;
+    fprintf(stderr, "tenon pack: %s: made for b of %s, which has another shape than b of %s\n",
+            path, head->op, text);
+    return false;
+}
+
 static int check(const options *o, const char *path)
 {
     pack_file file;
@@ -150,7 +162,7 @@ static int check(const options *o, const char *path)
     if (!pack_open(path, &file))
         return 1;
     const char *text = o->op != NULL && o->check != NULL ? o->op : file.head.op;
-    bool ok = session_open(o, text, &s);
+    bool ok = session_open(o, text, &s) && same_shape(&s, &file.head, path, text);
     if (ok && (s.layout != file.head.layout || s.bytes != file.head.bytes)) {
         fprintf(
             stderr,
@@ -193,6 +205,8 @@ static bool pack(const session *s, const options *o)
         (void)tool_error(o->weights);
     head = (pack_head){
         .library = tn_version(), .role = TN_ARG_B, .layout = s->layout, .bytes = s->bytes};
+    head.rank = from.rank;
+    memcpy(head.dim, from.dim, from.rank * sizeof from.dim[0]);
     size = sizeof head.op;
     if (ok && tn_op_format(s->op, head.op, &size) != TN_OK) {
         (void)tool_error(o->op);

@@ -31,6 +31,7 @@ CANONICAL_VERSION = 1
 QUERY = "Where can I go skiing?"
 BATCH = 32
 NARROW = 4  # sentences that are also computed in bf16
+SIMULATED = ("tpu-sim:canonical-128", "tpu-sim:tpu-v4", "tpu-sim:test-24x40")  # beside the default devices
 PICTURE = 64  # sentences in the similarity matrix at most
 SHARE = 0.4  # of a device's seconds; the other jobs divide the rest
 
@@ -102,6 +103,8 @@ def measure(job, device, seconds, tick):
         difference = np.abs(y.astype(np.float64) - job.expected(i))
         worst = max(worst, float(difference.max()) if np.isfinite(y).all() else float("inf"))
     ops = device.ops_on_device
+    if device.meter:
+        device.meter.reset()
     narrow, narrow_worst = measure_narrow(job, device)
     device.ops_on_device = ops
     digest = hashlib.sha256(found[0].astype("<f4").tobytes()).hexdigest()
@@ -111,6 +114,10 @@ def measure(job, device, seconds, tick):
            "digest": digest, "digests": {"f32": digest, "bf16": narrow}, "max_abs_diff_bf16": narrow_worst,
            "ops_on_device": device.ops_on_device,
            "ops_fallen_back": device.ops_fallen_back, "reason": None}
+    if device.meter:
+        m = device.meter
+        row["simulated"] = {"sentences": NARROW, "dtype": "bf16", "ops": m.ops, "cycles": m.cycles, "ns": m.ns,
+                            "macs": m.macs, "utilisation": m.share}
     return row, found, encoder
 
 
@@ -164,6 +171,11 @@ def show(console, rows, first):
             table.add_row(r["uri"].replace("[", "\\["), "-", "-", "-", "-", "-", "-")
     console.print(table)
     for r in rows:
+        if r.get("simulated") and r["simulated"]["cycles"]:
+            m = r["simulated"]
+            console.print(f"{r['uri']}: {m['sentences']} sentences in {m['dtype']}, {m['ops']} ops on it: {m['cycles']} cycles, "
+                          f"{m['ns'] / 1e3:.1f} us simulated, its arrays used to {100 * (m['utilisation'] or 0):.1f} %",
+                          markup=False)
         if r["reason"]:
             console.print(f"{r['uri']}: {r['reason']}", style="red", markup=False)
 
@@ -195,7 +207,7 @@ def main(argv=None):
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     job = Job(read_sentences(a.sentences))
     runtime = tenon.Runtime()
-    uris = a.device or [d["uri"] for d in runtime.devices() if d["default"]]
+    uris = a.device or [d["uri"] for d in runtime.devices() if d["default"]] + list(SIMULATED)
     if not uris:
         raise SystemExit("run: no default device found; name one with --device")
     rows, right, last, first_found = [], True, None, None

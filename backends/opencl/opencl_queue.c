@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A queue of an OpenCL device: an in-order command queue of the driver, and a thread that waits for
+ * its events one after the other and tells hal. */
+/* path: api > placement > [queue] > backend > kernel > device */
+#include "opencl.h"
+
+#include <time.h>
+
+enum { FIRST_RING = 16 }; /* made with the queue: one item can always be taken */
+static const uint64_t lost_wait_ns = 2000000000u; /* for what still runs on a lost device */
+
+typedef struct opencl_item {
+    uint64_t id;
+    cl_event first, last; /* last NULL: done once everything before it is */
+    cl_mem held;          /* released with the item, or NULL */
+    bool timed;
+} opencl_item;
+
+typedef struct opencl_queue {
+    opencl_device *device;
+    void *token;
+    cl_command_queue commands;
+    pthread_mutex_t lock; /* guards: ring, head, count, running, stop, done */
+    pthread_cond_t work_came, item_done;
+    opencl_item *ring;
+    uint32_t capacity, head, count;
+    bool running, stop;
+    uint64_t done; /* items completed, for poll */
+    pthread_t thread;
+} opencl_queue;
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* ---- handing over ---- */
+
+/* What an enqueueing call leaves behind. */
+typedef struct handed {
+    cl_event first, last;
+    cl_mem held;
+    const char *call; /* that failed */
+} handed;
+
+static cl_int set_argument(opencl_device *d, cl_kernel kernel, cl_uint *index, size_t bytes,
+                           const void *value)
+{
+    return OPENCL_CALL(&d->driver, clSetKernelArg, kernel, (*index)++, bytes, value);
+}
+
+/* A buffer and where in it the operand begins; `dummy` stands for none. */
+static cl_int set_place(opencl_device *d, cl_kernel kernel, cl_uint *index, const void *buffer,
+                        uint64_t offset, cl_mem dummy)
+{
+    const opencl_buffer *b = buffer;
+    cl_mem mem = b != NULL ? b->mem : dummy;
+    cl_ulong at = b != NULL ? offset : 0;
+    cl_int error = set_argument(d, kernel, index, sizeof mem, &mem);
+    return error == CL_SUCCESS ? set_argument(d, kernel, index, sizeof at, &at) : error;
+}
+
+static cl_int run_phase(opencl_queue *q, const opencl_plan *p, const tn_work *w, uint32_t phase,
+                        cl_event *event, const char **call)
+{
+    opencl_device *d = q->device;
+    const tn_k_operands *o = (const tn_k_operands *)(const void *)p->params;
+    const opencl_buffer *work = w->workspace;
+    cl_mem room = work != NULL ? work->mem : p->box;
+    cl_ulong shared_at = w->workspace_offset, scratch_at = shared_at + p->launch.shared_bytes;
+    cl_uint index = 0, which = phase;
+    size_t tasks = p->launch.tasks[phase], one = 1;
+    *call = "clSetKernelArg";
+    cl_int error = set_argument(d, p->run, &index, sizeof p->box, &p->box);
+    if (error == CL_SUCCESS)
+        error = set_argument(d, p->run, &index, sizeof room, &room);
+    if (error == CL_SUCCESS)
+        error = set_argument(d, p->run, &index, sizeof shared_at, &shared_at);
+    if (error == CL_SUCCESS)
+        error = set_argument(d, p->run, &index, sizeof scratch_at, &scratch_at);
+    if (error == CL_SUCCESS)
+        error = set_argument(d, p->run, &index, sizeof which, &which);
+    for (uint32_t i = 0; error == CL_SUCCESS && i < p->slots; ++i) {
+        const tn_slot *slot = NULL;
+        for (uint32_t s = 0; i < o->count && s < w->slot_count; ++s)
+            if (w->slots[s].role == o->item[i].role)
+                slot = &w->slots[s];
+        error = set_place(d, p->run, &index, slot != NULL ? slot->buffer : NULL,
+                          slot != NULL ? slot->offset : 0, p->box);
+    }
+    if (error != CL_SUCCESS)
+        return error;
+    *call = "clEnqueueNDRangeKernel";
+    return OPENCL_CALL(&d->driver, clEnqueueNDRangeKernel, q->commands, p->run, 1, NULL, &tasks,
+                       &one, 0, NULL, event);
+}
+
+static cl_int hand_run(opencl_queue *q, const tn_work *w, handed *h)
+{
+    opencl_plan *p = w->plan;
+    cl_int error = CL_SUCCESS;
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t phase = 0; error == CL_SUCCESS && phase < p->launch.phases; ++phase) {
+        cl_event event = NULL;
+        if (p->launch.tasks[phase] == 0)
+            continue;
+        error = run_phase(q, p, w, phase, &event, &h->call);
+        if (error != CL_SUCCESS)
+            break;
+        if (h->first == NULL) {
+            h->first = event;
+        } else {
+            if (h->last != NULL)
+                (void)OPENCL_CALL(&q->device->driver, clReleaseEvent, h->last);
+            h->last = event;
+        }
+    }
+    pthread_mutex_unlock(&p->lock);
+    return error;
+}
+
+static cl_int hand_pack(opencl_queue *q, const tn_work *w, handed *h)
+{
+    opencl_plan *p = w->plan;
+    opencl_device *d = q->device;
+    size_t tasks = p->launch.pack_tasks, one = 1;
+    tn_tensor shape = *w->tensor;
+    cl_int error = CL_SUCCESS;
+    cl_uint index = 0;
+    if (tasks == 0)
+        return CL_SUCCESS;
+    h->call = "clCreateBuffer";
+    h->held = OPENCL_MAKE(&d->driver, clCreateBuffer, &error, d->context,
+                          CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, sizeof shape, &shape);
+    if (h->held == NULL)
+        return error;
+    pthread_mutex_lock(&p->lock);
+    h->call = "clSetKernelArg";
+    error = set_argument(d, p->pack, &index, sizeof p->box, &p->box);
+    if (error == CL_SUCCESS)
+        error = set_argument(d, p->pack, &index, sizeof h->held, &h->held);
+    if (error == CL_SUCCESS)
+        error = set_place(d, p->pack, &index, w->slots[0].buffer, w->slots[0].offset, p->box);
+    if (error == CL_SUCCESS)
+        error = set_place(d, p->pack, &index, w->to, w->to_offset, p->box);
+    if (error == CL_SUCCESS) {
+        h->call = "clEnqueueNDRangeKernel";
+        error = OPENCL_CALL(&d->driver, clEnqueueNDRangeKernel, q->commands, p->pack, 1, NULL,
+                            &tasks, &one, 0, NULL, &h->first);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return error;
+}
+
+static cl_int hand(opencl_queue *q, const tn_work *w, handed *h)
+{
+    opencl_driver *cl = &q->device->driver;
+    const opencl_buffer *to = w->to, *from = w->from;
+    size_t bytes = (size_t)w->bytes, to_at = (size_t)w->to_offset, from_at = (size_t)w->from_offset;
+    if (bytes == 0 && w->kind != TN_WORK_RUN && w->kind != TN_WORK_PACK)
+        return CL_SUCCESS;
+    switch (w->kind) {
+    case TN_WORK_RUN:
+        return hand_run(q, w, h);
+    case TN_WORK_PACK:
+        return hand_pack(q, w, h);
+    case TN_WORK_COPY:
+        h->call = "clEnqueueCopyBuffer";
+        return OPENCL_CALL(cl, clEnqueueCopyBuffer, q->commands, from->mem, to->mem, from_at, to_at,
+                           bytes, 0, NULL, &h->first);
+    case TN_WORK_WRITE:
+        h->call = "clEnqueueWriteBuffer";
+        return OPENCL_CALL(cl, clEnqueueWriteBuffer, q->commands, to->mem, CL_FALSE, to_at, bytes,
+                           w->from, 0, NULL, &h->first);
+    case TN_WORK_READ:
+        h->call = "clEnqueueReadBuffer";
+        return OPENCL_CALL(cl, clEnqueueReadBuffer, q->commands, from->mem, CL_FALSE, from_at,
+                           bytes, w->to, 0, NULL, &h->first);
+    default: /* TN_WORK_FILL */
+        h->call = "clEnqueueFillBuffer";
+        return OPENCL_CALL(cl, clEnqueueFillBuffer, q->commands, to->mem, &w->pattern,
+                           w->pattern_bytes, to_at, bytes, 0, NULL, &h->first);
+    }
+}
+
+static void forget(opencl_queue *q, opencl_item *item)
+{
+    opencl_driver *cl = &q->device->driver;
+    if (item->first != NULL)
+        (void)OPENCL_CALL(cl, clReleaseEvent, item->first);
+    if (item->last != NULL)
+        (void)OPENCL_CALL(cl, clReleaseEvent, item->last);
+    if (item->held != NULL)
+        (void)OPENCL_CALL(cl, clReleaseMemObject, item->held);
+}
+
+/* Room for one item more; with the lock. */
+static bool make_room(opencl_queue *q)
+{
+    if (q->count < q->capacity)
+        return true;
+    uint32_t larger = q->capacity * 2;
+    opencl_item *ring = tn__opencl_take(q->device->host, larger * sizeof *ring);
+    if (ring == NULL)
+        return false;
+    for (uint32_t i = 0; i < q->count; ++i)
+        ring[i] = q->ring[(q->head + i) % q->capacity];
+    tn__opencl_give(q->device->host, q->ring, q->capacity * sizeof *ring);
+    q->ring = ring;
+    q->capacity = larger;
+    q->head = 0;
+    return true;
+}
+
+static tn_status queue_submit(void *queue, const tn_work *w)
+{
+    opencl_queue *q = queue;
+    opencl_device *d = q->device;
+    handed h = {0};
+    if (w->kind == TN_WORK_CALL || w->kind == TN_WORK_COMMANDS)
+        return OPENCL_FAIL(d->host, TN_STATUS_UNSUPPORTED, "opencl.work",
+                           "work of kind %d; the queue of an OpenCL device takes single items that "
+                           "the device does",
+                           (int)w->kind);
+    if (atomic_load_explicit(&d->lost, memory_order_acquire))
+        return OPENCL_FAIL(d->host, TN_STATUS_DEVICE_LOST, "opencl.lost",
+                           "%s was lost before; release the device and open it again", d->info.uri);
+    pthread_mutex_lock(&q->lock);
+    bool room = make_room(q);
+    pthread_mutex_unlock(&q->lock);
+    if (!room)
+        return OPENCL_NO_HOST_MEMORY(d->host, "one more item of a queue");
+    cl_int error = hand(q, w, &h);
+    if (error == CL_SUCCESS) {
+        h.call = "clFlush";
+        error = OPENCL_CALL(&d->driver, clFlush, q->commands);
+    }
+    opencl_item item = {.id = w->item,
+                        .first = h.first,
+                        .last = h.last,
+                        .held = h.held,
+                        .timed = (w->flags & TN_WORK_TIMED) != 0};
+    if (error != CL_SUCCESS) {
+        tn_status st = tn__opencl_failed(d, error, h.call, false);
+        forget(q, &item);
+        return st;
+    }
+    pthread_mutex_lock(&q->lock);
+    q->ring[(q->head + q->count) % q->capacity] = item;
+    ++q->count;
+    pthread_cond_signal(&q->work_came);
+    pthread_mutex_unlock(&q->lock);
+    return TN_OK;
+}
+
+/* ---- completion ---- */
+
+static cl_int status_of(opencl_queue *q, cl_event event)
+{
+    cl_int status = CL_QUEUED;
+    cl_int error = OPENCL_CALL(&q->device->driver, clGetEventInfo, event,
+                               CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL);
+    return error != CL_SUCCESS ? error : status;
+}
+
+/* On a lost device what was handed over may still run, or never end: it is given some time. */
+static void wait_a_while(opencl_queue *q, cl_event event)
+{
+    const struct timespec pause = {0, 200000};
+    uint64_t start = now_ns();
+    while (status_of(q, event) > CL_COMPLETE && now_ns() - start < lost_wait_ns)
+        (void)nanosleep(&pause, NULL);
+}
+
+static tn_status wait_for(opencl_queue *q, const opencl_item *item)
+{
+    opencl_device *d = q->device;
+    cl_event event = item->last != NULL ? item->last : item->first;
+    cl_int error = CL_SUCCESS;
+    if (event == NULL)
+        return atomic_load(&d->lost) ? TN_STATUS_DEVICE_LOST : TN_OK;
+    if (!atomic_load_explicit(&d->lost, memory_order_acquire)) {
+        error = OPENCL_CALL(&d->driver, clWaitForEvents, 1, &event);
+        if (error == CL_SUCCESS && status_of(q, event) < 0)
+            error = status_of(q, event);
+        if (error == CL_SUCCESS)
+            return TN_OK;
+    }
+    wait_a_while(q, event);
+    return tn__opencl_lose(d, error, "clWaitForEvents");
+}
+
+/* Driver clocks begin anywhere: the end is now, and the start as long before as it says. */
+static const tn_times *times_of(opencl_queue *q, const opencl_item *item, tn_times *out)
+{
+    cl_event last = item->last != NULL ? item->last : item->first;
+    cl_ulong start = 0, end = 0;
+    if (!item->timed || last == NULL)
+        return NULL;
+    uint64_t now = now_ns();
+    if (OPENCL_CALL(&q->device->driver, clGetEventProfilingInfo, item->first,
+                    CL_PROFILING_COMMAND_START, sizeof start, &start, NULL) != CL_SUCCESS ||
+        OPENCL_CALL(&q->device->driver, clGetEventProfilingInfo, last, CL_PROFILING_COMMAND_END,
+                    sizeof end, &end, NULL) != CL_SUCCESS ||
+        end < start || end - start > now)
+        return NULL;
+    *out = (tn_times){.start_ns = now - (end - start), .end_ns = now};
+    return out;
+}
+
+static void *serve(void *arg)
+{
+    opencl_queue *q = arg;
+    pthread_mutex_lock(&q->lock);
+    for (;;) {
+        while (q->count == 0 && !q->stop)
+            pthread_cond_wait(&q->work_came, &q->lock);
+        if (q->count == 0)
+            break;
+        opencl_item item = q->ring[q->head];
+        q->head = (q->head + 1) % q->capacity;
+        --q->count;
+        q->running = true;
+        pthread_mutex_unlock(&q->lock);
+        tn_times times;
+        tn_status st = wait_for(q, &item);
+        const tn_times *timed = st == TN_OK ? times_of(q, &item, &times) : NULL;
+        forget(q, &item);
+        q->device->host->complete(q->token, item.id, st, timed);
+        pthread_mutex_lock(&q->lock);
+        q->running = false;
+        ++q->done;
+        pthread_cond_broadcast(&q->item_done);
+    }
+    pthread_mutex_unlock(&q->lock);
+    return NULL;
+}
+
+/* Waits for one completion; the queue's thread needs no help. */
+static tn_status queue_poll(void *queue, uint64_t timeout_ns)
+{
+    opencl_queue *q = queue;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    uint64_t ns = timeout_ns > 3600000000000u ? 3600000000000u : timeout_ns;
+    until.tv_sec += (time_t)(ns / 1000000000u);
+    until.tv_nsec += (long)(ns % 1000000000u);
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        ++until.tv_sec;
+    }
+    pthread_mutex_lock(&q->lock);
+    uint64_t before = q->done;
+    int rc = 0;
+    while (rc == 0 && q->done == before && (q->count != 0 || q->running))
+        rc = pthread_cond_timedwait(&q->item_done, &q->lock, &until);
+    pthread_mutex_unlock(&q->lock);
+    return rc == 0 ? TN_OK : TN_STATUS_TIMEOUT;
+}
+
+static void queue_free(opencl_queue *q)
+{
+    const tn_host *host = q->device->host;
+    if (q->commands != NULL)
+        (void)OPENCL_CALL(&q->device->driver, clReleaseCommandQueue, q->commands);
+    tn__opencl_give(host, q->ring, q->capacity * sizeof *q->ring);
+    pthread_cond_destroy(&q->item_done);
+    pthread_cond_destroy(&q->work_came);
+    pthread_mutex_destroy(&q->lock);
+    tn__opencl_give(host, q, sizeof *q);
+}
+
+static void queue_destroy(void *queue)
+{
+    opencl_queue *q = queue;
+    pthread_mutex_lock(&q->lock);
+    q->stop = true;
+    pthread_cond_signal(&q->work_came);
+    pthread_mutex_unlock(&q->lock);
+    pthread_join(q->thread, NULL);
+    queue_free(q);
+}
+
+static const tn_queue_ops queue_ops = {
+    .abi = TN_BACKEND_ABI,
+    .bytes = sizeof(tn_queue_ops),
+    .destroy = queue_destroy,
+    .submit = queue_submit,
+    .poll = queue_poll,
+};
+
+tn_status tn__opencl_queue_create(void *device, const tn_queue_desc *desc, void *token, void **out,
+                                  const tn_queue_ops **out_ops)
+{
+    opencl_device *d = device;
+    cl_int error = CL_SUCCESS;
+    opencl_queue *q = tn__opencl_take(d->host, sizeof *q);
+    opencl_item *ring = q != NULL ? tn__opencl_take(d->host, FIRST_RING * sizeof *ring) : NULL;
+    (void)desc;
+    if (ring == NULL) {
+        tn__opencl_give(d->host, q, sizeof *q);
+        return OPENCL_NO_HOST_MEMORY(d->host, "a queue");
+    }
+    q->device = d;
+    q->token = token;
+    q->ring = ring;
+    q->capacity = FIRST_RING;
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->work_came, NULL);
+    pthread_cond_init(&q->item_done, NULL);
+    q->commands = OPENCL_MAKE(&d->driver, clCreateCommandQueue, &error, d->context, d->found.id,
+                              CL_QUEUE_PROFILING_ENABLE);
+    if (q->commands == NULL) {
+        tn_status st = tn__opencl_failed(d, error, "clCreateCommandQueue", true);
+        queue_free(q);
+        return st;
+    }
+    if (pthread_create(&q->thread, NULL, serve, q) != 0) {
+        queue_free(q);
+        return OPENCL_NO_HOST_MEMORY(d->host, "the thread of a queue");
+    }
+    *out = q;
+    *out_ops = &queue_ops;
+    return TN_OK;
+}

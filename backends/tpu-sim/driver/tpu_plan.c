@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plans: the row that lowers an op to packets, or why there is none. */
+/* path: api > placement > queue > [backend] > kernel > device */
+#include "tpu_backend.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const tn_k_sys_row *const rows[] = {
+    &tn_k_matmul_systolic,    &tn_k_eltwise_systolic, &tn_k_copy_systolic,
+    &tn_k_norm_systolic,      &tn_k_softmax_systolic, &tn_k_reduce_systolic,
+    &tn_k_attention_systolic, &tn_k_gather_systolic,  &tn_k_conv_systolic,
+};
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+static const tn_k_op *find_op(tn_op_kind kind)
+{
+    for (uint32_t i = 0; i < tn_k_op_count; ++i)
+        if (tn_k_ops[i]->kind == kind)
+            return tn_k_ops[i];
+    return NULL;
+}
+
+static void tell(const tpu_device *d, tn_choice_fn fn, void *self, const tn_k_why *why,
+                 bool accepted, const char *kernel)
+{
+    char uri[TPU_ARGUMENT + 16];
+    snprintf(uri, sizeof uri, "tpu-sim:%s", d->name);
+    tn_choice c = {.device = uri,
+                   .kernel = kernel,
+                   .reason = why->reason,
+                   .text = why->text,
+                   .accepted = accepted};
+    if (fn != NULL)
+        fn(self, &c);
+}
+
+static tn_status refuse(const tpu_device *d, const tn_k_why *why)
+{
+    return TPU_FAIL_ARGUMENT(d->host, TN_STATUS_UNSUPPORTED, why->reason, why->argument,
+                             "%s on tpu-sim:%s: %s", why->argument != NULL ? why->argument : "args",
+                             d->name, why->text);
+}
+
+static bool repeatable(const tn_op *op)
+{
+    for (uint32_t i = 0; i < op->arg_count; i++)
+        if ((op->args[i].flags & TN_ARG_MAY_ALIAS) != 0)
+            return false;
+    return true;
+}
+
+static tn_status fill(tpu_device *d, const tn_op *op, const char *kernel, tn_choice_fn fn,
+                      void *self, tpu_plan *p)
+{
+    tn_op_kind kind = TN_K_PASS(op->kind, tn_k_pass(op));
+    tn_k_why why = {"tpu.no_kernel", "kind", "no row turns this op into packets"};
+    memset(p, 0, sizeof *p);
+    p->device = d;
+    p->numerics = op->numerics;
+    p->repeatable = repeatable(op);
+    for (uint32_t i = 0; i < ROWS; i++)
+        if (rows[i]->kind == kind)
+            p->row = rows[i];
+    p->op = find_op(kind);
+    if (p->row == NULL || p->op == NULL) {
+        tell(d, fn, self, &why, false, "");
+        return refuse(d, &why);
+    }
+    bool good = p->op->params(op, p->params, &why);
+    if (good && kernel != NULL && strcmp(kernel, p->row->name) != 0) {
+        why = (tn_k_why){"kernel.not_asked", "desc.kernel", "this op has no kernel of that name"};
+        good = false;
+    }
+    pthread_mutex_lock(&d->lock);
+    tn_k_sys_caps caps = d->chip.caps;
+    pthread_mutex_unlock(&d->lock);
+    if (good)
+        good = p->row->accepts(p->params, &caps, op->numerics.cls, &why);
+    if (!good) {
+        tell(d, fn, self, &why, false, p->row->name);
+        return refuse(d, &why);
+    }
+    why = (tn_k_why){"kernel.chosen", NULL, "the lowering for this op"};
+    tell(d, fn, self, &why, true, p->row->name);
+    p->numerics.canonical_version = 1;
+    if (p->numerics.accumulate == 0) {
+        uint16_t a = op->args[0].tensor.dtype;
+        p->numerics.accumulate = a == TN_S8 || a == TN_U8 ? TN_S32 : TN_F32;
+    }
+    return TN_OK;
+}
+
+tn_status tn__tpu_supports(void *device, const tn_op *op)
+{
+    tpu_plan p;
+    return fill(device, op, NULL, NULL, NULL, &p);
+}
+
+static void plan_destroy(void *plan)
+{
+    tpu_plan *p = plan;
+    tn_allocator a = p->device->host->allocator;
+    a.free(a.self, p, sizeof *p);
+}
+
+static tn_status plan_info(void *plan, tn_plan_info *out)
+{
+    const tpu_plan *p = plan;
+    const tn_k_sys_caps *caps = &p->device->chip.caps;
+    snprintf(out->kernel, sizeof out->kernel, "%s", p->row->name);
+    out->numerics = p->numerics;
+    out->parts = 1;
+    /* The array's peak: no lowering is faster. */
+    uint64_t macs = p->row->macs != NULL ? p->row->macs(p->params) : 0;
+    uint64_t each = (uint64_t)caps->rows * caps->cols * caps->arrays;
+    out->estimate_ns = macs / each * 1000000 / p->device->chip.clock_khz + 1;
+    return TN_OK;
+}
+
+static tn_status plan_arithmetic(void *plan, tn_arithmetic *out)
+{
+    const tpu_plan *p = plan;
+    if (p->row->arithmetic != NULL)
+        p->row->arithmetic(p->params, out);
+    return TN_OK;
+}
+
+static const tn_plan_ops plan_ops = {
+    .abi = TN_BACKEND_ABI,
+    .bytes = sizeof(tn_plan_ops),
+    .destroy = plan_destroy,
+    .info = plan_info,
+    .arithmetic = plan_arithmetic,
+};
+
+tn_status tn__tpu_plan_create(void *device, const tn_op *op, const tn_plan_desc *desc,
+                              tn_choice_fn fn, void *self, void **out, const tn_plan_ops **out_ops)
+{
+    tpu_device *d = device;
+    tn_allocator a = d->host->allocator;
+    tpu_plan *p = a.alloc(a.self, sizeof *p, 64);
+    if (p == NULL)
+        return TPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "host.memory",
+                        "no host memory for a plan; free something and try again");
+    tn_status st = fill(d, op, desc != NULL ? desc->kernel : NULL, fn, self, p);
+    if (st != TN_OK) {
+        a.free(a.self, p, sizeof *p);
+        return st;
+    }
+    *out = p;
+    *out_ops = &plan_ops;
+    return TN_OK;
+}

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A queue of a Vulkan device: a thread that records what was submitted in batches, runs ahead of
+ * the device by a few of them, and tells hal what a timeline semaphore says is done. */
+/* path: api > placement > [queue] > backend > kernel > device */
+#include "vk.h"
+
+#include <time.h>
+
+enum {
+    FIRST_RING = 32,
+    STAGING_BYTES = 4 << 20,
+    WAIT_SLICE_NS = 200000000,
+    BATCH_NS = 250000000, /* estimated work of one submit: drivers end what takes seconds */
+    LAST_WAIT_NS = 1000000000
+};
+
+typedef struct vk_queue {
+    vk_device *device;
+    void *token;
+    pthread_mutex_t lock; /* guards: ring, capacity, head, count, busy, stop, done */
+    pthread_cond_t work_came, item_done;
+    vk_item *ring;
+    uint32_t capacity, head, count;
+    bool busy, stop;
+    uint64_t done; /* items completed, for poll */
+    pthread_t thread;
+    /* the thread's own */
+    VkSemaphore timeline;
+    uint64_t value;            /* signalled by the newest submit */
+    vk_batch *batch[VK_SLOTS]; /* made when first needed */
+    uint32_t first, flying;    /* of batch: the oldest in flight, and how many are */
+    vk_buffer staging;
+} vk_queue;
+
+/* ---- the device's side ---- */
+
+static tn_status submit_batch(vk_queue *q, vk_batch *b)
+{
+    vk_device *d = q->device;
+    b->value = q->value + 1;
+    VkTimelineSemaphoreSubmitInfo times = {.sType =
+                                               VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
+                                           .signalSemaphoreValueCount = 1,
+                                           .pSignalSemaphoreValues = &b->value};
+    VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                         .pNext = &times,
+                         .commandBufferCount = 1,
+                         .pCommandBuffers = &b->commands,
+                         .signalSemaphoreCount = 1,
+                         .pSignalSemaphores = &q->timeline};
+    b->submitted_ns = tn__vk_now();
+    pthread_mutex_lock(&d->queue_lock);
+    VkResult r = VK_CALL(&d->api, vkQueueSubmit, d->queue, 1, &info, VK_NULL_HANDLE);
+    pthread_mutex_unlock(&d->queue_lock);
+    if (r == VK_SUCCESS)
+        q->value = b->value;
+    return tn__vk_result(d, r, "vkQueueSubmit");
+}
+
+static tn_status wait_value(vk_queue *q, uint64_t value)
+{
+    vk_device *d = q->device;
+    VkSemaphoreWaitInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
+                                .semaphoreCount = 1,
+                                .pSemaphores = &q->timeline,
+                                .pValues = &value};
+    uint64_t start = tn__vk_now();
+    for (;;) {
+        if (atomic_load(&d->lost))
+            return tn__vk_lose(d, "vulkan.lost", "an earlier call");
+        VkResult r = VK_CALL(&d->api, vkWaitSemaphores, d->device, &info, WAIT_SLICE_NS);
+        if (r != VK_TIMEOUT)
+            return tn__vk_result(d, r, "vkWaitSemaphores");
+        if (tn__vk_now() - start > d->hang_ns) {
+            atomic_store(&d->abandoned, true);
+            return tn__vk_lose(d, "vulkan.hang", "work that does not end (?hang= is the limit)");
+        }
+    }
+}
+
+/* Until the device is through with what it was given, whatever else went wrong: only then may
+ * buffers go. A device that is really lost says so at once. */
+static void quiesce(vk_queue *q)
+{
+    vk_device *d = q->device;
+    VkSemaphoreWaitInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
+                                .semaphoreCount = 1,
+                                .pSemaphores = &q->timeline,
+                                .pValues = &q->value};
+    uint64_t start = tn__vk_now();
+    while (!atomic_load(&d->abandoned) &&
+           d->api.vkWaitSemaphores(d->device, &info, LAST_WAIT_NS) == VK_TIMEOUT)
+        if (tn__vk_now() - start > d->hang_ns)
+            atomic_store(&d->abandoned, true);
+}
+
+static tn_status get_batch(vk_queue *q, vk_batch **out)
+{
+    vk_device *d = q->device;
+    uint32_t i = (q->first + q->flying) % VK_SLOTS;
+    if (q->batch[i] == NULL) {
+        vk_batch *b = tn__vk_alloc(d->host, sizeof *b);
+        if (b == NULL)
+            return TN_STATUS_NO_MEMORY;
+        tn_status st = tn__vk_batch_create(d, b);
+        if (st != TN_OK) {
+            tn__vk_batch_destroy(d, b);
+            tn__vk_free(d->host, b, sizeof *b);
+            return st;
+        }
+        q->batch[i] = b;
+    }
+    *out = q->batch[i];
+    return tn__vk_batch_begin(d, *out);
+}
+
+/* ---- transfers by the host ---- */
+
+static unsigned char *at(const vk_buffer *b, uint64_t offset)
+{
+    return tn__vk_mapped(b) + offset;
+}
+
+static tn_status move_mapped(vk_device *d, const tn_work *w)
+{
+    if (w->kind == TN_WORK_READ) {
+        tn_status st = tn__vk_flush(d, w->from, w->from_offset, w->bytes, false);
+        if (st == TN_OK)
+            memcpy(w->to, at(w->from, w->from_offset), w->bytes);
+        return st;
+    }
+    if (w->kind == TN_WORK_WRITE)
+        memcpy(at(w->to, w->to_offset), w->from, w->bytes);
+    else
+        for (uint64_t i = 0; i < w->bytes; i += w->pattern_bytes)
+            memcpy(at(w->to, w->to_offset) + i, &w->pattern, w->pattern_bytes);
+    return tn__vk_flush(d, w->to, w->to_offset, w->bytes, true);
+}
+
+/* Piece by piece through memory that both see. */
+static tn_status move_staged(vk_queue *q, const tn_work *w)
+{
+    vk_device *d = q->device;
+    tn_status st = TN_OK;
+    if (q->staging.block == NULL)
+        st = tn__vk_memory_take(d, 1, STAGING_BYTES, 0, &q->staging);
+    for (uint64_t done = 0; st == TN_OK && done < w->bytes;) {
+        uint64_t n = w->bytes - done < STAGING_BYTES ? w->bytes - done : STAGING_BYTES;
+        unsigned char *room = at(&q->staging, 0);
+        bool read = w->kind == TN_WORK_READ;
+        vk_batch *b;
+        if (w->kind == TN_WORK_WRITE)
+            memcpy(room, (const unsigned char *)w->from + done, n);
+        for (uint64_t i = 0; w->kind == TN_WORK_FILL && i < n; i += w->pattern_bytes)
+            memcpy(room + i, &w->pattern, w->pattern_bytes);
+        if (!read)
+            st = tn__vk_flush(d, &q->staging, 0, n, true);
+        if (st == TN_OK)
+            st = get_batch(q, &b);
+        if (st == TN_OK)
+            st = read ? tn__vk_batch_copy(d, b, &q->staging, 0, w->from, w->from_offset + done, n)
+                      : tn__vk_batch_copy(d, b, w->to, w->to_offset + done, &q->staging, 0, n);
+        if (st == TN_OK)
+            st = tn__vk_batch_end(d, b);
+        if (st == TN_OK)
+            st = submit_batch(q, b);
+        if (st == TN_OK)
+            st = wait_value(q, q->value);
+        if (st == TN_OK && read) {
+            st = tn__vk_flush(d, &q->staging, 0, n, false);
+            if (st == TN_OK)
+                memcpy((unsigned char *)w->to + done, room, n);
+        }
+        done += n;
+    }
+    if (st != TN_OK)
+        quiesce(q);
+    return st;
+}
+
+/* Whether the thread moves the bytes itself once all before is done; else the device does. */
+static bool by_host(const tn_work *w)
+{
+    return w->kind == TN_WORK_WRITE || w->kind == TN_WORK_READ ||
+           (w->kind == TN_WORK_FILL && (w->to_offset % 4 != 0 || w->bytes % 4 != 0));
+}
+
+static const vk_buffer *moved(const tn_work *w)
+{
+    return w->kind == TN_WORK_READ ? w->from : w->to;
+}
+
+/* ---- the thread ---- */
+
+static void complete(vk_queue *q, uint64_t item, tn_status status, const tn_times *times)
+{
+    q->device->host->complete(q->token, item, status, times);
+    pthread_mutex_lock(&q->lock);
+    ++q->done;
+    pthread_cond_broadcast(&q->item_done);
+    pthread_mutex_unlock(&q->lock);
+}
+
+/* Before the last completion of what there is: whoever is told may go on in its own thread. */
+static void settle(vk_queue *q, bool last)
+{
+    if (!last)
+        return;
+    pthread_mutex_lock(&q->lock);
+    q->busy = q->count != 0 || q->flying != 0;
+    pthread_mutex_unlock(&q->lock);
+}
+
+static void complete_batch(vk_queue *q, vk_batch *b, tn_status status)
+{
+    uint64_t now = tn__vk_now();
+    for (uint32_t i = 0; i < b->count; ++i) {
+        tn_times times = {0};
+        bool timed = status == TN_OK && (b->item[i].work.flags & TN_WORK_TIMED) != 0 &&
+                     tn__vk_batch_times(q->device, b, i, now, &times);
+        settle(q, i + 1 == b->count);
+        complete(q, b->item[i].work.item, status, timed ? &times : NULL);
+    }
+    b->count = 0;
+}
+
+static void finish_oldest(vk_queue *q)
+{
+    vk_batch *b = q->batch[q->first];
+    tn_status st = wait_value(q, b->value);
+    if (st != TN_OK)
+        quiesce(q);
+    q->first = (q->first + 1) % VK_SLOTS;
+    --q->flying;
+    complete_batch(q, b, st);
+}
+
+static uint64_t estimate(const vk_item *item)
+{
+    const tn_work *w = &item->work;
+    return w->kind == TN_WORK_RUN ? ((const vk_plan *)w->plan)->estimate_ns : w->bytes / 2;
+}
+
+static uint32_t sets_needed(const vk_item *item)
+{
+    return item->work.kind == TN_WORK_RUN ? 1 : 0;
+}
+
+/* Takes what fits into one batch, at least one item. With the lock. */
+static void take_batch(vk_queue *q, vk_item *items, uint32_t *out_count)
+{
+    uint64_t ns = 0;
+    uint32_t n = 0, sets = 0;
+    while (q->count != 0 && n < VK_BATCH) {
+        const vk_item *item = &q->ring[q->head];
+        if (by_host(&item->work) || (n != 0 && ns + estimate(item) > BATCH_NS) ||
+            sets + sets_needed(item) > VK_SETS)
+            break;
+        ns += estimate(item);
+        sets += sets_needed(item);
+        items[n++] = *item;
+        q->head = (q->head + 1) % q->capacity;
+        --q->count;
+    }
+    *out_count = n;
+}
+
+static void run_batch(vk_queue *q, const vk_item *items, uint32_t count)
+{
+    vk_batch *b = NULL;
+    tn_status st = get_batch(q, &b);
+    for (uint32_t i = 0; st == TN_OK && i < count; ++i)
+        st = tn__vk_batch_add(q->device, b, &items[i]);
+    if (st == TN_OK)
+        st = tn__vk_batch_end(q->device, b);
+    if (st == TN_OK)
+        st = submit_batch(q, b);
+    if (st == TN_OK) {
+        ++q->flying;
+        return;
+    }
+    while (q->flying != 0) /* in order, and before what comes now */
+        finish_oldest(q);
+    quiesce(q);
+    for (uint32_t i = 0; i < count; ++i) {
+        settle(q, i + 1 == count);
+        complete(q, items[i].work.item, st, NULL);
+    }
+}
+
+static void run_host(vk_queue *q, const vk_item *item)
+{
+    tn_times times = {.start_ns = tn__vk_now()};
+    tn_status st = tn__vk_mapped(moved(&item->work)) != NULL ? move_mapped(q->device, &item->work)
+                                                             : move_staged(q, &item->work);
+    times.end_ns = tn__vk_now();
+    settle(q, true);
+    complete(q, item->work.item, st, st == TN_OK ? &times : NULL);
+}
+
+static void *serve(void *arg)
+{
+    vk_queue *q = arg;
+    vk_item items[VK_BATCH];
+    for (;;) {
+        uint32_t count = 0;
+        bool host = false;
+        pthread_mutex_lock(&q->lock);
+        while (q->count == 0 && q->flying == 0 && !q->stop)
+            pthread_cond_wait(&q->work_came, &q->lock);
+        if (q->count == 0 && q->flying == 0) {
+            pthread_mutex_unlock(&q->lock);
+            return NULL;
+        }
+        if (q->count != 0 && q->flying < VK_SLOTS)
+            take_batch(q, items, &count);
+        if (count == 0 && q->flying == 0) {
+            host = true;
+            items[0] = q->ring[q->head];
+            q->head = (q->head + 1) % q->capacity;
+            --q->count;
+        }
+        pthread_mutex_unlock(&q->lock);
+        for (uint32_t i = 0; i < count; ++i)
+            items[i].work.slots = items[i].slot;
+        if (count != 0)
+            run_batch(q, items, count);
+        else if (host)
+            run_host(q, &items[0]);
+        else
+            finish_oldest(q);
+    }
+}
+
+/* ---- hal's side ---- */
+
+static tn_status enqueue(vk_queue *q, const tn_work *w) /* with the lock */
+{
+    const tn_host *host = q->device->host;
+    if (q->count == q->capacity) {
+        uint32_t larger = q->capacity * 2;
+        vk_item *ring = tn__vk_alloc(host, larger * sizeof *ring);
+        if (ring == NULL) /* hal offers the item again when those before are done */
+            return TN_STATUS_NO_MEMORY;
+        for (uint32_t i = 0; i < q->count; ++i)
+            ring[i] = q->ring[(q->head + i) % q->capacity];
+        tn__vk_free(host, q->ring, q->capacity * sizeof *q->ring);
+        q->ring = ring;
+        q->capacity = larger;
+        q->head = 0;
+    }
+    vk_item *item = &q->ring[(q->head + q->count) % q->capacity];
+    item->work = *w;
+    for (uint32_t i = 0; i < w->slot_count; ++i)
+        item->slot[i] = w->slots[i];
+    ++q->count;
+    q->busy = true;
+    pthread_cond_signal(&q->work_came);
+    return TN_OK;
+}
+
+static tn_status queue_submit(void *queue, const tn_work *w)
+{
+    vk_queue *q = queue;
+    vk_device *d = q->device;
+    bool known = w->kind == TN_WORK_RUN || w->kind == TN_WORK_COPY || w->kind == TN_WORK_FILL ||
+                 w->kind == TN_WORK_WRITE || w->kind == TN_WORK_READ;
+    if (!known || w->slot_count > TN_K_OPERANDS)
+        return VK_FAIL(d->host, TN_STATUS_UNSUPPORTED, "vulkan.work",
+                       "work of kind %d with %u slots; a Vulkan queue runs, copies, fills, writes "
+                       "and reads",
+                       (int)w->kind, w->slot_count);
+    if (atomic_load(&d->lost))
+        return tn__vk_lose(d, "vulkan.lost", "an earlier call");
+    pthread_mutex_lock(&q->lock);
+    bool here = (w->flags & TN_WORK_MAY_RUN_HERE) != 0 && by_host(w) && !q->busy &&
+                tn__vk_mapped(moved(w)) != NULL;
+    tn_status st = here ? TN_OK : enqueue(q, w);
+    pthread_mutex_unlock(&q->lock);
+    if (here) {
+        tn_times times = {.start_ns = tn__vk_now()};
+        st = move_mapped(d, w);
+        times.end_ns = tn__vk_now();
+        d->host->complete(q->token, w->item, st, st == TN_OK ? &times : NULL);
+        return TN_OK;
+    }
+    return st;
+}
+
+/* Waits for one completion; the queue's thread needs no help. */
+static tn_status queue_poll(void *queue, uint64_t timeout_ns)
+{
+    vk_queue *q = queue;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    uint64_t ns = timeout_ns > 3600000000000u ? 3600000000000u : timeout_ns;
+    until.tv_sec += (time_t)(ns / 1000000000u);
+    until.tv_nsec += (long)(ns % 1000000000u);
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        ++until.tv_sec;
+    }
+    pthread_mutex_lock(&q->lock);
+    uint64_t before = q->done;
+    int rc = 0;
+    while (rc == 0 && q->done == before && q->busy)
+        rc = pthread_cond_timedwait(&q->item_done, &q->lock, &until);
+    pthread_mutex_unlock(&q->lock);
+    return rc == 0 ? TN_OK : TN_STATUS_TIMEOUT;
+}
+
+/* The thread is gone, or never was. */
+static void free_queue(vk_queue *q)
+{
+    vk_device *d = q->device;
+    if (q->timeline != VK_NULL_HANDLE)
+        quiesce(q);
+    if (!atomic_load(&d->abandoned)) {
+        for (uint32_t i = 0; i < VK_SLOTS; ++i)
+            if (q->batch[i] != NULL) {
+                tn__vk_batch_destroy(d, q->batch[i]);
+                tn__vk_free(d->host, q->batch[i], sizeof *q->batch[i]);
+            }
+        if (q->timeline != VK_NULL_HANDLE)
+            d->api.vkDestroySemaphore(d->device, q->timeline, NULL);
+    }
+    tn__vk_memory_give(d, &q->staging);
+    tn__vk_free(d->host, q->ring, q->capacity * sizeof *q->ring);
+    pthread_cond_destroy(&q->item_done);
+    pthread_cond_destroy(&q->work_came);
+    pthread_mutex_destroy(&q->lock);
+    tn__vk_free(d->host, q, sizeof *q);
+}
+
+static void queue_destroy(void *queue)
+{
+    vk_queue *q = queue;
+    pthread_mutex_lock(&q->lock);
+    q->stop = true;
+    pthread_cond_signal(&q->work_came);
+    pthread_mutex_unlock(&q->lock);
+    pthread_join(q->thread, NULL);
+    free_queue(q);
+}
+
+static const tn_queue_ops queue_ops = {
+    .abi = TN_BACKEND_ABI,
+    .bytes = sizeof(tn_queue_ops),
+    .destroy = queue_destroy,
+    .submit = queue_submit,
+    .poll = queue_poll,
+};
+
+tn_status tn__vk_queue_create(void *device, const tn_queue_desc *desc, void *token, void **out,
+                              const tn_queue_ops **out_ops)
+{
+    vk_device *d = device;
+    (void)desc;
+    vk_queue *q = tn__vk_alloc(d->host, sizeof *q);
+    if (q == NULL)
+        return TN_STATUS_NO_MEMORY;
+    q->device = d;
+    q->token = token;
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->work_came, NULL);
+    pthread_cond_init(&q->item_done, NULL);
+    q->ring = tn__vk_alloc(d->host, FIRST_RING * sizeof *q->ring);
+    q->capacity = q->ring != NULL ? FIRST_RING : 0;
+    tn_status st = q->ring != NULL ? TN_OK : TN_STATUS_NO_MEMORY;
+    if (st == TN_OK) {
+        VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
+                                          .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
+        VkSemaphoreCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
+                                      .pNext = &type};
+        VkResult r = VK_CALL(&d->api, vkCreateSemaphore, d->device, &info, NULL, &q->timeline);
+        if (r != VK_SUCCESS)
+            q->timeline = VK_NULL_HANDLE;
+        st = tn__vk_result(d, r, "vkCreateSemaphore");
+    }
+    if (st == TN_OK && pthread_create(&q->thread, NULL, serve, q) != 0)
+        st = VK_FAIL(d->host, TN_STATUS_NO_MEMORY, "vulkan.thread",
+                     "the system gave no thread for a queue; end some threads and try again");
+    if (st != TN_OK) {
+        free_queue(q);
+        return st;
+    }
+    *out = q;
+    *out_ops = &queue_ops;
+    return TN_OK;
+}

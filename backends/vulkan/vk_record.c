@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Batches: items of a queue recorded into one command buffer, with what they bind. */
+/* path: api > placement > [queue] > backend > kernel > device */
+#include "vk.h"
+
+tn_status tn__vk_batch_create(vk_device *d, vk_batch *b)
+{
+    vk_api *api = &d->api;
+    VkDescriptorSetLayout layout[VK_SETS];
+    VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+                                    .queueFamilyIndex = d->caps.family};
+    VkResult r = VK_CALL(api, vkCreateCommandPool, d->device, &pool, NULL, &b->pool);
+    if (r != VK_SUCCESS)
+        b->pool = VK_NULL_HANDLE;
+    tn_status st = tn__vk_result(d, r, "vkCreateCommandPool");
+    if (st != TN_OK)
+        return st;
+    VkCommandBufferAllocateInfo commands = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+                                            .commandPool = b->pool,
+                                            .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+                                            .commandBufferCount = 1};
+    st =
+        tn__vk_result(d, VK_CALL(api, vkAllocateCommandBuffers, d->device, &commands, &b->commands),
+                      "vkAllocateCommandBuffers");
+    if (st != TN_OK)
+        return st;
+    VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_SETS * VK_BINDINGS};
+    VkDescriptorPoolCreateInfo descriptors = {.sType =
+                                                  VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+                                              .maxSets = VK_SETS,
+                                              .poolSizeCount = 1,
+                                              .pPoolSizes = &size};
+    r = VK_CALL(api, vkCreateDescriptorPool, d->device, &descriptors, NULL, &b->descriptors);
+    if (r != VK_SUCCESS)
+        b->descriptors = VK_NULL_HANDLE;
+    st = tn__vk_result(d, r, "vkCreateDescriptorPool");
+    if (st != TN_OK)
+        return st;
+    for (uint32_t i = 0; i < VK_SETS; ++i)
+        layout[i] = d->set_layout;
+    VkDescriptorSetAllocateInfo sets = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+                                        .descriptorPool = b->descriptors,
+                                        .descriptorSetCount = VK_SETS,
+                                        .pSetLayouts = layout};
+    st = tn__vk_result(d, VK_CALL(api, vkAllocateDescriptorSets, d->device, &sets, b->set),
+                       "vkAllocateDescriptorSets");
+    if (st != TN_OK || d->caps.tick_ns == 0.0)
+        return st;
+    VkQueryPoolCreateInfo queries = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
+                                     .queryType = VK_QUERY_TYPE_TIMESTAMP,
+                                     .queryCount = 2 * VK_BATCH};
+    r = VK_CALL(api, vkCreateQueryPool, d->device, &queries, NULL, &b->queries);
+    if (r != VK_SUCCESS)
+        b->queries = VK_NULL_HANDLE;
+    return tn__vk_result(d, r, "vkCreateQueryPool");
+}
+
+void tn__vk_batch_destroy(vk_device *d, vk_batch *b)
+{
+    if (b->queries != VK_NULL_HANDLE)
+        d->api.vkDestroyQueryPool(d->device, b->queries, NULL);
+    if (b->descriptors != VK_NULL_HANDLE)
+        d->api.vkDestroyDescriptorPool(d->device, b->descriptors, NULL);
+    if (b->pool != VK_NULL_HANDLE)
+        d->api.vkDestroyCommandPool(d->device, b->pool, NULL);
+}
+
+/* What comes sees all that was before, within this batch and in those submitted earlier. */
+static void barrier(vk_device *d, const vk_batch *b, VkPipelineStageFlags stages,
+                    VkAccessFlags access)
+{
+    const VkPipelineStageFlags work =
+        VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
+    VkMemoryBarrier memory = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+                              .srcAccessMask =
+                                  VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
+                              .dstAccessMask = access};
+    d->api.vkCmdPipelineBarrier(b->commands, work, stages, 0, 1, &memory, 0, NULL, 0, NULL);
+}
+
+static void barrier_work(vk_device *d, const vk_batch *b)
+{
+    barrier(d, b, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT,
+            VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_READ_BIT |
+                VK_ACCESS_TRANSFER_WRITE_BIT);
+}
+
+tn_status tn__vk_batch_begin(vk_device *d, vk_batch *b)
+{
+    VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+                                     .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
+    b->sets_used = b->count = 0;
+    tn_status st = tn__vk_result(d, VK_CALL(&d->api, vkResetCommandPool, d->device, b->pool, 0),
+                                 "vkResetCommandPool");
+    if (st == TN_OK)
+        st = tn__vk_result(d, VK_CALL(&d->api, vkBeginCommandBuffer, b->commands, &info),
+                           "vkBeginCommandBuffer");
+    if (st != TN_OK)
+        return st;
+    if (b->queries != VK_NULL_HANDLE)
+        d->api.vkCmdResetQueryPool(b->commands, b->queries, 0, 2 * VK_BATCH);
+    barrier_work(d, b);
+    return TN_OK;
+}
+
+tn_status tn__vk_batch_end(vk_device *d, vk_batch *b)
+{
+    barrier(d, b, VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT | VK_ACCESS_HOST_WRITE_BIT);
+    return tn__vk_result(d, VK_CALL(&d->api, vkEndCommandBuffer, b->commands),
+                         "vkEndCommandBuffer");
+}
+
+tn_status tn__vk_batch_copy(vk_device *d, vk_batch *b, const vk_buffer *to, uint64_t to_offset,
+                            const vk_buffer *from, uint64_t from_offset, uint64_t bytes)
+{
+    VkBufferCopy region = {from->offset + from_offset, to->offset + to_offset, bytes};
+    d->api.vkCmdCopyBuffer(b->commands, from->block->buffer, to->block->buffer, 1, &region);
+    barrier_work(d, b);
+    return TN_OK;
+}
+
+/* Binds bytes of a buffer from `first` on; returns how far behind its beginning `origin` lies. */
+static uint64_t bind(const vk_device *d, const vk_buffer *buffer, uint64_t first, uint64_t bytes,
+                     uint64_t origin, VkDescriptorBufferInfo *out)
+{
+    uint64_t start = (buffer->offset + first) & ~(d->caps.offset_align - 1);
+    /* Whole words: a buffer's last one is its own, rounding saw to that. */
+    uint64_t end = (buffer->offset + first + bytes + 3u) & ~(uint64_t)3u;
+    *out = (VkDescriptorBufferInfo){buffer->block->buffer, start, end - start};
+    return buffer->offset + origin - start;
+}
+
+static void record_run(vk_device *d, vk_batch *b, const tn_work *w)
+{
+    const vk_plan *p = w->plan;
+    const tn_k_operands *o = (const tn_k_operands *)(const void *)p->params;
+    VkDescriptorBufferInfo info[VK_BINDINGS];
+    uint32_t push[VK_PUSH] = {0};
+    (void)bind(d, &p->param, 0, p->param.bytes, 0, &info[VK_BINDINGS - 1]);
+    for (uint32_t i = 0; i + 1 < VK_BINDINGS; ++i)
+        info[i] = info[VK_BINDINGS - 1]; /* what a kernel has no operand for it does not touch */
+    for (uint32_t i = 0; i < o->count && i < VK_OPERANDS; ++i)
+        for (uint32_t s = 0; s < w->slot_count; ++s)
+            if (w->slots[s].role == o->item[i].role && p->span[i].bytes != 0)
+                push[p->launch.binding[i]] =
+                    (uint32_t)(bind(d, w->slots[s].buffer,
+                                    w->slots[s].offset + (uint64_t)p->span[i].low,
+                                    (uint64_t)p->span[i].bytes, w->slots[s].offset,
+                                    &info[p->launch.binding[i]]) /
+                               p->span[i].unit_bytes);
+    if (p->launch.workspace_bytes != 0)
+        push[VK_OPERANDS] =
+            (uint32_t)(bind(d, w->workspace, w->workspace_offset, p->launch.workspace_bytes,
+                            w->workspace_offset, &info[VK_OPERANDS]) /
+                       sizeof(uint32_t));
+    VkDescriptorSet set = b->set[b->sets_used++];
+    VkWriteDescriptorSet write = {.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+                                  .dstSet = set,
+                                  .descriptorCount = VK_BINDINGS,
+                                  .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                  .pBufferInfo = info};
+    d->api.vkUpdateDescriptorSets(d->device, 1, &write, 0, NULL);
+    for (uint32_t i = 0; i < p->launch.steps; ++i) {
+        const uint32_t *g = p->launch.step[i].groups;
+        d->api.vkCmdBindPipeline(b->commands, VK_PIPELINE_BIND_POINT_COMPUTE, p->pipeline[i]);
+        if (i == 0) {
+            d->api.vkCmdBindDescriptorSets(b->commands, VK_PIPELINE_BIND_POINT_COMPUTE, d->layout,
+                                           0, 1, &set, 0, NULL);
+            d->api.vkCmdPushConstants(b->commands, d->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
+                                      sizeof push, push);
+        }
+        d->api.vkCmdDispatch(b->commands, g[0], g[1], g[2]);
+        barrier_work(d, b);
+    }
+}
+
+tn_status tn__vk_batch_add(vk_device *d, vk_batch *b, const vk_item *item)
+{
+    uint32_t i = b->count++;
+    vk_item *own = &b->item[i];
+    *own = *item;
+    own->work.slots = own->slot;
+    const tn_work *w = &own->work;
+    bool timed = b->queries != VK_NULL_HANDLE;
+    if (timed)
+        d->api.vkCmdWriteTimestamp(b->commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, b->queries,
+                                   2 * i);
+    if (w->kind == TN_WORK_RUN) {
+        record_run(d, b, w);
+    } else if (w->kind == TN_WORK_COPY) {
+        (void)tn__vk_batch_copy(d, b, w->to, w->to_offset, w->from, w->from_offset, w->bytes);
+    } else { /* FILL, of whole words */
+        const vk_buffer *to = w->to;
+        uint32_t word = w->pattern_bytes == 1   ? (w->pattern & 0xffu) * 0x01010101u
+                        : w->pattern_bytes == 2 ? (w->pattern & 0xffffu) * 0x00010001u
+                                                : w->pattern;
+        d->api.vkCmdFillBuffer(b->commands, to->block->buffer, to->offset + w->to_offset, w->bytes,
+                               word);
+        barrier_work(d, b);
+    }
+    if (timed)
+        d->api.vkCmdWriteTimestamp(b->commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, b->queries,
+                                   2 * i + 1);
+    return TN_OK;
+}
+
+bool tn__vk_batch_times(vk_device *d, vk_batch *b, uint32_t i, uint64_t ended_ns, tn_times *out)
+{
+    uint64_t tick[2 * VK_BATCH];
+    if (b->queries == VK_NULL_HANDLE ||
+        d->api.vkGetQueryPoolResults(d->device, b->queries, 0, 2 * b->count, sizeof tick, tick,
+                                     sizeof tick[0], VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
+        return false;
+    /* Seen from the end, which the host knows, and not before the submit, which it knows too. */
+    double last = (double)(int64_t)(tick[2 * b->count - 1] - tick[2 * i]) * d->caps.tick_ns;
+    double rest = (double)(int64_t)(tick[2 * b->count - 1] - tick[2 * i + 1]) * d->caps.tick_ns;
+    uint64_t most = ended_ns - b->submitted_ns;
+    uint64_t start = last < 0.0 ? 0 : last > (double)most ? most : (uint64_t)last;
+    uint64_t end = rest < 0.0 ? 0 : rest > (double)most ? most : (uint64_t)rest;
+    out->start_ns = ended_ns - start;
+    out->end_ns = ended_ns - (end < start ? end : start);
+    return true;
+}

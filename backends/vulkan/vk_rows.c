@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of all ops in one list. */
+/* path: api > placement > queue > backend > [kernel] > device */
+#include "vk.h"
+
+#define ROWS(ROW)                                                                                  \
+    ROW(tn__vk_matmul)                                                                             \
+    ROW(tn__vk_attention)                                                                          \
+    ROW(tn__vk_softmax)                                                                            \
+    ROW(tn__vk_norm)                                                                               \
+    ROW(tn__vk_reduce)                                                                             \
+    ROW(tn__vk_eltwise)                                                                            \
+    ROW(tn__vk_eltwise_exact)                                                                      \
+    ROW(tn__vk_copy)                                                                               \
+    ROW(tn__vk_cast)                                                                               \
+    ROW(tn__vk_gather)                                                                             \
+    ROW(tn__vk_concat)                                                                             \
+    ROW(tn__vk_pad)                                                                                \
+    ROW(tn__vk_rope)                                                                               \
+    ROW(tn__vk_conv)                                                                               \
+    ROW(tn__vk_pool)                                                                               \
+    ROW(tn__vk_pool_exact)
+
+#define DECLARE(name) extern const vk_row name;
+ROWS(DECLARE)
+
+#define ADDRESS(name) &name,
+const vk_row *const tn__vk_rows[] = {ROWS(ADDRESS) NULL};

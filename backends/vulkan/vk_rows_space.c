@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows of conv and pool. */
+/* path: api > placement > queue > backend > [kernel] > device */
+#include "vk_rows.h"
+
+#include <kernels/conv/conv.h>
+#include <kernels/conv/conv_glsl.h>
+#include <kernels/pool/pool.h>
+#include <kernels/pool/pool_glsl.h>
+
+enum { POSTS = 6, FIRST_POST = 4 /* binding of the first operand of a step */ };
+
+_Static_assert(sizeof(struct conv_glsl) <= sizeof(int32_t) * VK_PARAM_INTS, "params do not fit");
+
+static bool computes(uint32_t type)
+{
+    return type == TN_F32 || type == TN_F16 || type == TN_BF16;
+}
+
+static bool three(const int64_t from[3], int to[3])
+{
+    bool fits = true;
+    for (int d = 0; d < 3; ++d) {
+        to[d] = (int)from[d];
+        fits = fits && from[d] <= INT32_MAX / 4 && from[d] >= -INT32_MAX / 4;
+    }
+    return fits;
+}
+
+static bool view(const tn_k_conv_view *from, conv_view_glsl *to)
+{
+    to->n = (int)from->n;
+    to->c = (int)from->c;
+    return three(from->s, to->s) && from->n <= INT32_MAX && from->c <= INT32_MAX;
+}
+
+static bool posts(const tn_k_conv *p, vk_launch *out, struct conv_glsl *g, tn_k_why *why)
+{
+    static const uint32_t module[] = {VK_MODULE_conv_0, VK_MODULE_conv_7, VK_MODULE_conv_8,
+                                      VK_MODULE_conv_9};
+    uint32_t function = 0, bound = 0, binding_of[TN_K_OPERANDS] = {0};
+    if (p->post_count > POSTS)
+        return tn_k_refuse(why, "conv.posts", "posts", "at most 6 epilogue steps");
+    for (uint32_t i = 0; i < p->post_count; ++i) {
+        const tn_k_conv_post *q = &p->post[i];
+        uint32_t which = 0;
+        if (q->kind >= TN_POST_GELU) {
+            if (function != 0 && function != q->kind)
+                return tn_k_refuse(why, "conv.posts", "posts",
+                                   "at most one function among the epilogue steps");
+            function = q->kind;
+        }
+        if (q->operand >= 0) {
+            which = binding_of[q->operand];
+            if (which == 0) {
+                if (bound == 4)
+                    return tn_k_refuse(why, "conv.posts", "posts",
+                                       "at most 4 operands of epilogue steps");
+                which = FIRST_POST + bound;
+                if (!view(&q->view, &g->post[bound++]))
+                    return vk_size_refused(why);
+                binding_of[q->operand] = which;
+                out->binding[q->operand] = (uint8_t)which;
+            }
+        }
+        g->post_kind[i] = (int)q->kind;
+        g->post_binding[i] = (int)which;
+        g->post_type[i] = (int)q->dtype;
+        g->post_a[i] = vk_bits(q->a);
+        g->post_b[i] = vk_bits(q->b);
+    }
+    g->post_count = (int)p->post_count;
+    out->step[0].module = module[function == 0 ? 0 : function - TN_POST_GELU + 1];
+    return true;
+}
+
+static bool conv(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    const tn_k_conv *p = params;
+    struct conv_glsl *g = (struct conv_glsl *)(void *)out->param;
+    int64_t filters = p->kg == 1 ? 1 : 8, blocks = (p->kg + filters - 1) / filters;
+    int64_t pixels = tn_k_conv_pixels(p), taps = tn_k_conv_taps(p);
+    if (!computes(p->a_dtype) || !computes(p->b_dtype) || !computes(p->out_dtype))
+        return tn_k_refuse(why, "conv.types", "a", "this kernel adds f32, f16 and bf16");
+    if (p->packed)
+        return tn_k_refuse(why, "conv.packed", "b", "the kernel has no packed form");
+    if (pixels > INT32_MAX - 64 || p->groups * (blocks + 1) > INT32_MAX ||
+        (taps + 1) * (p->cg + 1) > INT32_MAX || p->kg > INT32_MAX || !view(&p->a_view, &g->a) ||
+        !view(&p->out_view, &g->out_view) || !three(p->in, g->in_size) ||
+        !three(p->size, g->size) || !three(p->kernel, g->kernel) || !three(p->stride, g->stride) ||
+        !three(p->dilation, g->dilation) || !three(p->lo, g->lo) || !three(p->b_s, g->b_s))
+        return vk_size_refused(why);
+    g->pixels = (int)pixels;
+    g->groups = (int)p->groups;
+    g->cg = (int)p->cg;
+    g->kg = (int)p->kg;
+    g->blocks = (int)(blocks > 0 ? blocks : 1);
+    g->b_group = (int)p->b_group;
+    g->b_k = (int)p->b_k;
+    g->b_c = (int)p->b_c;
+    if (!posts(p, out, g, why))
+        return false;
+    uint32_t *spec = out->step[0].spec;
+    spec[0] = p->a_dtype;
+    spec[1] = p->b_dtype;
+    spec[2] = p->out_dtype;
+    spec[3] = (uint32_t)filters;
+    spec[4] = p->transposed != 0;
+    uint32_t side = pixels >= 64 && filters > 1 ? 4 : 1;
+    spec[5] = side;
+    vk_groups_rows(caps, (uint64_t)pixels, 16 * side, (uint64_t)(p->groups * blocks),
+                   &out->step[0]);
+    out->steps = pixels != 0 && blocks != 0 && p->groups != 0;
+    /* Of k, those of taps and chunks, and the second way through a chunk. */
+    int64_t turns =
+        (side + 1) * taps * p->cg + taps * 6 + (2 + side) * (taps * p->cg / 128 + 1) + 512;
+    out->loops = turns > UINT32_MAX ? UINT32_MAX : (uint32_t)turns;
+    out->flops =
+        2.0 * (double)pixels * (double)p->groups * (double)p->kg * (double)taps * (double)p->cg;
+    return true;
+}
+
+static bool pool(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    const tn_k_pool *p = params;
+    struct pool_glsl *g = (struct pool_glsl *)(void *)out->param;
+    int64_t count = p->n * p->channels * p->size[0] * p->size[1] * p->size[2];
+    int64_t taps = tn_k_pool_taps(p);
+    if (count > INT32_MAX / 2 || taps > INT32_MAX / 2 || p->channels > INT32_MAX ||
+        !three(p->in, g->in_size) || !three(p->size, g->size) || !three(p->window, g->window) ||
+        !three(p->stride, g->stride) || !three(p->dilation, g->dilation) || !three(p->lo, g->lo) ||
+        !three(p->hi, g->hi) || !three(p->a_s, g->a_s) || !three(p->out_s, g->out_s))
+        return vk_size_refused(why);
+    g->count = (int)count;
+    g->channels = (int)p->channels;
+    g->count_padding = p->count_padding != 0;
+    g->a_n = (int)p->a_n;
+    g->a_c = (int)p->a_c;
+    g->out_n = (int)p->out_n;
+    g->out_c = (int)p->out_c;
+    bool most = p->kind == TN_POOL_MAX;
+    out->step[0].module = most ? VK_MODULE_pool_max : VK_MODULE_pool_average;
+    out->step[0].spec[0] = p->dtype;
+    if (most)
+        vk_groups_of(caps, (uint64_t)count, 64, &out->step[0]);
+    else
+        vk_groups(caps, (uint64_t)count, &out->step[0]);
+    out->steps = count != 0;
+    int64_t turns = most ? taps * 4 + 8
+                         : taps / 16 + taps / 512 + 64 + p->window[0] + p->window[1] + p->window[2];
+    out->loops = turns > UINT32_MAX ? UINT32_MAX : (uint32_t)turns;
+    out->flops = (double)count * (double)taps * 8.0;
+    return true;
+}
+
+static bool pool_floats(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    const tn_k_pool *p = params;
+    if (!computes(p->dtype))
+        return tn_k_refuse(why, "pool.dtype_row", "a", "this row takes floats");
+    return pool(params, caps, out, why);
+}
+
+static bool pool_exact(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    const tn_k_pool *p = params;
+    if (p->dtype != TN_S8 && p->dtype != TN_U8)
+        return tn_k_refuse(why, "pool.dtype_row", "a", "this row takes s8 and u8");
+    return pool(params, caps, out, why);
+}
+
+extern const vk_row tn__vk_conv, tn__vk_pool, tn__vk_pool_exact;
+const vk_row tn__vk_conv = {.name = "conv_glsl",
+                            .kind = TN_OP_CONV,
+                            .cls = TN_CLASS_CANONICAL,
+                            .chains = true,
+                            .make = conv,
+                            .arithmetic = tn_k_conv_arithmetic};
+const vk_row tn__vk_pool = {
+    .name = "pool_glsl", .kind = TN_OP_POOL, .cls = TN_CLASS_CANONICAL, .make = pool_floats};
+const vk_row tn__vk_pool_exact = {
+    .name = "pool_exact_glsl", .kind = TN_OP_POOL, .cls = TN_CLASS_EXACT, .make = pool_exact};

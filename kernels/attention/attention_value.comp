@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attention, step 3: an invocation one column of a query row: the products of each block, merged in
+ * ascending order by powers of two. */
+#include "kernels/attention/attention_glsl.h"
+
+layout(local_size_x = 32) in;
+layout(constant_id = 0) const uint V_TYPE = 2u;
+layout(constant_id = 1) const uint OUT_TYPE = 2u;
+layout(set = 0, binding = 9, std430) readonly buffer Params { attention_glsl P; };
+
+#include "kernels/common/glsl/prelude.glsl"
+#include "kernels/common/glsl/chain.glsl"
+#include "kernels/attention/attention_work.glsl"
+
+OPERAND(2)
+OPERAND(3)
+
+void main()
+{
+    int row = int(gl_WorkGroupID.y + gl_WorkGroupID.z * gl_NumWorkGroups.y);
+    int col = int(gl_GlobalInvocationID.x), column = min(col, P.dv - 1);
+    if (row >= rows())
+        return;
+    int i = row % P.queries, h = row / P.queries % P.heads, b = row / P.queries / P.heads;
+    int v = b * P.v[0] + h / P.group * P.v[1] + column * P.v[3];
+    bool any = false, bad = false;
+    float m = 0.0f, l = 0.0f, o = 0.0f;
+    for (int block = 0; block < P.blocks; block++) {
+        uint bits = work[top_at(row, block)];
+        if (bits == 0xff800000u)
+            continue; /* no key of it takes part */
+        bad = bad || (bits & 0x7fffffffu) > 0x7f800000u;
+        float top = U2F(bits), lb = U2F(work[sum_at(row, block)]), s = 0.0f;
+        int low = max(0, -(P.border + block * 128)), high = min(128, P.keys - P.border - block * 128);
+        uint suspect = 0u, first = score_at(row, block * 128);
+        int from = v + (P.border + block * 128) * P.v[2];
+        for (int j = low; j < high; j++) {
+            uint p = work[first + uint(j)];
+            if (p != NO_PART)
+                s = chain(U2F(p), link(ld2(V_TYPE, from + j * P.v[2])), s, suspect);
+        }
+        if (suspect != 0u)
+            s = 0.0f;
+        for (int j = suspect != 0u ? low : high; j < high; j++) {
+            uint p = work[first + uint(j)];
+            if (p != NO_PART)
+                s = FMA(U2F(p), ld2(V_TYPE, from + j * P.v[2]), s);
+        }
+        float ob = 0.0f + s;
+        if (!any) {
+            m = top;
+            l = lb;
+            o = ob;
+        } else if (top > m) {
+            float f = pow2_of(m - top);
+            l = FMA(l, f, lb);
+            o = FMA(o, f, ob);
+            m = top;
+        } else {
+            float f = pow2_of(top - m);
+            l = FMA(lb, f, l);
+            o = FMA(ob, f, o);
+        }
+        any = true;
+    }
+    if (col >= P.dv)
+        return;
+    st3(OUT_TYPE, b * P.out_stride[0] + h * P.out_stride[1] + i * P.out_stride[2] + col * P.out_stride[3],
+        bad ? NAN_ : any ? o * c_recip_seq(l) : 0.0f);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* softmax on OpenCL's wide vectors. */
+#include <kernels/common/kernel_opencl.h>
+#include <kernels/common/simd_wide16.h>
+
+#include "softmax_simd.inc"
+
+extern const tn_k_variant tn_k_softmax_f32_wide16;
+const tn_k_variant tn_k_softmax_f32_wide16 = {
+    .name = "softmax_f32_wide16",
+    .isa = TN_K_ISA_WIDE16,
+    .cls = TN_CLASS_CANONICAL,
+    .accepts = accepts,
+    .plan = plan,
+    .run = run,
+    .arithmetic = tn_k_softmax_arithmetic,
+};

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The arithmetic of the engines on AVX-512. */
+#include <kernels/common/simd_avx512.h>
+#include <kernels/systolic/systolic.h>
+
+enum { TILE_ROWS = 6, TILE_VECTORS = 4 };
+#include <kernels/systolic/systolic_tile.inc>
+
+#define MATH_NAME tn_k_sys_math_avx512
+#define MATH_ISA  TN_K_ISA_AVX512
+#include <kernels/systolic/systolic_math.inc>

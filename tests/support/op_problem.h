@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An op by its text form with seeded operands, computed on one device and compared with another. */
+#ifndef TN_TESTS_SUPPORT_OP_PROBLEM_H
+#define TN_TESTS_SUPPORT_OP_PROBLEM_H
+
+#include "run_op.h"
+#include "test.h"
+#include <hal/op.h>
+
+enum { OPERANDS = 16 };
+
+typedef struct problem {
+    tn_op *op;
+    void *host[OPERANDS];
+    uint64_t bytes[OPERANDS];
+} problem;
+
+/* Finite floats, or any bits where they are only moved; flags and positions in their range. */
+static inline void fill(const tn_op *op, const tn_arg *a, void *host, uint64_t bytes,
+                        uint64_t *state)
+{
+    bool exact = op->numerics.cls == TN_CLASS_EXACT && op->kind != TN_OP_TOPK;
+    for (uint64_t i = 0; i < bytes; ++i)
+        ((uint8_t *)host)[i] = (uint8_t)(a->tensor.dtype == TN_BOOL ? tn_test_random(state) & 1u
+                                                                    : tn_test_random(state));
+    if (a->tensor.dtype == TN_F32 && !exact)
+        for (uint64_t i = 0; i < bytes / 4; ++i)
+            ((float *)host)[i] = (float)((int64_t)(tn_test_random(state) >> 48) - 32768) * 0x1p-12f;
+    for (uint64_t i = 0; a->role == TN_ARG_STATS && i < bytes / 4; ++i)
+        ((float *)host)[i] = i % 2 == 0 ? 120.0f : 4096.0f; /* above every score here */
+    if (a->role == TN_ARG_FREQ)
+        for (uint64_t i = 0; i < bytes / 4; ++i)
+            ((float *)host)[i] = 1.0f / (1.0f + (float)i);
+    if (a->role == TN_ARG_INDEX)
+        for (uint64_t i = 0; i < bytes / 4; ++i)
+            ((uint32_t *)host)[i] = (uint32_t)tn_test_random(state) % 4096u;
+    for (uint64_t i = 0; a->tensor.dtype == TN_F8E5M2 && i < bytes; ++i)
+        ((uint8_t *)host)[i] &= 0xbfu;
+    if (a->tensor.dtype == TN_BF16 && !exact) /* no NaN, which has many bits */
+        for (uint64_t i = 0; i < bytes / 2; ++i)
+            ((uint16_t *)host)[i] &= 0xbfffu;
+}
+
+static inline void make(tn_test_device *d, const char *text, problem *p, uint64_t seed)
+{
+    uint64_t state = seed;
+    tn_error e;
+    memset(p, 0, sizeof *p);
+    tn_status st = tn_op_parse(d->runtime, text, &p->op);
+    tn_error_last(&e);
+    TN_REQUIRE(st == TN_OK && p->op->arg_count <= OPERANDS, "%s: %s", text, e.text);
+    for (uint32_t i = 0; i < p->op->arg_count; ++i) {
+        const tn_arg *a = &p->op->args[i];
+        TN_REQUIRE(tn__tensor_extent(&a->tensor, &p->bytes[i]), "%s", text);
+        p->host[i] = malloc(p->bytes[i] + 8);
+        TN_REQUIRE(p->host[i] != NULL, "memory");
+        fill(p->op, a, p->host[i], p->bytes[i], &state);
+    }
+}
+
+static inline void drop(tn_test_device *d, problem *p)
+{
+    for (uint32_t i = 0; i < p->op->arg_count; ++i)
+        free(p->host[i]);
+    tn_op_free(d->runtime, p->op);
+}
+
+/* Computes on `d` and compares what is there with `want`, or keeps it there. */
+static inline void compute(tn_test_device *d, const char *uri, const char *text, problem *p,
+                           void *const *want)
+{
+    tn_error e = {0};
+    for (uint32_t i = 0; i < p->op->arg_count; ++i)
+        if (tn__role_is_output(p->op, p->op->args[i].role))
+            memset(p->host[i], 0x7e, p->bytes[i]);
+    bool ok = tn_test_compute(d, p->op, p->host, p->bytes);
+    if (!ok)
+        tn_error_last(&e);
+    TN_EXPECT(ok, "%s on %s: %s", text, uri, e.text ? e.text : "");
+    for (uint32_t i = 0; ok && want != NULL && i < p->op->arg_count; ++i)
+        TN_EXPECT(memcmp(want[i], p->host[i], p->bytes[i]) == 0, "%s on %s: role %u differs", text,
+                  uri, p->op->args[i].role);
+}
+
+#endif

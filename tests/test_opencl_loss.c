@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A driver whose entries begin to fail: every call gets a status, nothing hangs or crashes, and the
+ * device can be opened again. */
+#include "support/opencl_devices.h"
+#include "support/run_op.h"
+
+#include <backends/opencl/opencl_entries.h>
+
+static const char *const entries[] = {
+#define NAME(entry) #entry,
+    OPENCL_CALL_ENTRIES(NAME) OPENCL_MAKE_ENTRIES(NAME)
+#undef NAME
+};
+
+enum { SIDE = 64, COUNT = SIDE * SIDE, BYTES = COUNT * sizeof(float) };
+static const uint64_t patience_ns = 60000000000u;
+
+/* What may come of a broken driver; TIMEOUT, INVALID and INTERNAL may not. */
+static bool allowed(tn_status st)
+{
+    return st == TN_OK || st == TN_STATUS_DEVICE_LOST || st == TN_STATUS_NO_MEMORY ||
+           st == TN_STATUS_UNAVAILABLE || st == TN_STATUS_UNSUPPORTED;
+}
+
+typedef struct job {
+    const char *uri;
+    tn_runtime *rt;
+    tn_device *d;
+    tn_queue *q;
+    tn_buffer *a, *b, *packed, *out;
+    tn_plan *plan;
+    tn_op *op;
+    tn_status first; /* that was not TN_OK */
+} job;
+
+static bool step(job *j, tn_status st, const char *what)
+{
+    tn_error e;
+    tn_error_last(&e);
+    TN_EXPECT(allowed(st), "%s: %s gave %s: %s", j->uri, what, tn_status_name(st), e.text);
+    if (st != TN_OK && j->first == TN_OK)
+        j->first = st;
+    return st == TN_OK;
+}
+
+static tn_buffer *buffer(job *j)
+{
+    tn_buffer *b = NULL;
+    tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = BYTES};
+    return step(j, tn_buffer_create(j->d, &desc, &b), "buffer") ? b : NULL;
+}
+
+/* Two products, one with packed weights, and every kind of transfer. */
+static void work(job *j, const float *a, const float *b, float *got)
+{
+    tn_bind bind[] = {{.role = TN_ARG_A, .buffer = j->a},
+                      {.role = TN_ARG_B, .buffer = j->b},
+                      {.role = TN_ARG_OUT, .buffer = j->out}};
+    tn_tensor from = j->op->args[1].tensor;
+    uint64_t layout = 0, bytes = 0;
+    void *mapped = NULL;
+    from.buffer = j->b;
+    bool ok = step(j, tn_queue_fill(j->q, j->out, 0, BYTES, 0x7e7e7e7eu, 4, NULL), "fill") &&
+              step(j, tn_queue_write(j->q, j->packed, 0, a, BYTES, NULL), "write") &&
+              step(j, tn_queue_copy(j->q, j->a, 0, j->packed, 0, BYTES, NULL), "copy") &&
+              step(j, tn_queue_write(j->q, j->b, 0, b, BYTES, NULL), "write") &&
+              step(j, tn_queue_run(j->q, j->plan, bind, 3, NULL, NULL), "run");
+    if (ok && tn_plan_layout(j->plan, TN_ARG_B, &layout, &bytes) == TN_OK && bytes <= BYTES)
+        ok = step(j, tn_queue_pack(j->q, j->plan, TN_ARG_B, &from, j->packed, 0, NULL), "pack");
+    if (ok)
+        step(j, tn_queue_read(j->q, got, j->out, 0, BYTES, NULL), "read");
+    step(j, tn_queue_wait_idle(j->q, patience_ns), "wait");
+    if (j->first == TN_OK && step(j, tn_buffer_map(j->b, 0, BYTES, TN_MAP_READ, &mapped), "map")) {
+        TN_EXPECT(memcmp(mapped, b, BYTES) == 0, "%s: mapped", j->uri);
+        step(j, tn_buffer_unmap(j->b), "unmap");
+    }
+}
+
+/* Returns the first failure; OK with the right product in `got`. */
+static tn_status attempt(const char *uri, const float *a, const float *b, float *got)
+{
+    job j = {.uri = uri};
+    TN_REQUIRE(tn_runtime_create(NULL, &j.rt) == TN_OK);
+    TN_REQUIRE(tn_op_parse(j.rt, "matmul 64x64x64:f32:canonical", &j.op) == TN_OK);
+    if (step(&j, tn_device_open(j.rt, uri, &j.d), "open") &&
+        step(&j, tn_queue_create(j.d, NULL, &j.q), "queue") && (j.a = buffer(&j)) != NULL &&
+        (j.b = buffer(&j)) != NULL && (j.out = buffer(&j)) != NULL &&
+        (j.packed = buffer(&j)) != NULL &&
+        step(&j, tn_plan_create(j.d, j.op, NULL, &j.plan), "plan"))
+        work(&j, a, b, got);
+    tn_plan_release(j.plan);
+    tn_buffer_release(j.a);
+    tn_buffer_release(j.b);
+    tn_buffer_release(j.out);
+    tn_buffer_release(j.packed);
+    tn_queue_release(j.q);
+    tn_device_release(j.d);
+    tn_op_free(j.rt, j.op);
+    tn_runtime_release(j.rt);
+    return j.first;
+}
+
+TN_TEST(opencl_loss, every_entry)
+{
+    static const int after[] = {0, 2, 20};
+    static float a[COUNT], b[COUNT], want[COUNT], got[COUNT];
+    opencl_devices all = find_opencl();
+    uint64_t state = tn_test_seed();
+    uint32_t struck = 0, unharmed = 0;
+    for (int i = 0; i < COUNT; ++i) {
+        a[i] = (float)(tn_test_random(&state) % 2001u) / 1000.0f - 1.0f;
+        b[i] = (float)(tn_test_random(&state) % 2001u) / 1000.0f - 1.0f;
+    }
+    if (all.count == 0)
+        return;
+    TN_REQUIRE(attempt("cpu", a, b, want) == TN_OK);
+    for (uint32_t d = 0; d < all.count; ++d)
+        for (size_t e = 0; e < sizeof entries / sizeof entries[0]; ++e) {
+            bool failed = false;
+            for (size_t i = 0; i < (d == 0 ? sizeof after / sizeof after[0] : 1); ++i) {
+                char uri[160];
+                snprintf(uri, sizeof uri, "%.60s?fail=%.40s&after=%d", all.uri[d], entries[e],
+                         after[i]);
+                memset(got, 0, sizeof got);
+                tn_status st = attempt(uri, a, b, got);
+                failed = failed || st != TN_OK;
+                TN_EXPECT(st != TN_OK || memcmp(got, want, BYTES) == 0, "%s: a wrong product", uri);
+            }
+            struck += failed;
+            unharmed += !failed;
+            TN_EXPECT(attempt(all.uri[d], a, b, got) == TN_OK && memcmp(got, want, BYTES) == 0,
+                      "%s after a fault of %s", all.uri[d], entries[e]);
+        }
+    fprintf(stderr, "faults of %u entries brought a status, %u went unnoticed\n", struck, unharmed);
+    /* Releases, build logs, times and the cache are asked for by nobody who needs the answer. */
+    TN_EXPECT(struck >= 15u * all.count, "%u", struck);
+}

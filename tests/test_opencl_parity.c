@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every op of the list on every OpenCL device, by a kernel of the device itself: the bits are those
+ * of cpu's plain kernels. What a device leaves out is named with its reason. */
+#include "support/op_problem.h"
+#include "support/opencl_devices.h"
+
+static const char *const texts[] = {
+#include "support/op_texts.inc"
+#include "support/opencl_texts.inc"
+};
+
+static void on_device(tn_test_device *plain, const char *uri, uint64_t seed)
+{
+    uint32_t ran = 0, skipped = 0;
+    tn_test_device d;
+    TN_REQUIRE(tn_test_open(uri, &d), "%s", uri);
+    for (size_t t = 0; t < sizeof texts / sizeof texts[0]; ++t) {
+        problem p, q;
+        make(plain, texts[t], &p, seed + t);
+        if (tn_device_supports(d.device, p.op) != TN_OK) {
+            tn_error e;
+            tn_error_last(&e);
+            fprintf(stderr, "%s leaves out \"%s\": %s (%s)\n", uri, texts[t], e.reason, e.text);
+            ++skipped;
+            drop(plain, &p);
+            continue;
+        }
+        tn_plan *plan = NULL;
+        tn_status st = tn_plan_create(d.device, p.op, NULL, &plan);
+        tn_error e = {0};
+        if (st != TN_OK)
+            tn_error_last(&e);
+        TN_EXPECT(st == TN_OK, "%s on %s: %s", texts[t], uri, e.text);
+        if (st == TN_OK) {
+            make(&d, texts[t], &q, seed + t);
+            compute(plain, "the plain device", texts[t], &p, NULL);
+            compute(&d, uri, texts[t], &q, p.host);
+            drop(&d, &q);
+            ++ran;
+        }
+        tn_plan_release(plan);
+        drop(plain, &p);
+    }
+    fprintf(stderr, "%s: %u cases of %zu ran, %u left out\n", uri, ran,
+            sizeof texts / sizeof texts[0], skipped);
+    TN_EXPECT(ran > 0, "%s ran nothing", uri);
+    tn_test_close(&d);
+}
+
+/* Each device in a test of its own, whose time is limited: drivers build every program here. */
+static void nth_device(uint32_t first, uint32_t last)
+{
+    opencl_devices all = find_opencl();
+    tn_test_device plain;
+    if (all.count <= first)
+        return;
+    TN_REQUIRE(tn_test_open("cpu?max=baseline&threads=1", &plain), "baseline");
+    for (uint32_t i = first; i < all.count && i < last; ++i)
+        on_device(&plain, all.uri[i], tn_test_seed());
+    tn_test_close(&plain);
+}
+
+TN_TEST(opencl_parity, first_device)
+{
+    nth_device(0, 1);
+}
+
+TN_TEST(opencl_parity, second_device)
+{
+    nth_device(1, 2);
+}
+
+TN_TEST(opencl_parity, other_devices)
+{
+    nth_device(2, TN_TEST_OPENCL);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A Vulkan device that is lost in any call of its driver: a status, no hang, no crash, and it can
+ * be opened again. Likewise without memory, and when work does not end. */
+#include "support/vulkan_devices.h"
+
+static const char *const entries[] = {
+#define VK_GLOBAL(name)
+#define VK_INSTANCE(name) #name,
+#define VK_DEVICE(name)   #name,
+#include <backends/vulkan/vk_entries.inc>
+};
+
+static bool in(const char *name, const char *const *list)
+{
+    for (; *list != NULL; ++list)
+        if (strcmp(name, *list) == 0)
+            return true;
+    return false;
+}
+
+/* Entries without a result, which cannot fail, and those whose result the backend need not have. */
+static bool cannot_fail(const char *name)
+{
+    static const char *const none[] = {"vkGetDeviceProcAddr",
+                                       "vkGetDeviceQueue",
+                                       "vkUpdateDescriptorSets",
+                                       "vkFreeMemory",
+                                       "vkEnumerateDeviceExtensionProperties",
+                                       "vkGetPipelineCacheData",
+                                       "vkGetQueryPoolResults",
+                                       "vkGetBufferMemoryRequirements",
+                                       NULL};
+    return strncmp(name, "vkDestroy", 9) == 0 || strncmp(name, "vkCmd", 5) == 0 ||
+           strncmp(name, "vkGetPhysicalDevice", 19) == 0 || in(name, none);
+}
+
+/* Writes, computes, copies, fills, reads; the status of the first that failed. */
+static tn_status work(tn_test_device *d, float *out)
+{
+    static float a[32 * 32], b[32 * 32];
+    tn_op *op = NULL;
+    tn_buffer *buffer[3] = {NULL};
+    tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = sizeof a};
+    TN_REQUIRE(tn_op_parse(d->runtime, "matmul 32x32x32:f32", &op) == TN_OK);
+    for (int i = 0; i < 32 * 32; ++i) {
+        a[i] = (float)(i % 7);
+        b[i] = (float)(i % 5) - 2.0f;
+    }
+    tn_arg args[3];
+    memcpy(args, op->args, sizeof args);
+    tn_op bound = *op;
+    bound.args = args;
+    tn_status st = TN_OK;
+    for (uint32_t i = 0; st == TN_OK && i < 3; ++i) {
+        st = tn_buffer_create(d->device, &desc, &buffer[i]);
+        args[i].tensor.buffer = buffer[i];
+    }
+    if (st == TN_OK)
+        st = tn_queue_write(d->queue, buffer[0], 0, a, sizeof a, NULL);
+    if (st == TN_OK)
+        st = tn_queue_write(d->queue, buffer[1], 0, b, sizeof b, NULL);
+    if (st == TN_OK)
+        st = tn_compute(d->queue, &bound);
+    if (st == TN_OK)
+        st = tn_queue_copy(d->queue, buffer[0], 0, buffer[2], 0, sizeof a, NULL);
+    if (st == TN_OK)
+        st = tn_queue_fill(d->queue, buffer[0], 3, 7, 0x5a, 1, NULL);
+    if (st == TN_OK)
+        st = tn_queue_read(d->queue, out, buffer[0], 0, sizeof a, NULL);
+    tn_status idle = d->queue != NULL ? tn_queue_wait_idle(d->queue, UINT64_MAX) : TN_OK;
+    for (uint32_t i = 0; i < 3; ++i)
+        tn_buffer_release(buffer[i]);
+    tn_op_free(d->runtime, op);
+    return st != TN_OK ? st : idle;
+}
+
+/* The status of the first call that fails on a device with this fault; TN_OK: it was not reached.
+ */
+static tn_status strike(tn_runtime *rt, const char *uri, const char *entry, unsigned call,
+                        const char *what)
+{
+    static float out[32 * 32];
+    tn_test_device d = {0};
+    char struck[256];
+    snprintf(struck, sizeof struck, "%s&fault=%s:%u:%s", uri, entry, call, what);
+    d.runtime = tn_runtime_retain(rt);
+    tn_status st = tn_device_open(d.runtime, struck, &d.device);
+    if (st == TN_OK)
+        st = tn_queue_create(d.device, NULL, &d.queue);
+    if (st == TN_OK)
+        st = work(&d, out);
+    if (st == TN_STATUS_DEVICE_LOST && d.device != NULL) /* for good */
+        TN_EXPECT(tn_device_get_status(d.device) == TN_STATUS_DEVICE_LOST, "%s", struck);
+    tn_test_close(&d);
+    return st;
+}
+
+static void on_device(const char *device, bool staging)
+{
+    uint32_t struck = 0, unreached = 0;
+    char uri[200];
+    float want[32 * 32], out[32 * 32];
+    tn_test_device d;
+    snprintf(uri, sizeof uri, "%s?staging=%d", device, staging);
+    TN_REQUIRE(tn_test_open(uri, &d), "%s", uri);
+    TN_REQUIRE(work(&d, want) == TN_OK, "%s", uri);
+    tn_runtime *rt = tn_runtime_retain(d.runtime); /* one for all: it knows the driver by now */
+    tn_test_close(&d);
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; ++i) {
+        if (cannot_fail(entries[i]))
+            continue;
+        unsigned last =
+            strcmp(entries[i], "vkQueueSubmit") == 0 || strcmp(entries[i], "vkWaitSemaphores") == 0
+                ? 24
+                : 2;
+        bool any = false;
+        for (unsigned call = 1; call <= last; call += call < 8 ? 1 : 4) {
+            tn_status st = strike(rt, uri, entries[i], call, "lost");
+            bool at_open = strncmp(entries[i], "vkCreateInstance", 16) == 0 ||
+                           strncmp(entries[i], "vkEnumerate", 11) == 0;
+            TN_EXPECT(st == TN_OK ||
+                          st == (at_open ? TN_STATUS_UNAVAILABLE : TN_STATUS_DEVICE_LOST),
+                      "%s:%u on %s: %s", entries[i], call, uri, tn_status_name(st));
+            any = any || st != TN_OK;
+            struck += st != TN_OK;
+            st = call == 1 ? strike(rt, uri, entries[i], call, "device") : TN_OK;
+            TN_EXPECT(st == TN_OK || st == TN_STATUS_NO_MEMORY, "%s:%u without memory on %s: %s",
+                      entries[i], call, uri, tn_status_name(st));
+        }
+        if (!any) {
+            fprintf(stderr, "%s does not call %s\n", uri, entries[i]);
+            ++unreached;
+        }
+    }
+    tn_runtime_release(rt);
+    TN_REQUIRE(tn_test_open(uri, &d), "%s cannot be opened again", uri);
+    TN_EXPECT(work(&d, out) == TN_OK && memcmp(want, out, sizeof out) == 0, "%s", uri);
+    tn_test_close(&d);
+    fprintf(stderr, "%s: lost %u times, %u entries not reached\n", uri, struck, unreached);
+    TN_EXPECT(struck > 20 && unreached <= 4, "%s", uri);
+}
+
+TN_TEST(vulkan_loss, at_every_entry)
+{
+    vulkan_devices all = find_vulkan();
+    for (uint32_t i = 0; i < all.count; ++i)
+        on_device(all.uri[i], i % 2 == 0);
+}
+
+/* hal's own injection, with the driver at work: the queue ends, the device opens again. */
+TN_TEST(vulkan_loss, injected_by_hal)
+{
+    static float out[32 * 32];
+    vulkan_devices all = find_vulkan();
+    for (uint32_t i = 0; i < all.count; ++i)
+        for (int at = 1; at <= 8; at += 3) {
+            char script[32];
+            tn_test_device d;
+            snprintf(script, sizeof script, "lose at=%d", at);
+            TN_REQUIRE(tn_test_open(all.uri[i], &d), "%s", all.uri[i]);
+            TN_REQUIRE(tn_device_inject(d.device, script) == TN_OK);
+            tn_status st = work(&d, out);
+            TN_EXPECT(st == TN_STATUS_DEVICE_LOST, "%s at %d: %s", all.uri[i], at,
+                      tn_status_name(st));
+            tn_test_close(&d);
+        }
+}
+
+/* What does not end within ?hang= seconds is a lost device, and nobody waits longer. */
+TN_TEST(vulkan_loss, hang)
+{
+    static float out[32 * 32];
+    vulkan_devices all = find_vulkan();
+    for (uint32_t i = 0; i < all.count; ++i) {
+        tn_test_device d;
+        tn_error e;
+        char uri[200];
+        /* behind those of opening: what comes then is work of the queue */
+        snprintf(uri, sizeof uri, "%s?hang=1&fault=vkWaitSemaphores:12:timeout", all.uri[i]);
+        TN_REQUIRE(tn_test_open(uri, &d), "%s", uri);
+        tn_status st = TN_OK;
+        for (int n = 0; st == TN_OK && n < 12; ++n)
+            st = work(&d, out);
+        tn_error_last(&e);
+        TN_EXPECT(st == TN_STATUS_DEVICE_LOST && strcmp(e.reason, "vulkan.hang") == 0, "%s: %s %s",
+                  uri, tn_status_name(st), e.reason);
+        tn_test_close(&d);
+    }
+}
