@@ -96,8 +96,10 @@ static double value(const twin *t, int node, bool *good)
     if (!t->fused || (!leaf[0] && !leaf[1]))
         return add(t, value(t, child[0], good), value(t, child[1], good));
     int last = leaf[0] && leaf[1] ? (t->traits->later_rounded ? 0 : 1) : leaf[1] ? 1 : 0;
-    double before = value(t, child[1 - last], good), p = product(t, child[last]);
-    return add(t, before, p);
+    double before = value(t, child[1 - last], good);
+    if (t->bits >= 53) /* a product of float64 has more bits than this arithmetic */
+        return fma(t->a[child[last]], t->b[child[last]], before);
+    return add(t, before, product(t, child[last]));
 }
 
 bool tn_v_twin(const tn_v_print *p, const tn_v_path *path, const double *a, const double *b,
