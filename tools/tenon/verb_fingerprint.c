@@ -219,6 +219,8 @@ static void path_of_python(const asked *a, char *python, size_t pb, char *script
     if (!tool_folder(folder, sizeof folder))
         folder[0] = '.';
     snprintf(script, sb, "%s/frameworks.py", folder);
+    if (access(script, R_OK) != 0) /* installed */
+        snprintf(script, sb, "%s/../libexec/tenon/frameworks.py", folder);
     snprintf(python, pb, "%s", a->python != NULL ? a->python : "python3");
     char venv[600];
     snprintf(venv, sizeof venv, "%s/../../.venv/bin/python", folder);
