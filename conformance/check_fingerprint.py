@@ -75,6 +75,22 @@ def main():
         for name in ("zero", "f16", "atomic", "fused8x0", "fused4x1"):
             done = tenon("verify", f"orders:{name}!declared", "-q", "--case", "*33x31x129.*", "--case", "L5.matmul.*", "--no-retry")
             assert done.returncode == 1, (name, done.stdout[-800:])
+        # libraries as devices: no alarm, and the twin foresees what they give
+        root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".venv")
+        ENV["LD_LIBRARY_PATH"] = ":".join([os.path.join(root, "onednn/lib"), os.path.join(root, "lib"), ENV.get("LD_LIBRARY_PATH", "")])
+        ENV.update(OPENBLAS_NUM_THREADS="1", BLIS_NUM_THREADS="1", MKL_NUM_THREADS="1", OMP_NUM_THREADS="1")
+        there = []
+        for name in ("openblas", "blis", "mkl", "onednn"):
+            done = tenon("fingerprint", f"orders:{name}", "--shape", "17x33x32", "--types", "f32,f32", "--json", path)
+            if done.returncode == 3:
+                continue
+            one = json.load(open(path))["sums"][0]
+            assert done.returncode == 0 and one["twin_right"] == 1000, (name, done.stdout)
+            done = tenon("verify", f"orders:{name}", "-q", "--case", "L?.matmul.*f32*", "--no-retry")
+            assert done.returncode == 0, (name, done.stdout[-1500:])
+            there.append(f"{name} ({', '.join(p['kind'] for p in one['paths'])})")
+        assert there, "none of the libraries is installed: a verdict on other people's sums needs one"
+        print("fingerprint: libraries without an alarm:", "; ".join(there))
         if os.path.exists(os.path.join(os.path.dirname(TENON), "../../.venv/bin/python")):
             for library in ("numpy", "onnxruntime"):
                 done = tenon("fingerprint", library, "--shape", "17x33x32", "--types", "f32,f32", "--json", path)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who can be asked to multiply: a device of Tenon, or a framework in a Python process. */
-#include <conformance/bounds/number.h>
+#include <conformance/cases/cases.h>
 #include <conformance/fingerprint/fingerprint.h>
 #include <tenon/tenon.h>
 
@@ -189,4 +189,57 @@ void tn_v_ask_end(tn_v_asked *s)
     if (s->pid > 0)
         waitpid(s->pid, NULL, 0);
     free(s);
+}
+
+static uint64_t mix(uint64_t h, const char *text)
+{
+    tn_v_random r = {h ^ tn_v_hash(text)};
+    return tn_v_next(&r);
+}
+
+static bool identify(const char *device, char out[17])
+{
+    char why[256], line[256];
+    tn_v_dot dot;
+    tn_v_print p;
+    uint64_t h = 0;
+    tn_v_asked *s = tn_v_ask(device, "", "", why, sizeof why);
+    bool good = s != NULL && tn_v_ask_shape(s, 17, 33, 32, TN_F32, TN_F32, &dot) &&
+                tn_v_fingerprint(&dot, &p);
+    for (int i = 0; good && i < p.paths; ++i) {
+        char *tree = p.path[i].tree.nodes > 0 ? tn_v_tree_text(&p.path[i].tree) : NULL;
+        snprintf(line, sizeof line, "%lld %lld %lld", (long long)p.path[i].row,
+                 (long long)p.path[i].column, (long long)p.path[i].places);
+        h = mix(mix(h, line), tree != NULL ? tree : "");
+        free(tree);
+    }
+    if (good) {
+        snprintf(line, sizeof line, "%s %d %s %s %d %d %d %d %d", p.traits.fma, p.traits.width,
+                 p.traits.round, p.traits.output_round, p.traits.flush_in, p.traits.flush_out,
+                 p.traits.saturates, p.traits.nan_lost, p.traits.repeatable);
+        snprintf(out, 17, "%016llx", (unsigned long long)mix(h, line));
+        tn_v_print_free(&p);
+    }
+    tn_v_ask_end(s);
+    return good;
+}
+
+bool tn_v_numeric_id(const char *device, char out[17])
+{
+    int pipes[2];
+    if (framework(device) || pipe(pipes) != 0)
+        return false;
+    pid_t pid = fork();
+    if (pid == 0) {
+        char id[17] = "";
+        close(pipes[0]);
+        alarm(20);
+        _exit(identify(device, id) && write(pipes[1], id, sizeof id) == (ssize_t)sizeof id ? 0 : 1);
+    }
+    close(pipes[1]);
+    bool good = pid > 0 && read(pipes[0], out, 17) == 17;
+    close(pipes[0]);
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+    return good;
 }

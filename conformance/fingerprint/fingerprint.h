@@ -26,16 +26,6 @@ typedef struct tn_v_tree {
     int queries; /* multiplications that it took */
 } tn_v_tree;
 
-typedef struct tn_v_path {
-    int64_t row, column; /* the first place with this path, and how many there are */
-    int64_t places;
-    tn_v_tree tree;
-    char kind[64];   /* "sequential", "4 lanes, ..", "fused by 8", .. or "other" */
-    bool stable;     /* asked again, the same answers */
-    int unstable_at; /* leaves under the lowest node that changes */
-} tn_v_path;
-
-enum { TN_V_PATHS = 8 };
 typedef struct tn_v_traits {
     char fma[24];      /* "fused", "separate", "unknown" */
     int later_rounded; /* fused: of the two products of a first pair the second is rounded */
@@ -46,11 +36,22 @@ typedef struct tn_v_traits {
     bool repeatable, batch_invariant;
 } tn_v_traits;
 
+typedef struct tn_v_path {
+    int64_t row, column; /* the first place with this path, and how many there are */
+    int64_t places;
+    tn_v_tree tree;
+    tn_v_traits traits;
+    char kind[64];   /* "sequential", "4 lanes, ..", "fused by 8", .. or "other" */
+    bool stable;     /* asked again, the same answers */
+    int unstable_at; /* leaves under the lowest node that changes */
+} tn_v_path;
+
+enum { TN_V_PATHS = 8 };
 typedef struct tn_v_print {
     tn_v_dot dot;
     tn_v_path path[TN_V_PATHS];
     int paths;
-    tn_v_traits traits;
+    tn_v_traits traits; /* of the first path */
     char error[128];
 } tn_v_print;
 
@@ -76,6 +77,11 @@ void tn_v_print_free(tn_v_print *p);
  *  returns   false where the traits do not say enough (a fused unit of unknown width) */
 bool tn_v_twin(const tn_v_print *p, const tn_v_path *path, const double *a, const double *b,
                double *out);
+
+/** A short digest of how a device adds up f32: paths, trees and traits of one shape. Asked in a
+ * child process, with an end after 20 s, since the device may be one that hangs. returns   false
+ * where it cannot be had */
+bool tn_v_numeric_id(const char *device, char out[17]);
 
 /* ---- who can be asked ---- */
 typedef struct tn_v_asked tn_v_asked;

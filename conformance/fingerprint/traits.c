@@ -309,16 +309,22 @@ bool tn_v_fingerprint(const tn_v_dot *dot, tn_v_print *out)
             path->stable = false;
         }
     }
-    if (out->paths > 0 && out->path[0].tree.nodes > 0) {
+    for (int i = 0; i < out->paths && !p.failed; ++i) {
+        tn_v_path *path = &out->path[i];
         int x, y, z;
-        three_places(&out->path[0].tree, &x, &y, &z);
-        p.at = out->path[0].row * dot->n + out->path[0].column;
-        find_width(&p, &out->traits, x, y, z);
-        find_rounding(&p, &out->traits, x, y, z);
-        find_fma(&p, &out->traits, x, y);
-        find_output(&p, &out->traits, x, y);
-        find_specials(&p, &out->traits, x, y);
+        path->traits = out->traits;
+        if (path->tree.nodes == 0)
+            continue;
+        three_places(&path->tree, &x, &y, &z);
+        p.at = path->row * dot->n + path->column;
+        find_width(&p, &path->traits, x, y, z);
+        find_rounding(&p, &path->traits, x, y, z);
+        find_fma(&p, &path->traits, x, y);
+        find_output(&p, &path->traits, x, y);
+        find_specials(&p, &path->traits, x, y);
     }
+    if (out->paths > 0)
+        out->traits = out->path[0].traits;
     free(room);
     if (p.failed)
         snprintf(out->error, sizeof out->error, "a multiplication failed");

@@ -7,7 +7,7 @@
 #include <string.h>
 
 typedef struct twin {
-    const tn_v_print *print;
+    const tn_v_traits *traits;
     const tn_v_tree *tree;
     const double *a, *b;
     bool fused, nearest, exact_products;
@@ -95,16 +95,18 @@ static double value(const twin *t, int node, bool *good)
     bool leaf[2] = {child[0] < tree->leaves, child[1] < tree->leaves};
     if (!t->fused || (!leaf[0] && !leaf[1]))
         return add(t, value(t, child[0], good), value(t, child[1], good));
-    int last = leaf[0] && leaf[1] ? (t->print->traits.later_rounded ? 0 : 1) : leaf[1] ? 1 : 0;
-    double before = value(t, child[1 - last], good), p = product(t, child[last]);
-    return add(t, before, p);
+    int last = leaf[0] && leaf[1] ? (t->traits->later_rounded ? 0 : 1) : leaf[1] ? 1 : 0;
+    double before = value(t, child[1 - last], good);
+    if (t->bits >= 53) /* a product of float64 has more bits than this arithmetic */
+        return fma(t->a[child[last]], t->b[child[last]], before);
+    return add(t, before, product(t, child[last]));
 }
 
 bool tn_v_twin(const tn_v_print *p, const tn_v_path *path, const double *a, const double *b,
                double *out)
 {
-    twin t = {.print = p, .tree = &path->tree, .a = a, .b = b};
-    const tn_v_traits *r = &p->traits;
+    const tn_v_traits *r = &path->traits;
+    twin t = {.traits = r, .tree = &path->tree, .a = a, .b = b};
     bool good = path->tree.nodes > 0;
     t.exact_products = strcmp(r->fma, "exact products") == 0;
     t.fused = strcmp(r->fma, "fused") == 0 || t.exact_products;

@@ -5,6 +5,7 @@
  * order). Each declares what it does, so none of them is wrong; with !declared behind the name it
  * declares nothing.
  */
+#include <dlfcn.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,7 +24,9 @@ typedef enum order {
     F16,
     F64,
     SEPARATE,
-    ATOMIC
+    ATOMIC,
+    CBLAS,
+    ONEDNN
 } order;
 
 typedef struct device {
@@ -31,6 +34,7 @@ typedef struct device {
     order order;
     int width, extra;
     bool silent; /* declares nothing */
+    void *library, *sgemm;
     uint64_t launches;
     char name[32];
 } device;
@@ -272,6 +276,8 @@ static unsigned char *operand(const tn_work *w, uint32_t role)
     return ((buffer *)w->slots[i].buffer)->data + w->slots[i].offset;
 }
 
+static tn_status run_library(const plan *p, const float *a, const float *b, float *out);
+
 static tn_status run(const tn_work *w)
 {
     plan *p = w->plan;
@@ -279,6 +285,9 @@ static tn_status run(const tn_work *w)
     const unsigned char *a = operand(w, TN_ARG_A), *b = operand(w, TN_ARG_B);
     unsigned char *out = operand(w, TN_ARG_OUT);
     int64_t m = p->out.dim[0], n = p->out.dim[1], k = p->a.dim[p->turn_a ? 0 : 1];
+    if (d->sgemm != NULL)
+        return run_library(p, (const float *)(const void *)a, (const float *)(const void *)b,
+                           (float *)(void *)out);
     float *row = take(d->host, (size_t)(2 * k + 1) * sizeof *row),
           *column = row != NULL ? row + k : NULL;
     if (row == NULL)
@@ -296,6 +305,60 @@ static tn_status run(const tn_work *w)
         }
     give(d->host, row, (size_t)(2 * k + 1) * sizeof *row);
     return TN_OK;
+}
+
+/* ---- libraries ---- */
+
+typedef void (*cblas_sgemm)(int order, int turn_a, int turn_b, int m, int n, int k, float alpha,
+                            const float *a, int lda, const float *b, int ldb, float beta, float *c,
+                            int ldc);
+typedef int (*dnnl_sgemm)(char turn_a, char turn_b, int64_t m, int64_t n, int64_t k, float alpha,
+                          const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
+                          float *c, int64_t ldc);
+
+/* Rows of a matrix that a library can read: dense in one direction. */
+static bool dense(const tn_tensor *t)
+{
+    return (t->dim[1] == 1 || t->stride[1] == 1) && t->stride[0] >= t->dim[1];
+}
+
+static tn_status run_library(const plan *p, const float *a, const float *b, float *out)
+{
+    const device *d = p->device;
+    int64_t m = p->out.dim[0], n = p->out.dim[1], k = p->a.dim[p->turn_a ? 0 : 1];
+    if (d->order == CBLAS) {
+        cblas_sgemm f;
+        memcpy(&f, &d->sgemm, sizeof f);
+        f(101, p->turn_a ? 112 : 111, p->turn_b ? 112 : 111, (int)m, (int)n, (int)k, 1, a,
+          (int)p->a.stride[0], b, (int)p->b.stride[0], 0, out, (int)p->out.stride[0]);
+        return TN_OK;
+    }
+    dnnl_sgemm f;
+    memcpy(&f, &d->sgemm, sizeof f);
+    int st = f(p->turn_a ? 'T' : 'N', p->turn_b ? 'T' : 'N', m, n, k, 1, a, p->a.stride[0], b,
+               p->b.stride[0], 0, out, p->out.stride[0]);
+    return st == 0 ? TN_OK : FAIL(d, INTERNAL, "orders.library", "dnnl_sgemm gave %d", st);
+}
+
+static bool open_library(device *d)
+{
+    static const struct {
+        const char *name, *files[3], *symbol;
+        order order;
+    } rows[] = {{"openblas", {"libopenblas.so.0"}, "cblas_sgemm", CBLAS},
+                {"blis", {"libblis.so.4"}, "cblas_sgemm", CBLAS},
+                {"mkl", {"libmkl_rt.so.3", "libmkl_rt.so.2"}, "cblas_sgemm", CBLAS},
+                {"onednn", {"libdnnl.so.3", "libdnnl.so.2"}, "dnnl_sgemm", ONEDNN}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; ++i)
+        for (int f = 0; strcmp(d->name, rows[i].name) == 0 && f < 3 && rows[i].files[f] != NULL;
+             ++f) {
+            d->library = dlopen(rows[i].files[f], RTLD_NOW | RTLD_LOCAL);
+            d->sgemm = d->library != NULL ? dlsym(d->library, rows[i].symbol) : NULL;
+            d->order = rows[i].order;
+            if (d->sgemm != NULL)
+                return true;
+        }
+    return false;
 }
 
 /* ---- the device ---- */
@@ -428,7 +491,11 @@ static tn_status plan_create(void *object, const tn_op *op, const tn_plan_desc *
 {
     device *d = object;
     (void)desc, (void)fn, (void)self;
-    if (!takes(op, d->order == F16))
+    bool library = d->sgemm != NULL;
+    for (int i = 0; i < 3 && library; ++i)
+        library = op->arg_count == 3 && op->args[i].tensor.rank == 2 &&
+                  op->args[i].tensor.dtype == TN_F32 && dense(&op->args[i].tensor);
+    if (!takes(op, d->order == F16) || library != (d->sgemm != NULL))
         return FAIL(d, UNSUPPORTED, "orders.op",
                     "plain matrix products of f32, f16 and bf16 alone");
     plan *p = take(d->host, sizeof *p);
@@ -516,6 +583,8 @@ static tn_status open_device(const tn_host *host, const char *arg, void *token, 
             d.order = orders[i].order;
             d.width = orders[i].width;
         }
+    if (!found)
+        found = open_library(&d);
     d.silent = strcmp(d.name + n, "!declared") == 0;
     if (!found)
         return host->fail(TN_STATUS_INVALID, "orders.name", __FILE__, __LINE__,

@@ -50,10 +50,13 @@ static bool drop_keys(tn_v_edit *e, int of)
 {
     tn_tensor *k = tn_v_edit_tensor(e, TN_ARG_K), *v = tn_v_edit_tensor(e, TN_ARG_V);
     int64_t keys = k->dim[k->rank - 2], left = of == 1 ? keys - 1 : keys / of * of;
-    if (left == keys || left <= 0 || tn_v_edit_tensor(e, TN_ARG_MASK) != NULL)
+    tn_tensor *mask = tn_v_edit_tensor(e, TN_ARG_MASK);
+    if (left == keys || left <= 0)
         return false;
     if ((e->attr.attention.flags & TN_ATTENTION_CAUSAL_FROM_END) != 0)
         return false;
+    if (mask != NULL && mask->dim[mask->rank - 1] > 1)
+        mask->dim[mask->rank - 1] = left;
     k->dim[k->rank - 2] = v->dim[v->rank - 2] = left;
     return true;
 }

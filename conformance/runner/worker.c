@@ -51,6 +51,13 @@ _Noreturn static void serve(const tn_v_options *o, const tn_v_case *cases, int i
         }
         if (!all(out, &r, sizeof r, true))
             break;
+        /* Whoever has had a device's registers has taken it out of service; the next case gets a new
+         * one, as it does after a loss. */
+        if (open && tn_device_get_status(s.device) != TN_OK) {
+            tn_v_close(&s);
+            open = tn_v_open(o->device, &s, why, sizeof why);
+            s.timeout_ns = (uint64_t)(o->case_timeout_s * 0.8e9);
+        }
         if (r.status == TN_V_TIMEOUT)
             break; /* something still runs on this device: a fresh process goes on */
     }

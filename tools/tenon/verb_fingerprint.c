@@ -173,6 +173,9 @@ static cJSON *sheet(const tn_v_print *p, const tn_v_dot *dot, int right, int of)
         cJSON_AddNumberToObject(one, "column", (double)path->column);
         cJSON_AddNumberToObject(one, "places", (double)path->places);
         cJSON_AddStringToObject(one, "kind", path->kind);
+        cJSON_AddStringToObject(one, "multiply_add", path->traits.fma);
+        cJSON_AddNumberToObject(one, "accumulator_bits", path->traits.width);
+        cJSON_AddBoolToObject(one, "later_rounded", path->traits.later_rounded);
         cJSON_AddBoolToObject(one, "stable", path->stable);
         if (!path->stable)
             cJSON_AddNumberToObject(one, "unstable_at", path->unstable_at);
@@ -198,9 +201,9 @@ static bool one_shape(const asked *a, tn_v_asked *s, int64_t m, int64_t n, int64
            p.traits.width, p.traits.round, p.traits.repeatable ? "" : ", not repeatable",
            p.traits.flush_in || p.traits.flush_out ? ", flushes subnormals" : "", right, ROUNDS);
     for (int i = 0; i < p.paths; ++i) {
-        printf("  %6lld places from [%lld, %lld]: %s%s\n", (long long)p.path[i].places,
+        printf("  %6lld places from [%lld, %lld]: %s, %s%s\n", (long long)p.path[i].places,
                (long long)p.path[i].row, (long long)p.path[i].column, p.path[i].kind,
-               p.path[i].stable ? "" : ", UNSTABLE");
+               p.path[i].traits.fma, p.path[i].stable ? "" : ", UNSTABLE");
         if (a->tree && p.path[i].tree.nodes > 0)
             draw(&p.path[i].tree, p.path[i].tree.leaves + p.path[i].tree.nodes - 1, 0);
     }
@@ -216,6 +219,8 @@ static void path_of_python(const asked *a, char *python, size_t pb, char *script
     if (!tool_folder(folder, sizeof folder))
         folder[0] = '.';
     snprintf(script, sb, "%s/frameworks.py", folder);
+    if (access(script, R_OK) != 0) /* installed */
+        snprintf(script, sb, "%s/../libexec/tenon/frameworks.py", folder);
     snprintf(python, pb, "%s", a->python != NULL ? a->python : "python3");
     char venv[600];
     snprintf(venv, sizeof venv, "%s/../../.venv/bin/python", folder);

@@ -3,6 +3,7 @@
 #include "tool.h"
 
 #include <argp.h>
+#include <conformance/fingerprint/fingerprint.h>
 #include <conformance/mutants/mutants.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -281,7 +282,11 @@ static bool write_summary(const asked *a, const tn_v_summary *s)
         cJSON_AddNumberToObject(j, counts[i].name, (double)s->status[counts[i].st]);
     cJSON_AddNumberToObject(j, "seconds", s->seconds);
     cJSON_AddNumberToObject(j, "canonical_version", 1);
-    cJSON_AddNullToObject(j, "fingerprint");
+    char id[17];
+    if (tn_v_numeric_id(a->o.device, id))
+        cJSON_AddStringToObject(j, "fingerprint", id);
+    else
+        cJSON_AddNullToObject(j, "fingerprint");
     cJSON_AddStringToObject(j, "list_hash", s->list_hash);
     bool good = write_json(a->json, j);
     cJSON_Delete(j);
