@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Drivers of other makers for `./run --drivers`, into .drivers/; each part writes a .drivers/*.sh that says where they
+# Drivers of other makers for `./run --setup`, into .drivers/; each part writes a .drivers/*.sh that says where they
 # are, which ./run and ./test read. Sourced after setup.sh. Without any of them everything else works.
 
 TN_OPENCL_PACKAGES="ocl-icd-libopencl1 pocl-opencl-icd clinfo"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Vulkan drivers for `./run --drivers`: lavapipe from the distribution, and SwiftShader, one shared object that
+# Vulkan drivers for `./run --setup`: lavapipe from the distribution, and SwiftShader, one shared object that
 # Debian ships inside of its browser; validation layers for the tests. Sourced after setup.sh.
 
 TN_VULKAN_PACKAGES="libvulkan1 mesa-vulkan-drivers vulkan-validationlayers"

@@ -4,6 +4,7 @@
 [opencl | vulkan]"""
 import json
 import os
+import random
 import subprocess
 import sys
 
@@ -22,23 +23,26 @@ def main():
     told = json.loads(subprocess.run([tenon, "info", "--json"], check=True, stdout=subprocess.PIPE).stdout)
     devices = [d["uri"] for d in told["devices"] if d["uri"].startswith(scheme + ":")]
     if not devices:
-        print(f"skipped: no {name_of} driver here (./run --drivers)")
+        print(f"skipped: no {name_of} driver here (./run --setup)")
         return 77
-    bad = 0
+    ran = bad = 0
+    seed, full = os.environ.get("TENON_TEST_SEED", ""), os.environ.get("TENON_TEST_FULL", "1") != "0"
     for uri in devices:
         classes = next(d["classes"]["f32"] for d in told["devices"] if d["uri"] == uri)
-        for name in tests:
+        # ./test without --full takes three of them, others each day
+        for name in tests if full else random.Random(seed + uri).sample(tests, 3):
             if scheme == "vulkan" and name in CANONICAL and "canonical" not in classes:
                 print(f"{uri} {name}: left out, the device refuses CANONICAL")
                 continue
             done = subprocess.run([os.path.join(folder, name if "/" in name else "test_" + name)], env={**os.environ, "TENON_TEST_DEVICES": uri},
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=400, check=False)
             print(f"{uri} {name}: {'ok' if done.returncode == 0 else 'FAILED'}")
+            ran += 1
             if done.returncode != 0:
                 bad += 1
                 print("\n".join(line for line in done.stdout.splitlines() if not line.startswith(("error:", "call:")))[-3000:])
-    print(f"{len(devices) * len(tests) - bad} passed, {bad} failed on {', '.join(devices)}")
-    return 1 if bad else 0
+    print(f"{ran - bad} passed, {bad} failed on {', '.join(devices)}")
+    return 1 if bad or not ran else 0
 
 
 if __name__ == "__main__":

@@ -11,11 +11,15 @@ static const char *const texts[] = {
 
 static void on_device(tn_test_device *plain, const char *uri, uint64_t seed)
 {
-    uint32_t ran = 0, skipped = 0;
+    uint32_t ran = 0, skipped = 0, undrawn = 0;
     tn_test_device d;
     TN_REQUIRE(tn_test_open(uri, &d), "%s", uri);
     for (size_t t = 0; t < sizeof texts / sizeof texts[0]; ++t) {
         problem p, q;
+        if (!drawn(seed, t, 3)) {
+            ++undrawn;
+            continue;
+        }
         make(plain, texts[t], &p, seed + t);
         if (tn_device_supports(d.device, p.op) != TN_OK) {
             tn_error e;
@@ -41,8 +45,8 @@ static void on_device(tn_test_device *plain, const char *uri, uint64_t seed)
         tn_plan_release(plan);
         drop(plain, &p);
     }
-    fprintf(stderr, "%s: %u cases of %zu ran, %u left out\n", uri, ran,
-            sizeof texts / sizeof texts[0], skipped);
+    fprintf(stderr, "%s: %u cases of %zu ran, %u left out, %u not drawn\n", uri, ran,
+            sizeof texts / sizeof texts[0], skipped, undrawn);
     TN_EXPECT(ran > 0, "%s ran nothing", uri);
     tn_test_close(&d);
 }

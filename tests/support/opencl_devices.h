@@ -27,7 +27,7 @@ static inline opencl_devices find_opencl(void)
     }
     tn_runtime_release(rt);
     if (all.count == 0)
-        fprintf(stderr, "skipped: no OpenCL driver here (./run --drivers)\n");
+        fprintf(stderr, "skipped: no OpenCL driver here (./run --setup)\n");
     return all;
 }
 

@@ -46,7 +46,7 @@ static inline vulkan_devices find_vulkan(void)
     }
     tn_runtime_release(rt);
     if (all.count == 0)
-        fprintf(stderr, "skipped: no Vulkan driver here (./run --drivers)\n");
+        fprintf(stderr, "skipped: no Vulkan driver here (./run --setup)\n");
     return all;
 }
 

@@ -11,8 +11,8 @@ static const struct {
     const char *library, *use, *install;
 } wanted[] = {
     {"libhwloc.so.15", "topology of the cpu device", "apt-get install libhwloc15"},
-    {"libOpenCL.so.1", "OpenCL devices", "apt-get install ocl-icd-libopencl1 && ./run --drivers"},
-    {"libvulkan.so.1", "Vulkan devices", "apt-get install libvulkan1 && ./run --drivers"},
+    {"libOpenCL.so.1", "OpenCL devices", "apt-get install ocl-icd-libopencl1 && ./run --setup"},
+    {"libvulkan.so.1", "Vulkan devices", "apt-get install libvulkan1 && ./run --setup"},
     {"peers/peer_openblas.so", "OpenBLAS in tenon bench",
      "apt-get install libopenblas-pthread-dev && ./run --setup"},
     {"peers/peer_blis.so", "BLIS in tenon bench",
@@ -31,8 +31,8 @@ static int check_devices(tn_runtime *rt, size_t count)
 {
     static const struct {
         const char *scheme, *open, *install;
-    } kinds[] = {{"opencl:", "opencl:0", "apt-get install pocl-opencl-icd, or ./run --drivers"},
-                 {"vulkan:", "vulkan:0", "apt-get install mesa-vulkan-drivers, or ./run --drivers"}};
+    } kinds[] = {{"opencl:", "opencl:0", "apt-get install pocl-opencl-icd, or ./run --setup"},
+                 {"vulkan:", "vulkan:0", "apt-get install mesa-vulkan-drivers, or ./run --setup"}};
     int missing = 0;
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; ++k) {
         size_t found = 0;
