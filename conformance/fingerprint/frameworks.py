@@ -25,20 +25,23 @@ class Numpy:
 class Onnxruntime:
     types = {("f32", "f32"), ("f64", "f64")}
 
-    def shape(self, m, n, k, dtype):
+    def __init__(self):
         import onnx
         import onnxruntime
-        from onnx import TensorProto, helper
 
+        self.onnx, self.onnxruntime = onnx, onnxruntime
+
+    def shape(self, m, n, k, dtype):
+        TensorProto, helper = self.onnx.TensorProto, self.onnx.helper
         kind = {"f32": TensorProto.FLOAT, "f64": TensorProto.DOUBLE, "f16": TensorProto.FLOAT16}[dtype]
         graph = helper.make_graph([helper.make_node("MatMul", ["a", "b"], ["c"])], "g",
                                   [helper.make_tensor_value_info("a", kind, [m, k]), helper.make_tensor_value_info("b", kind, [k, n])],
                                   [helper.make_tensor_value_info("c", kind, [m, n])])
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        onnx.checker.check_model(model)
-        options = onnxruntime.SessionOptions()
+        self.onnx.checker.check_model(model)
+        options = self.onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self.session = self.onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     def multiply(self, a, b):
         return self.session.run(None, {"a": a, "b": b})[0]
@@ -77,7 +80,10 @@ def main():
     name, _, device = sys.argv[1].partition(":")
     source, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a framework prints is no answer
-    who = {"numpy": Numpy, "onnxruntime": Onnxruntime, "torch": Torch, "jax": Jax}[name](*([device] if name == "torch" else []))
+    try:
+        who = {"numpy": Numpy, "onnxruntime": Onnxruntime, "torch": Torch, "jax": Jax}[name](*([device] if name == "torch" else []))
+    except ImportError as e:
+        sys.exit(f"{name}: {e}")
     out.write(b"ready\n")
     out.flush()
     m = n = k = 0

@@ -5,6 +5,7 @@
 #include <argp.h>
 #include <conformance/cases/cases.h>
 #include <conformance/fingerprint/fingerprint.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -274,6 +275,7 @@ int tool_fingerprint(int argc, char **argv)
     argp_err_exit_status = 2;
     if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
         return 2;
+    signal(SIGPIPE, SIG_IGN); /* a framework that ends early is told of, it does not end this */
     path_of_python(&a, python, sizeof python, script, sizeof script);
     tn_v_asked *s = tn_v_ask(a.device, python, script, why, sizeof why);
     if (s == NULL) {
