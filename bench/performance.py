@@ -36,6 +36,20 @@ def geomean(values):
     return math.exp(sum(map(math.log, values)) / len(values)) if values else None
 
 
+def machines(files):
+    """What each machine measured of itself, from the least to the most of its files."""
+    found = {}
+    for f in files:
+        found.setdefault((f.get("cpu", "?"), f.get("threads", "?")), []).append(f)
+
+    def of(some):
+        def between(key):
+            values = [f.get(key, 0) for f in some]
+            return f"{min(values):.1f}" + (f" to {max(values):.1f}" if len(values) > 1 else "")
+        return between
+    return {machine: of(some) for machine, some in found.items()}
+
+
 def spread(row):
     return (row["p90_ms"] - row["p10_ms"]) / row["median_ms"]
 
@@ -171,16 +185,18 @@ def main():
     all_of = families(rows)
     peers = sorted({r["impl"] for r in rows if r["impl"] != "tenon"})
     missing = sorted(set().union(*(f.get("missing", []) for f in files)))
+    least = min(r["rounds"] for r in rows)
+    clock = " of the one thread's own processor time" if any(f.get("clock") == "thread" for f in files) else ""
     out = ["# Performance", "", "Made by `bench/performance.py` from the output of `tenon bench --json`; do not edit. Ours and the peers take turns "
-           "in one process, at least", "15 rounds, warm, pinned to the same cpus, and every number is a median of rounds. "
+           "in one process, at least", f"{least} rounds, warm, pinned to the same cpus, and every number is a median of rounds{clock}. "
            "Ratios above 1 are in our favour; a difference within the spread", "is a tie. Another machine has other numbers: compare ratios, not times.", "",
-           "    tenon bench --suite peers --json bench/results/threads1.json",
-           "    tenon bench --suite peers --threads 2 --json bench/results/threads2.json",
-           "    bench/performance.py bench/results/*.json", "",
+           "    tenon bench --suite peers --json ONE",
+           "    tenon bench --suite peers --threads 2 --json TWO",
+           "    bench/performance.py ONE TWO", "",
            "## Machine", ""]
     out += table(["cpu", "threads", "f32 fma peak", "read", "copy"],
-                 [[str(f.get("cpu", "?")), str(f.get("threads", "?")), f"{f['peak_gflops']:.0f} GFLOP/s", f"{f['read_gbs']:.1f} GB/s",
-                   f"{f.get('copy_gbs', 0):.1f} GB/s"] for f in files])
+                 [[cpu, str(threads), f"{of('peak_gflops')} GFLOP/s", f"{of('read_gbs')} GB/s", f"{of('copy_gbs')} GB/s"]
+                  for (cpu, threads), of in machines(files).items()])
     out += [f"Tenon {files[-1].get('tenon', '?')}. Peers: {'; '.join(peers) or 'none'}."]
     out += [f"Not installed: {', '.join(missing)}." if missing else "", ""]
     out += ["The limit of a row is what bounds it on this machine by its operations and bytes: `fma` the peak, `read` and `copy` the bandwidth of",
