@@ -377,6 +377,7 @@ TN_TEST(errors_backend, no_memory)
                 TN_STATUS_NO_MEMORY, "mutant.memory", NULL, "queue");
     atomic_store(&exhausted, false);
     tn_op_free(rt, op);
+    tn_device_release(mutant);
     tn_device_release(template);
     tn_device_release(d);
     tn_runtime_release(rt);
