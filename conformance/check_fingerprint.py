@@ -94,7 +94,8 @@ def main():
         if os.path.exists(os.path.join(os.path.dirname(TENON), "../../.venv/bin/python")):
             for library in ("numpy", "onnxruntime"):
                 done = tenon("fingerprint", library, "--shape", "17x33x32", "--types", "f32,f32", "--json", path)
-                if "does not answer" in done.stderr:
+                if library != "numpy" and "does not answer" in done.stderr:
+                    print(f"fingerprint: {library} is not installed")
                     continue
                 assert done.returncode == 0 and json.load(open(path))["sums"][0]["twin_right"] == 1000, done.stdout
     print(f"fingerprint: {len(ORDERS) + 2} orders found, {alarms} false alarms, 5 undeclared ones told")
