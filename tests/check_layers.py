@@ -13,7 +13,7 @@ RULES = {
     "include/tenon": [r"tenon/"],
     "hal": [r"tenon/", r"hal/", r"kernels/common/probe\.h"],
     "kernels": [r"tenon/", r"kernels/", ],
-    "backends": [r"tenon/", r"kernels/common/", r"kernels/(\w+)/\1(_glsl)?\.h", r"backends/{backend}/"],
+    "backends": [r"tenon/", r"kernels/common/", r"kernels/(\w+)/\1(_glsl)?\.h", r"backends/common/", r"backends/{backend}/"],
     "tools": [r"tenon/", r"tools/", r"bench/peers/peer\.h", r"conformance/(verify|runner/execute|cases/cases|oracle/oracle|bounds/\w+|mutants/mutants|fingerprint/fingerprint)\.h"],
     "conformance": [r"tenon/", r"conformance/", r"tests/support/test\.h", r"kernels/(\w+)/\1\.h", r"kernels/(\w+)/\1_cases"],
     "bench": [r"tenon/", r"bench/", r"kernels/(\w+)/\1\.h", r"kernels/(\w+)/\1_cases"],

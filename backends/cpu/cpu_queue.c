@@ -4,6 +4,7 @@
 /* path: api > placement > [queue] > backend > kernel > device */
 #include "cpu.h"
 #include "cpu_float.h"
+#include <backends/common/item_ring.h>
 
 #include <errno.h>
 #include <sched.h>
@@ -21,14 +22,8 @@ typedef struct cpu_item {
 typedef struct cpu_queue {
     cpu_device *device;
     void *token;
-    pthread_mutex_t lock; /* guards: ring, head, count, running, stop, done */
-    pthread_cond_t work_came, item_done;
-    cpu_item *ring;
-    uint32_t capacity, head, count;
-    bool running, stop, has_thread;
-    uint64_t done; /* items completed, for poll */
+    item_ring ring;
     uint64_t random;
-    pthread_t thread;
 } cpu_queue;
 
 static void *at(void *buffer, uint64_t offset)
@@ -199,29 +194,11 @@ static uint64_t delay(cpu_queue *q)
     return (q->random & 7u) == 0 ? q->random % 200000u : q->random % 4000u;
 }
 
-static void complete(cpu_queue *q, uint64_t item, const tn_times *times)
-{
-    q->device->host->complete(q->token, item, TN_OK, times);
-    pthread_mutex_lock(&q->lock);
-    ++q->done;
-    pthread_cond_broadcast(&q->item_done);
-    pthread_mutex_unlock(&q->lock);
-}
-
 static void *serve(void *arg)
 {
     cpu_queue *q = arg;
-    pthread_mutex_lock(&q->lock);
-    for (;;) {
-        while (q->count == 0 && !q->stop)
-            pthread_cond_wait(&q->work_came, &q->lock);
-        if (q->count == 0)
-            break;
-        cpu_item item = q->ring[q->head];
-        q->head = (q->head + 1) % q->capacity;
-        --q->count;
-        q->running = true;
-        pthread_mutex_unlock(&q->lock);
+    cpu_item item;
+    while (item_ring_wait(&q->ring, &item)) {
         item.work.slots = item.slot;
         item.work.tensor = &item.tensor;
         if (q->device->hidden)
@@ -231,49 +208,24 @@ static void *serve(void *arg)
         if (q->device->hidden)
             sleep_ns(delay(q));
         /* Idle before the completion is told, so that whoever is told may go on inline. */
-        pthread_mutex_lock(&q->lock);
-        q->running = q->count != 0;
-        pthread_mutex_unlock(&q->lock);
-        complete(q, item.work.item, timed);
-        pthread_mutex_lock(&q->lock);
+        item_ring_idle(&q->ring);
+        q->device->host->complete(q->token, item.work.item, TN_OK, timed);
+        item_ring_done(&q->ring);
     }
-    pthread_mutex_unlock(&q->lock);
     return NULL;
-}
-
-static bool make_thread(cpu_queue *q)
-{
-    if (!q->has_thread)
-        q->has_thread = pthread_create(&q->thread, NULL, serve, q) == 0;
-    return q->has_thread;
 }
 
 static tn_status enqueue(cpu_queue *q, const tn_work *w) /* with the lock */
 {
-    tn_allocator a = q->device->host->allocator;
-    /* Without memory for a longer ring hal offers the item again when these are done. */
-    if (q->count == q->capacity) {
-        uint32_t larger = q->capacity * 2;
-        cpu_item *ring = a.alloc(a.self, larger * sizeof *ring, 64);
-        if (ring == NULL)
-            return TN_STATUS_NO_MEMORY;
-        for (uint32_t i = 0; i < q->count; ++i)
-            ring[i] = q->ring[(q->head + i) % q->capacity];
-        a.free(a.self, q->ring, q->capacity * sizeof *ring);
-        q->ring = ring;
-        q->capacity = larger;
-        q->head = 0;
-    }
-    if (!make_thread(q))
+    cpu_item *item = item_ring_next(&q->ring);
+    if (item == NULL || !item_ring_start(&q->ring, serve, q))
         return TN_STATUS_NO_MEMORY;
-    cpu_item *item = &q->ring[(q->head + q->count) % q->capacity];
     item->work = *w;
     for (uint32_t i = 0; i < w->slot_count; ++i)
         item->slot[i] = w->slots[i];
     if (w->kind == TN_WORK_PACK)
         item->tensor = *w->tensor;
-    ++q->count;
-    pthread_cond_signal(&q->work_came);
+    item_ring_came(&q->ring);
     return TN_OK;
 }
 
@@ -287,12 +239,12 @@ static tn_status queue_submit(void *queue, const tn_work *w)
             "work of kind %d with %u slots; the cpu queue takes single items of at most "
             "%d slots",
             (int)w->kind, w->slot_count, TN_K_OPERANDS);
-    pthread_mutex_lock(&q->lock);
-    bool here = (w->flags & TN_WORK_MAY_RUN_HERE) != 0 && !q->device->hidden && q->count == 0 &&
-                !q->running;
+    pthread_mutex_lock(&q->ring.lock);
+    bool here = (w->flags & TN_WORK_MAY_RUN_HERE) != 0 && !q->device->hidden &&
+                q->ring.count == 0 && !q->ring.busy;
     tn_status st = here ? TN_OK : enqueue(q, w);
-    uint32_t behind = q->count;
-    pthread_mutex_unlock(&q->lock);
+    uint32_t behind = q->ring.count;
+    pthread_mutex_unlock(&q->ring.lock);
     if (st != TN_OK)
         return CPU_FAIL(host, st, "cpu.queue",
                         "no memory or thread for one more item behind %u; free something, end some "
@@ -306,42 +258,17 @@ static tn_status queue_submit(void *queue, const tn_work *w)
     return TN_OK;
 }
 
-/* Waits for one completion; the queue's thread needs no help. */
 static tn_status queue_poll(void *queue, uint64_t timeout_ns)
 {
-    cpu_queue *q = queue;
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    uint64_t ns = timeout_ns > 3600000000000u ? 3600000000000u : timeout_ns;
-    until.tv_sec += (time_t)(ns / 1000000000u);
-    until.tv_nsec += (long)(ns % 1000000000u);
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        ++until.tv_sec;
-    }
-    pthread_mutex_lock(&q->lock);
-    uint64_t before = q->done;
-    int rc = 0;
-    while (rc == 0 && q->done == before && (q->count != 0 || q->running))
-        rc = pthread_cond_timedwait(&q->item_done, &q->lock, &until);
-    pthread_mutex_unlock(&q->lock);
-    return rc == 0 ? TN_OK : TN_STATUS_TIMEOUT;
+    return item_ring_poll(&((cpu_queue *)queue)->ring, timeout_ns);
 }
 
 static void queue_destroy(void *queue)
 {
     cpu_queue *q = queue;
     tn_allocator a = q->device->host->allocator;
-    pthread_mutex_lock(&q->lock);
-    q->stop = true;
-    pthread_cond_signal(&q->work_came);
-    pthread_mutex_unlock(&q->lock);
-    if (q->has_thread)
-        pthread_join(q->thread, NULL);
-    a.free(a.self, q->ring, q->capacity * sizeof *q->ring);
-    pthread_cond_destroy(&q->item_done);
-    pthread_cond_destroy(&q->work_came);
-    pthread_mutex_destroy(&q->lock);
+    item_ring_stop(&q->ring);
+    item_ring_free(&q->ring);
     a.free(a.self, q, sizeof *q);
 }
 
@@ -359,24 +286,19 @@ tn_status tn__cpu_queue_create(void *device, const tn_queue_desc *desc, void *to
     cpu_device *d = device;
     tn_allocator a = d->host->allocator;
     cpu_queue *q = a.alloc(a.self, sizeof *q, 64);
-    cpu_item *ring = q != NULL ? a.alloc(a.self, FIRST_RING * sizeof *ring, 64) : NULL;
-    if (ring == NULL) {
+    if (q != NULL)
+        memset(q, 0, sizeof *q);
+    if (q == NULL || !item_ring_init(&q->ring, &a, sizeof(cpu_item), FIRST_RING)) {
         if (q != NULL)
             a.free(a.self, q, sizeof *q);
         return CPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "host.memory",
                         "no host memory for a queue; free something and try again");
     }
-    memset(q, 0, sizeof *q);
-    q->ring = ring;
-    q->capacity = FIRST_RING;
     q->device = d;
     q->token = token;
     q->random = d->delay_seed * 0x9e3779b97f4a7c15u | 1u;
-    pthread_mutex_init(&q->lock, NULL);
-    pthread_cond_init(&q->work_came, NULL);
-    pthread_cond_init(&q->item_done, NULL);
     /* An inline queue may never need the thread. */
-    if ((desc->flags & TN_QUEUE_INLINE) == 0 && !make_thread(q)) {
+    if ((desc->flags & TN_QUEUE_INLINE) == 0 && !item_ring_start(&q->ring, serve, q)) {
         queue_destroy(q);
         return CPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "cpu.thread",
                         "the system gave no thread for a queue; end some threads and try again");

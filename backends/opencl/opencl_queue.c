@@ -3,6 +3,7 @@
  * its events one after the other and tells hal. */
 /* path: api > placement > [queue] > backend > kernel > device */
 #include "opencl.h"
+#include <backends/common/item_ring.h>
 
 #include <time.h>
 
@@ -20,13 +21,7 @@ typedef struct opencl_queue {
     opencl_device *device;
     void *token;
     cl_command_queue commands;
-    pthread_mutex_t lock; /* guards: ring, head, count, running, stop, done */
-    pthread_cond_t work_came, item_done;
-    opencl_item *ring;
-    uint32_t capacity, head, count;
-    bool running, stop;
-    uint64_t done; /* items completed, for poll */
-    pthread_t thread;
+    item_ring ring;
 } opencl_queue;
 
 static uint64_t now_ns(void)
@@ -196,24 +191,6 @@ static void forget(opencl_queue *q, opencl_item *item)
         (void)OPENCL_CALL(cl, clReleaseMemObject, item->held);
 }
 
-/* Room for one item more; with the lock. */
-static bool make_room(opencl_queue *q)
-{
-    if (q->count < q->capacity)
-        return true;
-    uint32_t larger = q->capacity * 2;
-    opencl_item *ring = tn__opencl_take(q->device->host, larger * sizeof *ring);
-    if (ring == NULL)
-        return false;
-    for (uint32_t i = 0; i < q->count; ++i)
-        ring[i] = q->ring[(q->head + i) % q->capacity];
-    tn__opencl_give(q->device->host, q->ring, q->capacity * sizeof *ring);
-    q->ring = ring;
-    q->capacity = larger;
-    q->head = 0;
-    return true;
-}
-
 static tn_status queue_submit(void *queue, const tn_work *w)
 {
     opencl_queue *q = queue;
@@ -227,9 +204,9 @@ static tn_status queue_submit(void *queue, const tn_work *w)
     if (atomic_load_explicit(&d->lost, memory_order_acquire))
         return OPENCL_FAIL(d->host, TN_STATUS_DEVICE_LOST, "opencl.lost",
                            "%s was lost before; release the device and open it again", d->info.uri);
-    pthread_mutex_lock(&q->lock);
-    bool room = make_room(q);
-    pthread_mutex_unlock(&q->lock);
+    pthread_mutex_lock(&q->ring.lock);
+    bool room = item_ring_next(&q->ring) != NULL;
+    pthread_mutex_unlock(&q->ring.lock);
     if (!room)
         return OPENCL_NO_HOST_MEMORY(d->host, "one more item of a queue");
     cl_int error = hand(q, w, &h);
@@ -247,11 +224,10 @@ static tn_status queue_submit(void *queue, const tn_work *w)
         forget(q, &item);
         return st;
     }
-    pthread_mutex_lock(&q->lock);
-    q->ring[(q->head + q->count) % q->capacity] = item;
-    ++q->count;
-    pthread_cond_signal(&q->work_came);
-    pthread_mutex_unlock(&q->lock);
+    pthread_mutex_lock(&q->ring.lock);
+    *(opencl_item *)item_ring_next(&q->ring) = item; /* there is room */
+    item_ring_came(&q->ring);
+    pthread_mutex_unlock(&q->ring.lock);
     return TN_OK;
 }
 
@@ -313,51 +289,22 @@ static const tn_times *times_of(opencl_queue *q, const opencl_item *item, tn_tim
 static void *serve(void *arg)
 {
     opencl_queue *q = arg;
-    pthread_mutex_lock(&q->lock);
-    for (;;) {
-        while (q->count == 0 && !q->stop)
-            pthread_cond_wait(&q->work_came, &q->lock);
-        if (q->count == 0)
-            break;
-        opencl_item item = q->ring[q->head];
-        q->head = (q->head + 1) % q->capacity;
-        --q->count;
-        q->running = true;
-        pthread_mutex_unlock(&q->lock);
+    opencl_item item;
+    while (item_ring_wait(&q->ring, &item)) {
         tn_times times;
         tn_status st = wait_for(q, &item);
         const tn_times *timed = st == TN_OK ? times_of(q, &item, &times) : NULL;
         forget(q, &item);
         q->device->host->complete(q->token, item.id, st, timed);
-        pthread_mutex_lock(&q->lock);
-        q->running = false;
-        ++q->done;
-        pthread_cond_broadcast(&q->item_done);
+        item_ring_idle(&q->ring);
+        item_ring_done(&q->ring);
     }
-    pthread_mutex_unlock(&q->lock);
     return NULL;
 }
 
-/* Waits for one completion; the queue's thread needs no help. */
 static tn_status queue_poll(void *queue, uint64_t timeout_ns)
 {
-    opencl_queue *q = queue;
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    uint64_t ns = timeout_ns > 3600000000000u ? 3600000000000u : timeout_ns;
-    until.tv_sec += (time_t)(ns / 1000000000u);
-    until.tv_nsec += (long)(ns % 1000000000u);
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        ++until.tv_sec;
-    }
-    pthread_mutex_lock(&q->lock);
-    uint64_t before = q->done;
-    int rc = 0;
-    while (rc == 0 && q->done == before && (q->count != 0 || q->running))
-        rc = pthread_cond_timedwait(&q->item_done, &q->lock, &until);
-    pthread_mutex_unlock(&q->lock);
-    return rc == 0 ? TN_OK : TN_STATUS_TIMEOUT;
+    return item_ring_poll(&((opencl_queue *)queue)->ring, timeout_ns);
 }
 
 static void queue_free(opencl_queue *q)
@@ -365,21 +312,14 @@ static void queue_free(opencl_queue *q)
     const tn_host *host = q->device->host;
     if (q->commands != NULL)
         (void)OPENCL_CALL(&q->device->driver, clReleaseCommandQueue, q->commands);
-    tn__opencl_give(host, q->ring, q->capacity * sizeof *q->ring);
-    pthread_cond_destroy(&q->item_done);
-    pthread_cond_destroy(&q->work_came);
-    pthread_mutex_destroy(&q->lock);
+    item_ring_free(&q->ring);
     tn__opencl_give(host, q, sizeof *q);
 }
 
 static void queue_destroy(void *queue)
 {
     opencl_queue *q = queue;
-    pthread_mutex_lock(&q->lock);
-    q->stop = true;
-    pthread_cond_signal(&q->work_came);
-    pthread_mutex_unlock(&q->lock);
-    pthread_join(q->thread, NULL);
+    item_ring_stop(&q->ring);
     queue_free(q);
 }
 
@@ -397,19 +337,14 @@ tn_status tn__opencl_queue_create(void *device, const tn_queue_desc *desc, void 
     opencl_device *d = device;
     cl_int error = CL_SUCCESS;
     opencl_queue *q = tn__opencl_take(d->host, sizeof *q);
-    opencl_item *ring = q != NULL ? tn__opencl_take(d->host, FIRST_RING * sizeof *ring) : NULL;
     (void)desc;
-    if (ring == NULL) {
+    if (q == NULL ||
+        !item_ring_init(&q->ring, &d->host->allocator, sizeof(opencl_item), FIRST_RING)) {
         tn__opencl_give(d->host, q, sizeof *q);
         return OPENCL_NO_HOST_MEMORY(d->host, "a queue");
     }
     q->device = d;
     q->token = token;
-    q->ring = ring;
-    q->capacity = FIRST_RING;
-    pthread_mutex_init(&q->lock, NULL);
-    pthread_cond_init(&q->work_came, NULL);
-    pthread_cond_init(&q->item_done, NULL);
     q->commands = OPENCL_MAKE(&d->driver, clCreateCommandQueue, &error, d->context, d->found.id,
                               CL_QUEUE_PROFILING_ENABLE);
     if (q->commands == NULL) {
@@ -417,7 +352,7 @@ tn_status tn__opencl_queue_create(void *device, const tn_queue_desc *desc, void 
         queue_free(q);
         return st;
     }
-    if (pthread_create(&q->thread, NULL, serve, q) != 0) {
+    if (!item_ring_start(&q->ring, serve, q)) {
         queue_free(q);
         return OPENCL_NO_HOST_MEMORY(d->host, "the thread of a queue");
     }

@@ -287,6 +287,7 @@ tn_status tn__vk_batch_end(vk_device *d, vk_batch *b);
 /* Start and end of item i in ns, on the clock of the host; false: not known. */
 bool tn__vk_batch_times(vk_device *d, vk_batch *b, uint32_t i, uint64_t ended_ns, tn_times *out);
 uint64_t tn__vk_now(void);
+tn_status tn__vk_no_memory(const tn_host *host, size_t bytes); /* records it */
 void *tn__vk_alloc(const tn_host *host, size_t bytes); /* zeroed; NULL: the error is recorded */
 void tn__vk_free(const tn_host *host, void *p, size_t bytes);
 

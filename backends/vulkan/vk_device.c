@@ -14,12 +14,17 @@ uint64_t tn__vk_now(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+tn_status tn__vk_no_memory(const tn_host *host, size_t bytes)
+{
+    return VK_FAIL(host, TN_STATUS_NO_MEMORY, "host.memory",
+                   "no host memory for %zu bytes; free something and try again", bytes);
+}
+
 void *tn__vk_alloc(const tn_host *host, size_t bytes)
 {
     void *p = host->allocator.alloc(host->allocator.self, bytes, 64);
     if (p == NULL) {
-        (void)VK_FAIL(host, TN_STATUS_NO_MEMORY, "host.memory",
-                      "no host memory for %zu bytes; free something and try again", bytes);
+        (void)tn__vk_no_memory(host, bytes);
         return NULL;
     }
     memset(p, 0, bytes);

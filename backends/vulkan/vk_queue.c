@@ -3,6 +3,7 @@
  * the device by a few of them, and tells hal what a timeline semaphore says is done. */
 /* path: api > placement > [queue] > backend > kernel > device */
 #include "vk.h"
+#include <backends/common/item_ring.h>
 
 #include <time.h>
 
@@ -17,13 +18,7 @@ enum {
 typedef struct vk_queue {
     vk_device *device;
     void *token;
-    pthread_mutex_t lock; /* guards: ring, capacity, head, count, busy, stop, done */
-    pthread_cond_t work_came, item_done;
-    vk_item *ring;
-    uint32_t capacity, head, count;
-    bool busy, stop;
-    uint64_t done; /* items completed, for poll */
-    pthread_t thread;
+    item_ring ring;
     /* the thread's own */
     VkSemaphore timeline;
     uint64_t value;            /* signalled by the newest submit */
@@ -195,10 +190,7 @@ static const vk_buffer *moved(const tn_work *w)
 static void complete(vk_queue *q, uint64_t item, tn_status status, const tn_times *times)
 {
     q->device->host->complete(q->token, item, status, times);
-    pthread_mutex_lock(&q->lock);
-    ++q->done;
-    pthread_cond_broadcast(&q->item_done);
-    pthread_mutex_unlock(&q->lock);
+    item_ring_done(&q->ring);
 }
 
 /* Before the last completion of what there is: whoever is told may go on in its own thread. */
@@ -206,9 +198,9 @@ static void settle(vk_queue *q, bool last)
 {
     if (!last)
         return;
-    pthread_mutex_lock(&q->lock);
-    q->busy = q->count != 0 || q->flying != 0;
-    pthread_mutex_unlock(&q->lock);
+    pthread_mutex_lock(&q->ring.lock);
+    q->ring.busy = q->ring.count != 0 || q->flying != 0;
+    pthread_mutex_unlock(&q->ring.lock);
 }
 
 static void complete_batch(vk_queue *q, vk_batch *b, tn_status status)
@@ -251,16 +243,14 @@ static void take_batch(vk_queue *q, vk_item *items, uint32_t *out_count)
 {
     uint64_t ns = 0;
     uint32_t n = 0, sets = 0;
-    while (q->count != 0 && n < VK_BATCH) {
-        const vk_item *item = &q->ring[q->head];
+    while (q->ring.count != 0 && n < VK_BATCH) {
+        const vk_item *item = item_ring_at(&q->ring, 0);
         if (by_host(&item->work) || (n != 0 && ns + estimate(item) > BATCH_NS) ||
             sets + sets_needed(item) > VK_SETS)
             break;
         ns += estimate(item);
         sets += sets_needed(item);
-        items[n++] = *item;
-        q->head = (q->head + 1) % q->capacity;
-        --q->count;
+        item_ring_take(&q->ring, &items[n++]);
     }
     *out_count = n;
 }
@@ -305,22 +295,20 @@ static void *serve(void *arg)
     for (;;) {
         uint32_t count = 0;
         bool host = false;
-        pthread_mutex_lock(&q->lock);
-        while (q->count == 0 && q->flying == 0 && !q->stop)
-            pthread_cond_wait(&q->work_came, &q->lock);
-        if (q->count == 0 && q->flying == 0) {
-            pthread_mutex_unlock(&q->lock);
+        pthread_mutex_lock(&q->ring.lock);
+        while (q->ring.count == 0 && q->flying == 0 && !q->ring.stop)
+            pthread_cond_wait(&q->ring.work_came, &q->ring.lock);
+        if (q->ring.count == 0 && q->flying == 0) {
+            pthread_mutex_unlock(&q->ring.lock);
             return NULL;
         }
-        if (q->count != 0 && q->flying < VK_SLOTS)
+        if (q->ring.count != 0 && q->flying < VK_SLOTS)
             take_batch(q, items, &count);
         if (count == 0 && q->flying == 0) {
             host = true;
-            items[0] = q->ring[q->head];
-            q->head = (q->head + 1) % q->capacity;
-            --q->count;
+            item_ring_take(&q->ring, &items[0]);
         }
-        pthread_mutex_unlock(&q->lock);
+        pthread_mutex_unlock(&q->ring.lock);
         for (uint32_t i = 0; i < count; ++i)
             items[i].work.slots = items[i].slot;
         if (count != 0)
@@ -336,26 +324,14 @@ static void *serve(void *arg)
 
 static tn_status enqueue(vk_queue *q, const tn_work *w) /* with the lock */
 {
-    const tn_host *host = q->device->host;
-    if (q->count == q->capacity) {
-        uint32_t larger = q->capacity * 2;
-        vk_item *ring = tn__vk_alloc(host, larger * sizeof *ring);
-        if (ring == NULL) /* hal offers the item again when those before are done */
-            return TN_STATUS_NO_MEMORY;
-        for (uint32_t i = 0; i < q->count; ++i)
-            ring[i] = q->ring[(q->head + i) % q->capacity];
-        tn__vk_free(host, q->ring, q->capacity * sizeof *q->ring);
-        q->ring = ring;
-        q->capacity = larger;
-        q->head = 0;
-    }
-    vk_item *item = &q->ring[(q->head + q->count) % q->capacity];
+    vk_item *item = item_ring_next(&q->ring);
+    if (item == NULL)
+        return tn__vk_no_memory(q->device->host, sizeof *item);
     item->work = *w;
     for (uint32_t i = 0; i < w->slot_count; ++i)
         item->slot[i] = w->slots[i];
-    ++q->count;
-    q->busy = true;
-    pthread_cond_signal(&q->work_came);
+    q->ring.busy = true;
+    item_ring_came(&q->ring);
     return TN_OK;
 }
 
@@ -372,11 +348,11 @@ static tn_status queue_submit(void *queue, const tn_work *w)
                        (int)w->kind, w->slot_count);
     if (atomic_load(&d->lost))
         return tn__vk_lose(d, "vulkan.lost", "an earlier call");
-    pthread_mutex_lock(&q->lock);
-    bool here = (w->flags & TN_WORK_MAY_RUN_HERE) != 0 && by_host(w) && !q->busy &&
+    pthread_mutex_lock(&q->ring.lock);
+    bool here = (w->flags & TN_WORK_MAY_RUN_HERE) != 0 && by_host(w) && !q->ring.busy &&
                 tn__vk_mapped(moved(w)) != NULL;
     tn_status st = here ? TN_OK : enqueue(q, w);
-    pthread_mutex_unlock(&q->lock);
+    pthread_mutex_unlock(&q->ring.lock);
     if (here) {
         tn_times times = {.start_ns = tn__vk_now()};
         st = move_mapped(d, w);
@@ -387,26 +363,9 @@ static tn_status queue_submit(void *queue, const tn_work *w)
     return st;
 }
 
-/* Waits for one completion; the queue's thread needs no help. */
 static tn_status queue_poll(void *queue, uint64_t timeout_ns)
 {
-    vk_queue *q = queue;
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    uint64_t ns = timeout_ns > 3600000000000u ? 3600000000000u : timeout_ns;
-    until.tv_sec += (time_t)(ns / 1000000000u);
-    until.tv_nsec += (long)(ns % 1000000000u);
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        ++until.tv_sec;
-    }
-    pthread_mutex_lock(&q->lock);
-    uint64_t before = q->done;
-    int rc = 0;
-    while (rc == 0 && q->done == before && q->busy)
-        rc = pthread_cond_timedwait(&q->item_done, &q->lock, &until);
-    pthread_mutex_unlock(&q->lock);
-    return rc == 0 ? TN_OK : TN_STATUS_TIMEOUT;
+    return item_ring_poll(&((vk_queue *)queue)->ring, timeout_ns);
 }
 
 /* The thread is gone, or never was. */
@@ -425,21 +384,14 @@ static void free_queue(vk_queue *q)
             d->api.vkDestroySemaphore(d->device, q->timeline, NULL);
     }
     tn__vk_memory_give(d, &q->staging);
-    tn__vk_free(d->host, q->ring, q->capacity * sizeof *q->ring);
-    pthread_cond_destroy(&q->item_done);
-    pthread_cond_destroy(&q->work_came);
-    pthread_mutex_destroy(&q->lock);
+    item_ring_free(&q->ring);
     tn__vk_free(d->host, q, sizeof *q);
 }
 
 static void queue_destroy(void *queue)
 {
     vk_queue *q = queue;
-    pthread_mutex_lock(&q->lock);
-    q->stop = true;
-    pthread_cond_signal(&q->work_came);
-    pthread_mutex_unlock(&q->lock);
-    pthread_join(q->thread, NULL);
+    item_ring_stop(&q->ring);
     free_queue(q);
 }
 
@@ -461,23 +413,18 @@ tn_status tn__vk_queue_create(void *device, const tn_queue_desc *desc, void *tok
         return TN_STATUS_NO_MEMORY;
     q->device = d;
     q->token = token;
-    pthread_mutex_init(&q->lock, NULL);
-    pthread_cond_init(&q->work_came, NULL);
-    pthread_cond_init(&q->item_done, NULL);
-    q->ring = tn__vk_alloc(d->host, FIRST_RING * sizeof *q->ring);
-    q->capacity = q->ring != NULL ? FIRST_RING : 0;
-    tn_status st = q->ring != NULL ? TN_OK : TN_STATUS_NO_MEMORY;
-    if (st == TN_OK) {
-        VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
-                                          .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
-        VkSemaphoreCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
-                                      .pNext = &type};
-        VkResult r = VK_CALL(&d->api, vkCreateSemaphore, d->device, &info, NULL, &q->timeline);
-        if (r != VK_SUCCESS)
-            q->timeline = VK_NULL_HANDLE;
-        st = tn__vk_result(d, r, "vkCreateSemaphore");
+    if (!item_ring_init(&q->ring, &d->host->allocator, sizeof(vk_item), FIRST_RING)) {
+        tn__vk_free(d->host, q, sizeof *q);
+        return tn__vk_no_memory(d->host, FIRST_RING * sizeof(vk_item));
     }
-    if (st == TN_OK && pthread_create(&q->thread, NULL, serve, q) != 0)
+    VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
+                                      .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
+    VkSemaphoreCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &type};
+    VkResult r = VK_CALL(&d->api, vkCreateSemaphore, d->device, &info, NULL, &q->timeline);
+    if (r != VK_SUCCESS)
+        q->timeline = VK_NULL_HANDLE;
+    tn_status st = tn__vk_result(d, r, "vkCreateSemaphore");
+    if (st == TN_OK && !item_ring_start(&q->ring, serve, q))
         st = VK_FAIL(d->host, TN_STATUS_NO_MEMORY, "vulkan.thread",
                      "the system gave no thread for a queue; end some threads and try again");
     if (st != TN_OK) {

@@ -3,6 +3,7 @@
 /* path: api > placement > [queue] > backend > kernel > device */
 #include "tpu_backend.h"
 #include "tpu_float.h"
+#include <backends/common/item_ring.h>
 
 #include <string.h>
 #include <time.h>
@@ -17,14 +18,8 @@ typedef struct tpu_item {
 typedef struct tpu_queue {
     tpu_device *device;
     void *token;
-    pthread_mutex_t lock; /* guards: ring, capacity, head, count, running, stop, done */
-    pthread_cond_t work_came, item_done;
-    tpu_item *ring;
-    uint32_t capacity, head, count;
-    bool running, stop, has_thread;
+    item_ring ring;
     tn_status failed; /* the thread's, or the submitter's where nothing is queued */
-    uint64_t done;
-    pthread_t thread;
 } tpu_queue;
 
 static unsigned char *at(void *buffer, uint64_t offset)
@@ -110,58 +105,25 @@ static void run_item(tpu_queue *q, const tn_work *w)
 static void *serve(void *arg)
 {
     tpu_queue *q = arg;
-    pthread_mutex_lock(&q->lock);
-    for (;;) {
-        while (q->count == 0 && !q->stop)
-            pthread_cond_wait(&q->work_came, &q->lock);
-        if (q->count == 0)
-            break;
-        tpu_item item = q->ring[q->head];
-        q->head = (q->head + 1) % q->capacity;
-        --q->count;
-        q->running = true;
-        pthread_mutex_unlock(&q->lock);
+    tpu_item item;
+    while (item_ring_wait(&q->ring, &item)) {
         item.work.slots = item.slot;
         run_item(q, &item.work);
-        pthread_mutex_lock(&q->lock);
-        q->running = q->count != 0;
-        ++q->done;
-        pthread_cond_broadcast(&q->item_done);
+        item_ring_idle(&q->ring);
+        item_ring_done(&q->ring);
     }
-    pthread_mutex_unlock(&q->lock);
     return NULL;
-}
-
-static bool make_thread(tpu_queue *q)
-{
-    if (!q->has_thread)
-        q->has_thread = pthread_create(&q->thread, NULL, serve, q) == 0;
-    return q->has_thread;
 }
 
 static tn_status enqueue(tpu_queue *q, const tn_work *w) /* with the lock */
 {
-    tn_allocator a = q->device->host->allocator;
-    if (q->count == q->capacity) {
-        uint32_t larger = q->capacity * 2;
-        tpu_item *ring = a.alloc(a.self, larger * sizeof *ring, 64);
-        if (ring == NULL)
-            return TN_STATUS_NO_MEMORY;
-        for (uint32_t i = 0; i < q->count; ++i)
-            ring[i] = q->ring[(q->head + i) % q->capacity];
-        a.free(a.self, q->ring, q->capacity * sizeof *ring);
-        q->ring = ring;
-        q->capacity = larger;
-        q->head = 0;
-    }
-    if (!make_thread(q))
+    tpu_item *item = item_ring_next(&q->ring);
+    if (item == NULL || !item_ring_start(&q->ring, serve, q))
         return TN_STATUS_NO_MEMORY;
-    tpu_item *item = &q->ring[(q->head + q->count) % q->capacity];
     item->work = *w;
     for (uint32_t i = 0; i < w->slot_count; ++i)
         item->slot[i] = w->slots[i];
-    ++q->count;
-    pthread_cond_signal(&q->work_came);
+    item_ring_came(&q->ring);
     return TN_OK;
 }
 
@@ -174,11 +136,11 @@ static tn_status queue_submit(void *queue, const tn_work *w)
                         "work of kind %d with %u slots; the queue takes single items of at most %d "
                         "slots and packs nothing",
                         (int)w->kind, w->slot_count, TN_K_OPERANDS);
-    pthread_mutex_lock(&q->lock);
-    bool here = (w->flags & TN_WORK_MAY_RUN_HERE) != 0 && q->count == 0 && !q->running;
+    pthread_mutex_lock(&q->ring.lock);
+    bool here = (w->flags & TN_WORK_MAY_RUN_HERE) != 0 && q->ring.count == 0 && !q->ring.busy;
     tn_status st = here ? TN_OK : enqueue(q, w);
-    uint32_t behind = q->count;
-    pthread_mutex_unlock(&q->lock);
+    uint32_t behind = q->ring.count;
+    pthread_mutex_unlock(&q->ring.lock);
     if (st != TN_OK)
         return TPU_FAIL(host, st, "tpu.queue",
                         "no memory or thread for one more item behind %u; free something, end some "
@@ -191,39 +153,15 @@ static tn_status queue_submit(void *queue, const tn_work *w)
 
 static tn_status queue_poll(void *queue, uint64_t timeout_ns)
 {
-    tpu_queue *q = queue;
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    uint64_t ns = timeout_ns > 3600000000000u ? 3600000000000u : timeout_ns;
-    until.tv_sec += (time_t)(ns / 1000000000u);
-    until.tv_nsec += (long)(ns % 1000000000u);
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        ++until.tv_sec;
-    }
-    pthread_mutex_lock(&q->lock);
-    uint64_t before = q->done;
-    int rc = 0;
-    while (rc == 0 && q->done == before && (q->count != 0 || q->running))
-        rc = pthread_cond_timedwait(&q->item_done, &q->lock, &until);
-    pthread_mutex_unlock(&q->lock);
-    return rc == 0 ? TN_OK : TN_STATUS_TIMEOUT;
+    return item_ring_poll(&((tpu_queue *)queue)->ring, timeout_ns);
 }
 
 static void queue_destroy(void *queue)
 {
     tpu_queue *q = queue;
     tn_allocator a = q->device->host->allocator;
-    pthread_mutex_lock(&q->lock);
-    q->stop = true;
-    pthread_cond_signal(&q->work_came);
-    pthread_mutex_unlock(&q->lock);
-    if (q->has_thread)
-        pthread_join(q->thread, NULL);
-    a.free(a.self, q->ring, q->capacity * sizeof *q->ring);
-    pthread_cond_destroy(&q->item_done);
-    pthread_cond_destroy(&q->work_came);
-    pthread_mutex_destroy(&q->lock);
+    item_ring_stop(&q->ring);
+    item_ring_free(&q->ring);
     a.free(a.self, q, sizeof *q);
 }
 
@@ -241,22 +179,17 @@ tn_status tn__tpu_queue_create(void *device, const tn_queue_desc *desc, void *to
     tpu_device *d = device;
     tn_allocator a = d->host->allocator;
     tpu_queue *q = a.alloc(a.self, sizeof *q, 64);
-    tpu_item *ring = q != NULL ? a.alloc(a.self, FIRST_RING * sizeof *ring, 64) : NULL;
-    if (ring == NULL) {
+    if (q != NULL)
+        memset(q, 0, sizeof *q);
+    if (q == NULL || !item_ring_init(&q->ring, &a, sizeof(tpu_item), FIRST_RING)) {
         if (q != NULL)
             a.free(a.self, q, sizeof *q);
         return TPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "host.memory",
                         "no host memory for a queue; free something and try again");
     }
-    memset(q, 0, sizeof *q);
-    q->ring = ring;
-    q->capacity = FIRST_RING;
     q->device = d;
     q->token = token;
-    pthread_mutex_init(&q->lock, NULL);
-    pthread_cond_init(&q->work_came, NULL);
-    pthread_cond_init(&q->item_done, NULL);
-    if ((desc->flags & TN_QUEUE_INLINE) == 0 && !make_thread(q)) {
+    if ((desc->flags & TN_QUEUE_INLINE) == 0 && !item_ring_start(&q->ring, serve, q)) {
         queue_destroy(q);
         return TPU_FAIL(d->host, TN_STATUS_NO_MEMORY, "tpu.queue",
                         "the system gave no thread for a queue; end some threads and try again");
