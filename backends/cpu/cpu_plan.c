@@ -3,16 +3,9 @@
 /* path: api > placement > queue > [backend] > kernel > device */
 #include "cpu.h"
 #include "cpu_float.h"
+#include <backends/common/plan_choice.h>
 
 #include <stdio.h>
-
-static const tn_k_op *find_op(const tn_op *op)
-{
-    for (uint32_t i = 0; i < tn_k_op_count; ++i)
-        if (tn_k_ops[i]->kind == TN_K_PASS(op->kind, tn_k_pass(op)))
-            return tn_k_ops[i];
-    return NULL;
-}
 
 static void tell(tn_choice_fn fn, void *self, const tn_k_variant *v, const tn_k_why *why,
                  bool accepted, uint64_t estimate)
@@ -62,13 +55,6 @@ static bool consider(const cpu_plan *p, const tn_op *op, const tn_k_variant *v, 
     return true;
 }
 
-/* A row that is for other types could not have been it, whatever else it would say. */
-static bool for_other_types(const tn_k_why *why)
-{
-    const char *dot = strrchr(why->reason, '.');
-    return dot != NULL && strcmp(dot, ".dtype") == 0;
-}
-
 /* Walks the rows and leaves the best in `p`; `why` is the refusal of the last row that could have
  * served the class. */
 static bool choose(cpu_plan *p, const tn_op *op, const char *kernel, uint64_t limit, tn_k_why *why)
@@ -83,7 +69,7 @@ static bool choose(cpu_plan *p, const tn_op *op, const char *kernel, uint64_t li
              * asked for, or one that this cpu can run. */
             bool near = kernel != NULL ? strcmp(kernel, v->name) == 0
                                        : (v->isa & ~p->device->caps.isa) == 0;
-            bool other = for_other_types(&no);
+            bool other = plan_for_other_types(&no);
             if (why->reason == NULL || (near && (!other || !told)))
                 *why = no;
             told = told || (near && !other);
@@ -106,13 +92,8 @@ static void tell_all(const cpu_plan *p, const tn_op *op, const char *kernel, uin
         tn_k_why why;
         tn_k_launch launch;
         bool ok = consider(p, op, v, kernel, limit, &launch, &why);
-        if (ok && v == p->variant)
-            why = (tn_k_why){"kernel.chosen", NULL,
-                             "the best of those that take the op in this class"};
-        else if (ok)
-            why = (tn_k_why){"kernel.not_best", NULL,
-                             "takes the op, but the model says that the chosen one is as fast or "
-                             "faster"};
+        if (ok)
+            why = plan_verdict(v == p->variant);
         tell(fn, self, v, &why, ok, ok ? launch.estimate_ns : 0);
     }
 }
@@ -127,26 +108,11 @@ static void tell_none(const cpu_plan *p, const tn_k_why *why, tn_choice_fn fn, v
 /* The kernel's own words, and what it was asked for. */
 static tn_status refuse(cpu_device *d, const tn_op *op, const char *who, const tn_k_why *why)
 {
-    char asked[128] = "";
-    size_t bytes = sizeof asked;
-    if (tn_op_format(op, asked, &bytes) != TN_OK)
-        snprintf(asked, sizeof asked, "%s", "an op with a longer name");
+    char asked[128];
     return CPU_FAIL_ARGUMENT(d->host, TN_STATUS_UNSUPPORTED, why->reason, why->argument,
                              "%s on cpu, %s: %s; asked for %s", who,
                              why->argument != NULL ? why->argument : "any operand", why->text,
-                             asked);
-}
-
-/* What hal puts for 0. */
-static uint16_t usual_accumulate(const tn_op *op)
-{
-    const uint32_t first = op->kind == TN_OP_ATTENTION ? TN_ARG_Q : TN_ARG_A;
-    for (uint32_t i = 0; i < op->arg_count; ++i) {
-        uint16_t dtype = op->args[i].tensor.dtype;
-        if (op->args[i].role == first)
-            return dtype == TN_F64 ? TN_F64 : dtype >= TN_S64 && dtype <= TN_U4 ? TN_S32 : TN_F32;
-    }
-    return TN_F32;
+                             plan_asked(op, asked));
 }
 
 static tn_status fill(cpu_device *d, const tn_op *op, const tn_plan_desc *desc, tn_choice_fn fn,
@@ -156,13 +122,13 @@ static tn_status fill(cpu_device *d, const tn_op *op, const tn_plan_desc *desc, 
     memset(p, 0, sizeof *p);
     p->device = d;
     p->numerics = op->numerics;
-    p->op = find_op(op);
+    p->op = plan_find_op(op);
     if (p->op == NULL)
         return CPU_FAIL_ARGUMENT(
             d->host, TN_STATUS_UNSUPPORTED, "cpu.no_kernels", "kind",
             "kind %d is an op that the cpu device has no kernel for; use another device",
             (int)op->kind);
-    if (op->numerics.accumulate != 0 && op->numerics.accumulate != usual_accumulate(op)) {
+    if (op->numerics.accumulate != 0 && op->numerics.accumulate != plan_usual_accumulate(op)) {
         why = (tn_k_why){"kernel.accumulate", "numerics.accumulate",
                          "the kernels accumulate these dtypes in another one; 0 asks for it"};
         tell_none(p, &why, fn, self);
@@ -171,7 +137,7 @@ static tn_status fill(cpu_device *d, const tn_op *op, const tn_plan_desc *desc, 
             "numerics.accumulate is %s; the kernels of %s on cpu accumulate in "
             "%s here, which 0 asks for",
             tn_dtype_name((tn_dtype)op->numerics.accumulate), p->op->name,
-            tn_dtype_name((tn_dtype)usual_accumulate(op)));
+            tn_dtype_name((tn_dtype)plan_usual_accumulate(op)));
     }
     if (!p->op->params(op, p->params, &why)) {
         tell_none(p, &why, fn, self);
@@ -184,7 +150,7 @@ static tn_status fill(cpu_device *d, const tn_op *op, const tn_plan_desc *desc, 
     if (!found)
         return refuse(d, op, kernel != NULL ? kernel : p->op->name, &why);
     if (p->numerics.accumulate == 0)
-        p->numerics.accumulate = usual_accumulate(op);
+        p->numerics.accumulate = plan_usual_accumulate(op);
     p->numerics.canonical_version = 1;
     return TN_OK;
 }

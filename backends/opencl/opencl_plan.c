@@ -2,17 +2,10 @@
 /* Choosing a kernel row for an op, and making its kernels ready. */
 /* path: api > placement > queue > [backend] > kernel > device */
 #include "opencl.h"
+#include <backends/common/plan_choice.h>
 
 #include <fenv.h>
 #include <stdio.h>
-
-static const tn_k_op *find_op(const tn_op *op)
-{
-    for (uint32_t i = 0; i < tn_k_op_count; ++i)
-        if (tn_k_ops[i]->kind == TN_K_PASS(op->kind, tn_k_pass(op)))
-            return tn_k_ops[i];
-    return NULL;
-}
 
 /* Whether row `i` belongs to the op: its params are the op's, or it is one of the op's own rows. */
 static bool row_of(const tn_k_op *op, uint32_t i)
@@ -75,9 +68,7 @@ static bool choose(opencl_plan *p, const tn_op *op, const char *kernel, uint64_t
         if (!row_of(p->op, i))
             continue;
         if (!consider(p, op, i, kernel, limit, &launch, &no)) {
-            const char *dot = strrchr(no.reason, '.');
-            bool other = dot != NULL && strcmp(dot, ".dtype") == 0;
-            if (why->reason == NULL || !other)
+            if (why->reason == NULL || !plan_for_other_types(&no))
                 *why = no;
         } else if (p->variant == NULL || launch.estimate_ns <= p->launch.estimate_ns) {
             p->variant = tn_k_opencl_rows[i].variant;
@@ -111,13 +102,8 @@ static void tell_all(const opencl_plan *p, const tn_op *op, const char *kernel, 
         if (!row_of(p->op, i))
             continue;
         bool ok = consider(p, op, i, kernel, limit, &launch, &why);
-        if (ok && v == p->variant)
-            why = (tn_k_why){"kernel.chosen", NULL,
-                             "the best of those that take the op in this class"};
-        else if (ok)
-            why = (tn_k_why){"kernel.not_best", NULL,
-                             "takes the op, but the model says that the chosen one is as fast or "
-                             "faster"};
+        if (ok)
+            why = plan_verdict(v == p->variant);
         tell(fn, self, p, v, &why, ok, ok ? launch.estimate_ns : 0);
     }
 }
@@ -132,26 +118,11 @@ static void tell_none(const opencl_plan *p, const tn_k_why *why, tn_choice_fn fn
 
 static tn_status refuse(opencl_device *d, const tn_op *op, const char *who, const tn_k_why *why)
 {
-    char asked[128] = "";
-    size_t bytes = sizeof asked;
-    if (tn_op_format(op, asked, &bytes) != TN_OK)
-        snprintf(asked, sizeof asked, "%s", "an op with a longer name");
+    char asked[128];
     return OPENCL_FAIL_ARGUMENT(d->host, TN_STATUS_UNSUPPORTED, why->reason, why->argument,
                                 "%s on %s, %s: %s; asked for %s", who, d->info.uri,
                                 why->argument != NULL ? why->argument : "any operand", why->text,
-                                asked);
-}
-
-/* What hal puts for 0. */
-static uint16_t usual_accumulate(const tn_op *op)
-{
-    const uint32_t first = op->kind == TN_OP_ATTENTION ? TN_ARG_Q : TN_ARG_A;
-    for (uint32_t i = 0; i < op->arg_count; ++i) {
-        uint16_t dtype = op->args[i].tensor.dtype;
-        if (op->args[i].role == first)
-            return dtype == TN_F64 ? TN_F64 : dtype >= TN_S64 && dtype <= TN_U4 ? TN_S32 : TN_F32;
-    }
-    return TN_F32;
+                                plan_asked(op, asked));
 }
 
 static tn_status fill(opencl_device *d, const tn_op *op, const tn_plan_desc *desc, tn_choice_fn fn,
@@ -160,7 +131,7 @@ static tn_status fill(opencl_device *d, const tn_op *op, const tn_plan_desc *des
     tn_k_why why = {NULL, NULL, NULL};
     p->device = d;
     p->numerics = op->numerics;
-    p->op = find_op(op);
+    p->op = plan_find_op(op);
     if (p->op == NULL)
         return OPENCL_FAIL_ARGUMENT(d->host, TN_STATUS_UNSUPPORTED, "opencl.no_kernels", "kind",
                                     "kind %d is an op that OpenCL devices have no kernel for",
@@ -171,7 +142,7 @@ static tn_status fill(opencl_device *d, const tn_op *op, const tn_plan_desc *des
     else if (op->numerics.cls == TN_CLASS_CANONICAL && !d->sums_right)
         why = (tn_k_why){"opencl.canonical", "numerics.cls",
                          "the probe at open found other bits of fma, + or *"};
-    else if (op->numerics.accumulate != 0 && op->numerics.accumulate != usual_accumulate(op))
+    else if (op->numerics.accumulate != 0 && op->numerics.accumulate != plan_usual_accumulate(op))
         why = (tn_k_why){"kernel.accumulate", "numerics.accumulate",
                          "the kernels accumulate these dtypes in another one; 0 asks for it"};
     else
@@ -188,7 +159,7 @@ static tn_status fill(opencl_device *d, const tn_op *op, const tn_plan_desc *des
         return refuse(d, op, kernel != NULL ? kernel : p->op->name, &why);
     p->scratch_bytes = scratch_bytes(&p->launch);
     if (p->numerics.accumulate == 0)
-        p->numerics.accumulate = usual_accumulate(op);
+        p->numerics.accumulate = plan_usual_accumulate(op);
     p->numerics.canonical_version = 1;
     return TN_OK;
 }

@@ -2,19 +2,12 @@
 /* Choosing a row for an op, and what it needs at run: pipelines and params on the device. */
 /* path: api > placement > queue > [backend] > kernel > device */
 #include "vk.h"
+#include <backends/common/plan_choice.h>
 
 #include <kernels/common/shape.h>
 #include <stdio.h>
 
 enum { LOOPS_MOST = 65000 /* of an invocation where longer ones are cut off */ };
-
-static const tn_k_op *find_op(const tn_op *op)
-{
-    for (uint32_t i = 0; i < tn_k_op_count; ++i)
-        if (tn_k_ops[i]->kind == TN_K_PASS(op->kind, tn_k_pass(op)))
-            return tn_k_ops[i];
-    return NULL;
-}
 
 static void tell(const vk_plan *p, tn_choice_fn fn, void *self, const char *kernel,
                  const tn_k_why *why, bool accepted, uint64_t estimate)
@@ -185,13 +178,8 @@ static void tell_all(vk_plan *p, const tn_op *op, const char *kernel, uint64_t l
         for (int plain = 0; plain <= row->chains; ++plain) {
             tn_k_why why;
             bool ok = consider(p, op, row, plain != 0, kernel, limit, &launch, &why);
-            if (ok && row == p->row && (plain != 0) == p->plain)
-                why = (tn_k_why){"kernel.chosen", NULL,
-                                 "the best of those that take the op in this class"};
-            else if (ok)
-                why = (tn_k_why){"kernel.not_best", NULL,
-                                 "takes the op, but the model says that the chosen one is as fast "
-                                 "or faster"};
+            if (ok)
+                why = plan_verdict(row == p->row && (plain != 0) == p->plain);
             kernel_name(p->device, row, plain != 0, name, sizeof name);
             tell(p, fn, self, name, &why, ok, ok ? estimate(p->device, plain != 0, &launch) : 0);
         }
@@ -200,25 +188,11 @@ static void tell_all(vk_plan *p, const tn_op *op, const char *kernel, uint64_t l
 static tn_status unsupported(const vk_device *d, const tn_op *op, const char *who,
                              const tn_k_why *why)
 {
-    char asked[128] = "";
-    size_t bytes = sizeof asked;
-    if (tn_op_format(op, asked, &bytes) != TN_OK)
-        snprintf(asked, sizeof asked, "%s", "an op with a longer name");
+    char asked[128];
     return VK_FAIL_ARGUMENT(d->host, TN_STATUS_UNSUPPORTED, why->reason, why->argument,
                             "%s on vulkan:%s, %s: %s; asked for %s", who, d->caps.uri,
                             why->argument != NULL ? why->argument : "any operand", why->text,
-                            asked);
-}
-
-static uint16_t usual_accumulate(const tn_op *op)
-{
-    const uint32_t first = op->kind == TN_OP_ATTENTION ? TN_ARG_Q : TN_ARG_A;
-    for (uint32_t i = 0; i < op->arg_count; ++i) {
-        uint16_t dtype = op->args[i].tensor.dtype;
-        if (op->args[i].role == first)
-            return dtype == TN_F64 ? TN_F64 : dtype >= TN_S64 && dtype <= TN_U4 ? TN_S32 : TN_F32;
-    }
-    return TN_F32;
+                            plan_asked(op, asked));
 }
 
 static tn_status fill(vk_device *d, const tn_op *op, const tn_plan_desc *desc, tn_choice_fn fn,
@@ -227,20 +201,20 @@ static tn_status fill(vk_device *d, const tn_op *op, const tn_plan_desc *desc, t
     tn_k_why why = {NULL, NULL, NULL};
     p->device = d;
     p->numerics = op->numerics;
-    p->op = find_op(op);
+    p->op = plan_find_op(op);
     if (p->op == NULL)
         return VK_FAIL_ARGUMENT(d->host, TN_STATUS_UNSUPPORTED, "vulkan.no_kernels", "kind",
                                 "kind %d is an op that a Vulkan device has no kernel for; use "
                                 "another device",
                                 (int)op->kind);
-    if (op->numerics.accumulate != 0 && op->numerics.accumulate != usual_accumulate(op))
+    if (op->numerics.accumulate != 0 && op->numerics.accumulate != plan_usual_accumulate(op))
         return VK_FAIL_ARGUMENT(d->host, TN_STATUS_UNSUPPORTED, "kernel.accumulate",
                                 "numerics.accumulate",
                                 "numerics.accumulate is %s; the kernels of %s on a Vulkan device "
                                 "accumulate in %s here, "
                                 "which 0 asks for",
                                 tn_dtype_name((tn_dtype)op->numerics.accumulate), p->op->name,
-                                tn_dtype_name((tn_dtype)usual_accumulate(op)));
+                                tn_dtype_name((tn_dtype)plan_usual_accumulate(op)));
     if (!p->op->params(op, p->params, &why))
         return unsupported(d, op, p->op->name, &why);
     const char *kernel = desc != NULL ? desc->kernel : NULL;
@@ -251,7 +225,7 @@ static tn_status fill(vk_device *d, const tn_op *op, const tn_plan_desc *desc, t
         return unsupported(d, op, kernel != NULL ? kernel : p->op->name, &why);
     kernel_name(d, p->row, p->plain, p->kernel, sizeof p->kernel);
     if (p->numerics.accumulate == 0)
-        p->numerics.accumulate = usual_accumulate(op);
+        p->numerics.accumulate = plan_usual_accumulate(op);
     p->numerics.canonical_version = 1;
     return TN_OK;
 }

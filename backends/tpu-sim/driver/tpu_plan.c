@@ -2,17 +2,10 @@
 /* Plans: the row that lowers an op to packets, or why there is none. */
 /* path: api > placement > queue > [backend] > kernel > device */
 #include "tpu_backend.h"
+#include <backends/common/plan_choice.h>
 
 #include <stdio.h>
 #include <string.h>
-
-static const tn_k_op *find_op(tn_op_kind kind)
-{
-    for (uint32_t i = 0; i < tn_k_op_count; ++i)
-        if (tn_k_ops[i]->kind == kind)
-            return tn_k_ops[i];
-    return NULL;
-}
 
 static void tell(const tpu_device *d, tn_choice_fn fn, void *self, const tn_k_why *why,
                  bool accepted, const char *kernel)
@@ -55,7 +48,7 @@ static tn_status fill(tpu_device *d, const tn_op *op, const char *kernel, tn_cho
     for (uint32_t i = 0; i < tn_k_sys_row_count; i++)
         if (tn_k_sys_rows[i]->kind == kind)
             p->row = tn_k_sys_rows[i];
-    p->op = find_op(kind);
+    p->op = plan_find_op(op);
     if (p->row == NULL || p->op == NULL) {
         tell(d, fn, self, &why, false, "");
         return refuse(d, &why);
