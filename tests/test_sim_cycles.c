@@ -81,11 +81,21 @@ static bool equal(const float *x, const float *y, size_t n)
     return memcmp(x, y, n * sizeof *x) == 0;
 }
 
+/* Any NaN being one NaN. */
+static bool same_numbers(const float *x, const float *y, size_t n)
+{
+    size_t i = 0;
+    while (i < n && ((x[i] != x[i] && y[i] != y[i]) || memcmp(&x[i], &y[i], sizeof *x) == 0))
+        i++;
+    return i == n;
+}
+
 TN_TEST(sim_cycles, a_register_level_array_agrees)
 {
     static float x[MOST * MOST], w[MOST * MOST], xt[MOST * MOST], wt[MOST * MOST];
     static float out[MOST * MOST], back[MOST * MOST], want[MOST * MOST];
     uint64_t state = tn_test_seed();
+    uint32_t broken = 0;
     for (int round = 0; round < 300; round++) {
         rtl_array a = {.stuck_row = -1};
         a.rows = 1 + (uint32_t)(tn_test_random(&state) % RTL_MOST);
@@ -108,6 +118,30 @@ TN_TEST(sim_cycles, a_register_level_array_agrees)
                   "ws %ux%u: %u %u %u: %" PRIu64 " and %" PRIu64 " clocks", a.rows, a.cols, m, n, k,
                   y.cycles + a.stalls, a.clocks);
 
+        /* With a second plane of weights; in some rounds an element is broken, in both alike. */
+        a.clocks = a.stalls = 0;
+        rtl_overlap(&a, x, w, m, n, k, back);
+        g.timing = SIM_OVERLAP;
+        TN_EXPECT(equal(back, want, (size_t)m * n), "overlap %ux%u: %u %u %u", a.rows, a.cols, m, n,
+                  k);
+        TN_EXPECT(tn__sim_gemm_count(&g, &y) && y.cycles + a.stalls == a.clocks,
+                  "overlap %ux%u: %u %u %u: %" PRIu64 " and %" PRIu64 " clocks", a.rows, a.cols, m,
+                  n, k, y.cycles + a.stalls, a.clocks);
+        if (round % 4 == 0) {
+            a.stuck_row = (int)(tn_test_random(&state) % a.rows);
+            a.stuck_col = (int)(tn_test_random(&state) % a.cols);
+            a.stuck_bit = (uint32_t)(tn_test_random(&state) % 32);
+            a.stuck_value = round / 4 % 2;
+            rtl_ws(&a, x, w, m, n, k, out);
+            a.clocks = a.stalls = 0;
+            rtl_overlap(&a, x, w, m, n, k, back);
+            TN_EXPECT(same_numbers(out, back, (size_t)m * n), "a stuck bit, two planes or one");
+            TN_EXPECT(y.cycles + a.stalls == a.clocks, "a stuck bit takes no time");
+            broken += !equal(back, want, (size_t)m * n);
+            a.stuck_row = -1;
+        }
+        g.timing = SIM_SERIAL;
+
         /* Input-stationary: the same array, the operands exchanged. */
         a.clocks = a.stalls = 0;
         turn(w, k, n, wt);
@@ -127,6 +161,7 @@ TN_TEST(sim_cycles, a_register_level_array_agrees)
                   "os %ux%u: %u %u %u: %" PRIu64 " and %" PRIu64 " clocks", a.rows, a.cols, m, n, k,
                   y.cycles + a.stalls, a.clocks);
     }
+    TN_EXPECT(broken > 20, "only %u of 75 stuck bits showed", broken);
 }
 
 TN_TEST(sim_cycles, overlap_is_its_closed_form_and_sizes_have_limits)

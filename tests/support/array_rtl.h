@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A matrix array register by register, one clock at a time: the independent witness of the model's
  * values and cycles. Weight-stationary (and input-stationary, which is that with the operands
- * exchanged) and output-stationary, with stalls of the stream and a stuck bit. */
+ * exchanged), the same with a second plane of weights, and output-stationary, with stalls of the
+ * stream and a stuck bit. */
 #ifndef TN_TESTS_SUPPORT_ARRAY_RTL_H
 #define TN_TESTS_SUPPORT_ARRAY_RTL_H
 
@@ -132,6 +133,124 @@ static inline void rtl_os(rtl_array *a, const float *x, const float *w, uint32_t
                 a->clocks++;
             }
         }
+}
+
+/* ---- with a second plane of weights, loaded while the first is in use ---- */
+
+/* What a register between two elements holds: a number of row `row` of tile `tile`; row -1: nothing. */
+typedef struct rtl_token {
+    float value;
+    int64_t row;
+    uint32_t tile;
+} rtl_token;
+
+/* A weight on its way down its column: how many rows it still has to go. */
+typedef struct rtl_weight {
+    float value;
+    uint32_t left;
+} rtl_weight;
+
+/* The work of one tile and when its load and its stream began; UINT64_MAX: not yet. */
+typedef struct rtl_tile {
+    uint32_t first_k, k, first_n, n;
+    uint64_t load, stream;
+} rtl_tile;
+
+typedef struct rtl_planes {
+    rtl_weight shadow[RTL_MOST][RTL_MOST];
+    rtl_token x[RTL_MOST][RTL_MOST];
+} rtl_planes;
+
+/* One clock of the loaders: column c is c clocks behind column 0, as its inputs are. */
+static inline void rtl_load(const rtl_array *a, rtl_planes *p, const rtl_tile *tile, uint32_t count,
+                            uint64_t clock, const float *w, uint32_t ldw)
+{
+    for (uint32_t c = 0; c < a->cols; c++) {
+        for (uint32_t r = a->rows; r-- > 1;)
+            if (p->shadow[r - 1][c].left != 0) {
+                p->shadow[r][c] = (rtl_weight){p->shadow[r - 1][c].value,
+                                               p->shadow[r - 1][c].left - 1};
+                p->shadow[r - 1][c].left = 0;
+            }
+        for (uint32_t t = 0; t < count; t++) {
+            const rtl_tile *x = &tile[t];
+            if (x->load == UINT64_MAX || clock < x->load + c || clock - x->load - c >= a->rows)
+                continue;
+            uint32_t r = a->rows - 1 - (uint32_t)(clock - x->load - c);
+            bool there = r < x->k && c < x->n;
+            p->shadow[0][c] =
+                (rtl_weight){there ? w[(x->first_k + r) * ldw + x->first_n + c] : 0.0f, r};
+        }
+    }
+}
+
+/* m by k times k by n, tile after tile: while one streams the next is loaded, and each element
+ * takes its new weight when the first row of the new tile reaches it. */
+static inline void rtl_overlap(rtl_array *a, const float *x, const float *w, uint32_t m, uint32_t n,
+                               uint32_t k, float *out)
+{
+    enum { TILES = 4096 };
+    static rtl_tile tile[TILES];
+    rtl_planes p = {0};
+    const uint32_t R = a->rows, C = a->cols;
+    uint32_t count = 0, streaming = 0;
+    uint64_t left;
+    for (uint32_t c = 0; c < n; c += C)
+        for (uint32_t r = 0; r < k; r += R) {
+            TN_REQUIRE(count < TILES);
+            tile[count++] = (rtl_tile){r,          k - r < R ? k - r : R, c, n - c < C ? n - c : C,
+                                       UINT64_MAX, UINT64_MAX};
+        }
+    left = (uint64_t)count * m * C;
+    tile[0].load = 0;
+    memset(a->weight, 0, sizeof a->weight);
+    memset(a->sum, 0, sizeof a->sum);
+    for (uint32_t r = 0; r < R; r++)
+        for (uint32_t c = 0; c < C; c++)
+            p.x[r][c].row = -1;
+    for (uint64_t clock = 0; left != 0; clock++) {
+        rtl_token token[RTL_MOST][RTL_MOST];
+        float sum[RTL_MOST][RTL_MOST];
+        rtl_maybe_stall(a);
+        if (streaming < count && clock >= tile[streaming].load + R &&
+            (streaming == 0 || clock >= tile[streaming - 1].stream + m)) {
+            tile[streaming].stream = clock;
+            if (++streaming < count)
+                tile[streaming].load = clock;
+        }
+        for (uint32_t r = 0; r < R; r++)
+            for (uint32_t c = 0; c < C; c++) {
+                rtl_token from = c > 0 ? p.x[r][c - 1] : (rtl_token){.row = -1};
+                for (uint32_t t = 0; c == 0 && t < streaming; t++) /* row r is r clocks behind */
+                    if (clock >= tile[t].stream + r && clock - tile[t].stream - r < m) {
+                        from.row = (int64_t)(clock - tile[t].stream - r);
+                        from.tile = t;
+                        from.value =
+                            r < tile[t].k ? x[(uint64_t)from.row * k + tile[t].first_k + r] : 0.0f;
+                    }
+                if (from.row == 0)
+                    a->weight[r][c] = p.shadow[r][c].value;
+                bool plain;
+                float above = r > 0 ? a->sum[r - 1][c] : 0.0f, in = from.row < 0 ? 0 : from.value;
+                float y = rtl_product(a, r, c, in, a->weight[r][c], &plain);
+                sum[r][c] = !plain ? above + y : __builtin_fmaf(in, a->weight[r][c], above);
+                token[r][c] = from;
+            }
+        rtl_load(a, &p, tile, count, clock, w, n);
+        memcpy(p.x, token, sizeof token);
+        memcpy(a->sum, sum, sizeof sum);
+        a->clocks++;
+        for (uint32_t c = 0; c < C; c++) {
+            const rtl_token *at = &token[R - 1][c];
+            if (at->row < 0)
+                continue;
+            const rtl_tile *t = &tile[at->tile];
+            float *to = &out[(uint64_t)at->row * n + t->first_n + c];
+            if (c < t->n)
+                *to = (t->first_k != 0 ? *to : 0.0f) + a->sum[R - 1][c];
+            left--;
+        }
+    }
 }
 
 #endif

@@ -67,20 +67,21 @@ static float stick(float x, uint64_t bit, uint64_t value)
     return tn_c_float(value != 0 ? u | mask : u & ~mask);
 }
 
-/* One column, element by element, through the element that is broken. */
+/* One column, element by element, through the element that is broken; below the tile the array
+ * holds zeros, and what is stuck there adds to the sums, too. */
 static float broken_float(const sim_fault *x, const float *a, const float *w, uint32_t ldw,
-                          uint32_t k)
+                          uint32_t k, uint32_t high)
 {
     float s = 0.0f;
-    for (uint32_t i = 0; i < k; i++) {
+    for (uint32_t i = 0; i < high; i++) {
         bool here = i == x->a;
-        float weight = w[(size_t)i * ldw];
+        float weight = i < k ? w[(size_t)i * ldw] : 0.0f, in = i < k ? a[i] : 0.0f;
         if (here && x->kind == SIM_FAULT_STUCK_WEIGHT)
             weight = stick(weight, x->c, x->d);
         if (here && x->kind == SIM_FAULT_STUCK)
-            s = s + stick(a[i] * weight, x->c, x->d);
+            s = s + stick(in * weight, x->c, x->d);
         else
-            s = __builtin_fmaf(a[i], weight, s);
+            s = __builtin_fmaf(in, weight, s);
         if (here && x->kind == SIM_FAULT_STUCK_SUM)
             s = stick(s, x->c, x->d);
     }
@@ -94,15 +95,15 @@ static uint32_t stick_word(uint32_t u, const sim_fault *x)
 }
 
 static uint32_t broken_integer(const sim_fault *x, const float *a, const float *w, uint32_t ldw,
-                               uint32_t k)
+                               uint32_t k, uint32_t high)
 {
     uint32_t s = 0;
-    for (uint32_t i = 0; i < k; i++) {
+    for (uint32_t i = 0; i < high; i++) {
         bool here = i == x->a;
-        uint32_t weight = (uint32_t)(int32_t)w[(size_t)i * ldw], product;
+        uint32_t weight = i < k ? (uint32_t)(int32_t)w[(size_t)i * ldw] : 0u, product;
         if (here && x->kind == SIM_FAULT_STUCK_WEIGHT)
             weight = stick_word(weight, x);
-        product = (uint32_t)(int32_t)a[i] * weight;
+        product = i < k ? (uint32_t)(int32_t)a[i] * weight : 0u;
         s += here && x->kind == SIM_FAULT_STUCK ? stick_word(product, x) : product;
         if (here && x->kind == SIM_FAULT_STUCK_SUM)
             s = stick_word(s, x);
@@ -166,8 +167,9 @@ static void tile(sim_dev *d, const float *w, uint64_t rows, uint32_t k, uint32_t
         if (d->column[(c + turn) % d->columns] == broken->b)
             for (uint64_t i = 0; i < rows; i++) {
                 const float *a = d->wide + i * d->profile.rows;
-                s[i * ld + c] = ints ? tn_c_float(broken_integer(broken, a, w + c, ld, k))
-                                     : broken_float(broken, a, w + c, ld, k);
+                const uint32_t high = d->profile.rows;
+                s[i * ld + c] = ints ? tn_c_float(broken_integer(broken, a, w + c, ld, k, high))
+                                     : broken_float(broken, a, w + c, ld, k, high);
             }
 }
 
