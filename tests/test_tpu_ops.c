@@ -156,6 +156,49 @@ TN_TEST(tpu_ops, texts_have_the_bits_of_cpu)
     }
 }
 
+TN_TEST(tpu_ops, windows_and_moves_have_the_bits_of_cpu)
+{
+    static const char *const texts[] = {
+        "pool max 2x9x11x13:f32:window=3x2+stride=2x1+lo=1x1+hi=1x0+canonical",
+        "pool max 1x7x9x70:bf16:window=3x3+dilation=2x3+nhwc+canonical",
+        "pool max 2x5x30:u8:window=5+stride=3+lo=4+exact",
+        "pool max 1x3x8x8:s8:window=2x2+stride=2x2+exact",
+        "pool average 2x9x10x11:f32:window=3x3+stride=2x2+lo=1x0+hi=0x1+ceil+canonical",
+        "pool average 1x10x11x24:bf16:window=5x4+lo=2x2+hi=2x2+nhwc+count_padding+canonical",
+        "pool average 2x7x5x9:f32:canonical",
+        "pool average 1x2x12x14:f16:window=9x11+canonical",
+        "conv n2c30h9w8k30g30r3s3p1:f32:canonical+bias+relu",
+        "conv n1c9h11w14k9g9r5s5p2u2:f32:canonical",
+        "conv n1c300h7w6k300g300r3s3p1l2:bf16:nhwc+canonical+bias+silu",
+        "conv n1c5h40w3k5g5r7s1p3:f16,f16,f32:canonical",
+        "norm batch 4x24x9x11:f32:eps=1e-05+canonical+gamma+beta+stats",
+        "norm batch 3x9x24:f32:axes=1+eps=1e-05+canonical+gamma+stats",
+        "norm batch 2x5x70x130:f32:eps=0.5+canonical+beta+stats",
+        "concat 3x20x40:f32:axis=1+exact+input1+input2=3x7x40+input3=3x0x40",
+        "concat 5x6:u8:axis=-1+exact+input1=5x33@1x5",
+        "concat 3000:f64:axis=0+exact+input1=500",
+        "concat 4x3:bf16:axis=0+exact+input1=9x3",
+        "resize nearest 2x9x20x30:u8:scale=1x1x3x3+exact",
+        "resize nearest 1x3x5x7:f32:scale=1x1x2x4+asymmetric+floor+exact",
+        "resize nearest 6x5:s64:out=12x5+exact",
+        "quantize 6x9x32:f32,s8:axis=2+group=8+canonical+scale_of_out+zero_of_out",
+        "quantize 6x9x32:s32,u8:axis=1+canonical+scale_of_a",
+        "quantize 60x32:bf16,f8e4m3:canonical+scale_of_out=-",
+        "dequantize 6x9x32:s8,f32:axis=-1+canonical+zero_of_a",
+        "dequantize 6x9x32:f8e5m2,bf16:group=3+canonical+a=6x9x32@1x6x54",
+        "dequantize 70x5:s32,f16:axis=0+canonical",
+    };
+    for (size_t c = 0; c < sizeof chips / sizeof chips[0]; c++) {
+        tn_test_device cpu, chip;
+        open_both(chips[c], &cpu, &chip);
+        for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+            text(&cpu, &chip, texts[i]);
+        tpu_expect_clean(chip.device);
+        tn_test_close(&chip);
+        tn_test_close(&cpu);
+    }
+}
+
 TN_TEST(tpu_ops, attention_and_gather_have_the_bits_of_cpu)
 {
     static const char *const texts[] = {

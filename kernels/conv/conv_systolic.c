@@ -2,13 +2,27 @@
 /* Convolution as packets: shifted products. Every pixel of the input is a row of the scratchpad,
  * once; for each tap the array walks over the pixels that it meets, and accumulators add taps and
  * channels. Pixels of the padding are -0, which a gated multiplication leaves out: a tap outside
- * takes no part. */
+ * takes no part. The input's own -0 become +0 first: they do take part, by a weight that is not
+ * finite it shows. */
 #include <kernels/common/canon.h>
 #include <kernels/common/widen.h>
 #include <kernels/conv/conv.h>
 #include <kernels/systolic/systolic_rows.h>
 
-enum { A_FULL, A_FREE, B_FULL, B_FREE, S_FULL, S_FREE, P_FULL, P_FREE, O_FULL, O_FREE, FILLED };
+enum {
+    A_FULL,
+    A_FREE,
+    B_FULL,
+    B_FREE,
+    S_FULL,
+    S_FREE,
+    P_FULL,
+    P_FREE,
+    O_FULL,
+    O_FREE,
+    FILLED,
+    A_CLEAN
+};
 enum { B_BUFFERS = 4, GROUPS_MOST = 64 };
 
 typedef struct shape {
@@ -30,6 +44,18 @@ static uint32_t function_of(uint32_t post)
            : post == TN_POST_GELU_TANH ? TN_ELTWISE_GELU_TANH
            : post == TN_POST_SILU      ? TN_ELTWISE_SILU
                                        : 0;
+}
+
+/* Whether some tap is outside of the input, whose elements then have to be told from its own. */
+static bool padded(const tn_k_conv *p)
+{
+    bool any = false;
+    for (int d = 1; d < 3; d++) {
+        int64_t end = (p->size[d] - 1) * p->stride[d] - p->lo[d] +
+                      (p->kernel[d] - 1) * p->dilation[d];
+        any = any || p->lo[d] > 0 || end >= p->in[d];
+    }
+    return any && !integer(p->a_dtype);
 }
 
 static bool layout(const tn_k_conv *p, const tn_k_sys_caps *caps, shape *s)
@@ -121,14 +147,42 @@ static uint64_t host(const lowering *l, uint32_t operand, uint32_t type, int64_t
     return l->operand[operand] + (uint64_t)(at * (int64_t)tn_k_elem_bytes(type));
 }
 
+/* Pixels of one row of the input and tile of channels: where they go, and how many. */
+typedef struct strip {
+    uint32_t to;
+    int64_t pixels, count, at; /* count: channels; at: in A */
+} strip;
+
+/* The strip of row r of what the output rows need; false where all of it is padding. */
+static bool strip_of(const lowering *l, int64_t tile, int64_t r, strip *out)
+{
+    const tn_k_conv *p = l->p;
+    int64_t top = l->row * p->stride[1] - p->lo[1], left = -p->lo[2];
+    int64_t from = left < 0 ? 0 : left, end = left + l->s.in_width, c = tile * l->s.step;
+    uint32_t plane = (uint32_t)(l->s.in_rows * l->s.in_width);
+    end = end < p->in[2] ? end : p->in[2];
+    if (top + r < 0 || top + r >= p->in[1] || from >= end)
+        return false;
+    *out = (strip){
+        .to = l->s.a_at +
+              ((uint32_t)tile * plane + (uint32_t)(r * l->s.in_width + from - left)) * l->s.a_pitch,
+        .pixels = end - from,
+        .count = p->cg - c < l->s.step ? p->cg - c : l->s.step,
+        .at = l->n * p->a_view.n + (l->group * p->cg + c) * p->a_view.c +
+              (top + r) * p->a_view.s[1] + from * p->a_view.s[2]};
+    return true;
+}
+
 /* The input that the output rows need, padding made of what is no element. */
 static void load_input(lowering *l)
 {
     const tn_k_conv *p = l->p;
+    static const tn_k_sys_source none;
     uint32_t bytes = tn_k_elem_bytes(p->a_dtype), plane = (uint32_t)(l->s.in_rows * l->s.in_width);
-    int64_t top = l->row * p->stride[1] - p->lo[1], left = -p->lo[2], sent = 0;
-    int64_t from = left < 0 ? 0 : left, end = left + l->s.in_width;
-    end = end < p->in[2] ? end : p->in[2];
+    int64_t sent = 0;
+    bool marked = padded(p);
+    uint32_t reader = marked ? TN_K_SYS_VECTOR : TN_K_SYS_ARRAY;
+    strip x;
     tn_k_sys_packet fill = {.op = TN_K_SYS_FILL,
                             .wait_sem = A_FREE,
                             .wait_val = l->inputs != 0,
@@ -141,31 +195,32 @@ static void load_input(lowering *l)
                                                       : 0x80008000u};
     tn_k_sys_put(l->out, fill);
     tn_k_sys_nop(l->out, TN_K_SYS_DMA_IN, FILLED, 1, 0, 0);
-    for (int64_t tile = 0; tile < l->s.tiles; tile++) {
-        int64_t c = tile * l->s.step, count = p->cg - c < l->s.step ? p->cg - c : l->s.step;
-        for (int64_t r = 0; r < l->s.in_rows && from < end; r++) {
-            if (top + r < 0 || top + r >= p->in[1])
-                continue;
-            int64_t at = l->n * p->a_view.n + (l->group * p->cg + c) * p->a_view.c +
-                         (top + r) * p->a_view.s[1] + from * p->a_view.s[2];
-            uint32_t to =
-                l->s.a_at + ((uint32_t)tile * plane + (uint32_t)(r * l->s.in_width + from - left)) *
-                                l->s.a_pitch;
-            tn_k_sys_packet x =
-                tn_k_sys_transfer(TN_K_SYS_LD, host(l, 0, p->a_dtype, at), bytes, p->a_view.s[2],
-                                  p->a_view.c, end - from, count, to);
-            x.b = l->s.a_pitch;
-            x.sig_sem = A_FULL;
-            x.sig_val = 1;
-            tn_k_sys_put(l->out, x);
-            if (++sent == 128) { /* a semaphore's wait is a byte */
-                tn_k_sys_nop(l->out, TN_K_SYS_ARRAY, A_FULL, 128, 0, 0);
-                sent = 0;
-            }
+    for (int64_t i = 0; i < l->s.tiles * l->s.in_rows; i++) {
+        if (!strip_of(l, i / l->s.in_rows, i % l->s.in_rows, &x))
+            continue;
+        tn_k_sys_packet in =
+            tn_k_sys_transfer(TN_K_SYS_LD, host(l, 0, p->a_dtype, x.at), bytes, p->a_view.s[2],
+                              p->a_view.c, x.pixels, x.count, x.to);
+        in.b = l->s.a_pitch;
+        in.sig_sem = A_FULL;
+        in.sig_val = 1;
+        tn_k_sys_put(l->out, in);
+        if (++sent == 128) { /* a semaphore's wait is a byte */
+            tn_k_sys_nop(l->out, reader, A_FULL, 128, 0, 0);
+            sent = 0;
         }
     }
     if (sent != 0)
-        tn_k_sys_nop(l->out, TN_K_SYS_ARRAY, A_FULL, (uint32_t)sent, 0, 0);
+        tn_k_sys_nop(l->out, reader, A_FULL, (uint32_t)sent, 0, 0);
+    for (int64_t i = 0; marked && i < l->s.tiles * l->s.in_rows; i++)
+        if (strip_of(l, i / l->s.in_rows, i % l->s.in_rows, &x)) /* x + 0 */
+            tn_k_sys_map_pitched(&l->vector, TN_ELTWISE_SCALE, tn_k_sys_full(x.to, p->a_dtype),
+                                 none, 1.0f, 0.0f, x.pixels, x.count, x.to, p->a_dtype,
+                                 l->s.a_pitch, l->s.a_pitch);
+    if (marked) {
+        tn_k_sys_nop(l->out, TN_K_SYS_VECTOR, 0, 0, A_CLEAN, 1);
+        tn_k_sys_nop(l->out, TN_K_SYS_ARRAY, A_CLEAN, 1, 0, 0);
+    }
     l->inputs++;
 }
 
@@ -211,7 +266,7 @@ static void tap(lowering *l, int64_t kh, int64_t kw, int64_t tile, int64_t f, in
     tn_k_sys_put(l->out, (tn_k_sys_packet){
                              .op = TN_K_SYS_MM,
                              .flags = (uint8_t)((first ? TN_K_SYS_ZERO : TN_K_SYS_ACCUMULATE) |
-                                                (integer(p->a_dtype) ? 0 : TN_K_SYS_GATED)),
+                                                (padded(p) ? TN_K_SYS_GATED : 0)),
                              .sig_sem = S_FULL,
                              .sig_val = last,
                              .a = l->s.a_at + (uint32_t)pixel * l->s.a_pitch,

@@ -26,7 +26,8 @@ enum {
 /* Operations and the fields that they read; a row is row_bytes of the scratchpad.
  *
  * LD, ST   n2 planes of n0 rows of n1 bytes between host address iova + plane * s1 + row * s0 and
- *          row a + (plane * n0 + row) * pitch; pitch is b, or what n1 takes when b is 0.
+ *          row a + (plane * n0 + row) * pitch, c bytes into it; pitch is b, or what c + n1 takes
+ *          when b is 0.
  *          STRIDED: element (r, c) of p0 bytes is at iova + r * s0 + c * s1, n2 is 1
  * GTH      n0 rows of n1 bytes to row a on, from iova + index[row] * s0; the indices (p0 bytes
  * each) are on row b. One below 0 counts from n2, one out of range gives zeros FILL     n0 rows
@@ -37,7 +38,8 @@ enum {
  * there, otherwise +0 + sum is stored. GATED: an element that is -0 is no element, and brings
  * nothing, not even a NaN of its weight MAP      c = f(a, b, d) for n0 rows of n1 columns, computed
  * in f32 and rounded once: s0 is the kind and three modes, n2 four types (MAP_KIND, MAP_TYPES), p0
- * and p1 two constants RED      f32 c[row] = max, sum or sum of squares of row a; s0 and n2 as MAP
+ * and p1 two constants; iova how many rows apart those of a and, times 2^32, of c are, 0: what n1
+ * takes. IOT      f32 c[row][column] = s1 + column * p0 + row * p1, as integers of 32 bits. RED      f32 c[row] = max, sum or sum of squares of row a; s0 and n2 as MAP
  * BLK      one block of keys: a scores t (f32, n0 by n1), b keys that take part (bytes, n0 by n1;
  *          type 0 in n2: all), of them those from p0 + row to below p1 + row; c weights p (of type
  *          n2 >> 24), -0 for a key that takes none; d two vectors: maxima, sums of the weights
@@ -59,6 +61,7 @@ enum {
     TN_K_SYS_BLK,
     TN_K_SYS_MRG,
     TN_K_SYS_GTH,
+    TN_K_SYS_IOT,
     TN_K_SYS_OPS
 };
 enum {

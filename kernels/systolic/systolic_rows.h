@@ -125,10 +125,25 @@ static inline tn_k_sys_source tn_k_sys_load_full(tn_k_sys_block *b, uint64_t add
 /* The vector unit may begin: all is there, and the half that it writes to has been stored. */
 static inline void tn_k_sys_ready(tn_k_sys_block *b)
 {
-    if (b->loads != 0)
-        tn_k_sys_nop(b->out, TN_K_SYS_VECTOR, TN_K_SYS_IN_FULL, b->loads, 0, 0);
+    if (b->loads == 0 && b->used >= 2) /* nothing to load: the turn is over all the same */
+        tn_k_sys_nop(b->out, TN_K_SYS_DMA_IN, TN_K_SYS_IN_FREE, 1, 0, 0);
+    for (uint32_t left = b->loads; left != 0;) { /* a semaphore's wait is a byte */
+        uint32_t here = left < 128 ? left : 128;
+        tn_k_sys_nop(b->out, TN_K_SYS_VECTOR, TN_K_SYS_IN_FULL, here, 0, 0);
+        left -= here;
+    }
     if (b->used >= 2)
         tn_k_sys_nop(b->out, TN_K_SYS_VECTOR, TN_K_SYS_OUT_FREE, 1, 0, 0);
+}
+
+/* The last transfer of a block signals that it is stored: on to the other half. Blocks differ in
+ * size, so what is loaded next may lie where this one is stored from: both who loads and who
+ * computes wait for the store. */
+static inline void tn_k_sys_stored(tn_k_sys_block *b)
+{
+    tn_k_sys_nop(b->out, TN_K_SYS_SYNC, TN_K_SYS_STORED, 1, TN_K_SYS_IN_FREE, 1);
+    tn_k_sys_nop(b->out, TN_K_SYS_SYNC, 0, 0, TN_K_SYS_OUT_FREE, 1);
+    b->used++;
 }
 
 /* Stores a block of the half and goes on to the other one. */
@@ -143,11 +158,7 @@ static inline void tn_k_sys_store(tn_k_sys_block *b, uint64_t address, uint32_t 
     x.sig_sem = TN_K_SYS_STORED;
     x.sig_val = 1;
     tn_k_sys_put(b->out, x);
-    /* Blocks differ in size, so what is loaded next may lie where this one is stored from: both who
-     * loads and who computes wait for the store. */
-    tn_k_sys_nop(b->out, TN_K_SYS_SYNC, TN_K_SYS_STORED, 1, TN_K_SYS_IN_FREE, 1);
-    tn_k_sys_nop(b->out, TN_K_SYS_SYNC, 0, 0, TN_K_SYS_OUT_FREE, 1);
-    b->used++;
+    tn_k_sys_stored(b);
 }
 
 static inline uint32_t tn_k_sys_word(float x)
@@ -181,6 +192,26 @@ static inline void tn_k_sys_map(tn_k_sys_block *b, uint32_t kind, tn_k_sys_sourc
                                            .n1 = (uint32_t)cols,
                                            .n2 = TN_K_SYS_MAP_TYPES(x.type, y.type, z.type, type),
                                            .s0 = TN_K_SYS_MAP_KIND(kind, x.mode, y.mode, z.mode),
+                                           .p0 = tn_k_sys_word(p0),
+                                           .p1 = tn_k_sys_word(p1)});
+}
+
+/* c = f(x, y) where x and c are parts of wider tiles: rows of them are so many rows of the
+ * scratchpad apart, 0: what cols take. */
+static inline void tn_k_sys_map_pitched(tn_k_sys_block *b, uint32_t kind, tn_k_sys_source x,
+                                        tn_k_sys_source y, float p0, float p1, int64_t rows,
+                                        int64_t cols, uint32_t to, uint32_t type, uint32_t x_pitch,
+                                        uint32_t to_pitch)
+{
+    tn_k_sys_put(b->out, (tn_k_sys_packet){.op = TN_K_SYS_MAP,
+                                           .a = x.at,
+                                           .b = y.at,
+                                           .c = to,
+                                           .iova = (uint64_t)to_pitch << 32 | x_pitch,
+                                           .n0 = (uint32_t)rows,
+                                           .n1 = (uint32_t)cols,
+                                           .n2 = TN_K_SYS_MAP_TYPES(x.type, y.type, 0, type),
+                                           .s0 = TN_K_SYS_MAP_KIND(kind, x.mode, y.mode, 0),
                                            .p0 = tn_k_sys_word(p0),
                                            .p1 = tn_k_sys_word(p1)});
 }

@@ -19,7 +19,8 @@ typedef struct ended {
 } ended;
 
 static const char *const ops[TN_K_SYS_OPS] = {"?",   "NOP", "FENCE", "HALT", "LD",  "ST",  "FILL",
-                                              "LDW", "MM",  "MAP",   "RED",  "BLK", "MRG", "GTH"};
+                                              "LDW", "MM",  "MAP",   "RED",  "BLK", "MRG", "GTH",
+                                              "IOT"};
 
 static void note_end(void *self, const sim_retired *r)
 {

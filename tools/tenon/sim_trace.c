@@ -26,7 +26,8 @@ typedef struct steps {
 } steps;
 
 static const char *const ops[TN_K_SYS_OPS] = {"?",   "NOP", "FENCE", "HALT", "LD",  "ST",  "FILL",
-                                              "LDW", "MM",  "MAP",   "RED",  "BLK", "MRG", "GTH"};
+                                              "LDW", "MM",  "MAP",   "RED",  "BLK", "MRG", "GTH",
+                                              "IOT"};
 
 static const char *op_name(const step *s)
 {

@@ -45,26 +45,30 @@ static tn_status fill(tpu_device *d, const tn_op *op, const char *kernel, tn_cho
     p->device = d;
     p->numerics = op->numerics;
     p->repeatable = repeatable(op);
-    for (uint32_t i = 0; i < tn_k_sys_row_count; i++)
-        if (tn_k_sys_rows[i]->kind == kind)
-            p->row = tn_k_sys_rows[i];
     p->op = plan_find_op(op);
-    if (p->row == NULL || p->op == NULL) {
-        tell(d, fn, self, &why, false, "");
-        return refuse(d, &why);
-    }
-    bool good = p->op->params(op, p->params, &why);
-    if (good && kernel != NULL && strcmp(kernel, p->row->name) != 0) {
-        why = (tn_k_why){"kernel.not_asked", "desc.kernel", "this op has no kernel of that name"};
-        good = false;
-    }
+    bool good = p->op != NULL, any = false;
+    if (good)
+        good = p->op->params(op, p->params, &why);
     pthread_mutex_lock(&d->lock);
     tn_k_sys_caps caps = d->chip.caps;
     pthread_mutex_unlock(&d->lock);
-    if (good)
-        good = p->row->accepts(p->params, &caps, op->numerics.cls, &why);
-    if (!good) {
-        tell(d, fn, self, &why, false, p->row->name);
+    /* The first row that accepts; special ones come before the general one, whose reason counts. */
+    for (uint32_t i = 0; good && p->row == NULL && i < tn_k_sys_row_count; i++) {
+        const tn_k_sys_row *row = tn_k_sys_rows[i];
+        if (row->kind != kind)
+            continue;
+        if (kernel != NULL && strcmp(kernel, row->name) != 0)
+            why =
+                (tn_k_why){"kernel.not_asked", "desc.kernel", "this op has no kernel of that name"};
+        else if (row->accepts(p->params, &caps, op->numerics.cls, &why))
+            p->row = row;
+        any = true;
+        if (p->row == NULL)
+            tell(d, fn, self, &why, false, row->name);
+    }
+    if (p->row == NULL) {
+        if (!any)
+            tell(d, fn, self, &why, false, "");
         return refuse(d, &why);
     }
     why = (tn_k_why){"kernel.chosen", NULL, "the lowering for this op"};

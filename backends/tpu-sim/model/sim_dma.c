@@ -135,8 +135,10 @@ uint32_t tn__sim_dma(sim_dev *d, sim_flight *f, uint32_t *out_crc)
     /* A protected transfer carries its own CRC: what is not complete or not equal is found. */
     if (wrong != NULL && wrong->kind != SIM_FAULT_DMA_DELAY && d->protect == SIM_PROTECT_FULL)
         return TPU_ERR_CRC;
-    uint64_t pitch = (p->b != 0 ? p->b : tn__sim_rows_of(d, p->a, p->n1)) * row_bytes;
+    uint64_t pitch =
+        (p->b != 0 ? p->b : tn__sim_rows_of(d, p->a, (uint64_t)p->c + p->n1)) * row_bytes;
     uint64_t rows = (uint64_t)p->n0 * p->n2, bytes = p->n1;
+    chip += p->c;
     for (uint64_t r = 0; r < rows; r++, chip += pitch) {
         int64_t plane = (int64_t)(r / p->n0), row = (int64_t)(r % p->n0);
         unsigned char *at = host + row * p->s0 + (strided ? 0 : plane * p->s1);

@@ -25,6 +25,7 @@ uint32_t tn__sim_engine_of(const tn_k_sys_packet *p)
     case TN_K_SYS_RED:
     case TN_K_SYS_BLK:
     case TN_K_SYS_MRG:
+    case TN_K_SYS_IOT:
         return TN_K_SYS_VECTOR;
     default:
         return TN_K_SYS_ENGINES;
@@ -71,6 +72,17 @@ static void add(list *l, uint32_t at, uint64_t rows, bool write)
 static void add_tile(list *l, uint32_t at, uint64_t rows, uint64_t bytes, bool write)
 {
     add(l, at, rows * tn__sim_rows_of(l->d, at, bytes), write);
+}
+
+/* rows tiles of `bytes` each, `pitch` rows apart; 0: one behind another */
+static void add_pitched(list *l, uint32_t at, uint64_t rows, uint64_t bytes, uint64_t pitch,
+                        bool write)
+{
+    uint64_t each = tn__sim_rows_of(l->d, at, bytes);
+    if (pitch == 0 || rows == 0)
+        add(l, at, rows * each, write);
+    else
+        add(l, at, (rows - 1) * pitch + each, write);
 }
 
 static void add_operand(list *l, const tn_k_sys_packet *p, uint32_t at, uint32_t mode,
@@ -131,12 +143,12 @@ uint32_t tn__sim_ranges_of(const sim_dev *d, const tn_k_sys_packet *p, sim_range
     switch (p->op) {
     case TN_K_SYS_LD:
     case TN_K_SYS_ST:
-        pitch = p->b != 0 ? p->b : tn__sim_rows_of(d, p->a, p->n1);
+        pitch = p->b != 0 ? p->b : tn__sim_rows_of(d, p->a, (uint64_t)p->c + p->n1);
         if (p->n0 == 0 || p->n1 == 0 || p->n2 == 0 ||
             ((p->flags & TN_K_SYS_STRIDED) != 0 &&
              (p->n2 != 1 || p->p0 == 0 || p->p0 > 8 || p->n1 % p->p0 != 0)))
             l.error = TPU_ERR_PACKET;
-        else if (pitch < tn__sim_rows_of(d, p->a, p->n1))
+        else if (pitch < tn__sim_rows_of(d, p->a, (uint64_t)p->c + p->n1))
             l.error = TPU_ERR_RANGE;
         else
             add(&l, p->a, (uint64_t)p->n0 * p->n2 * pitch, p->op == TN_K_SYS_LD);
@@ -155,12 +167,18 @@ uint32_t tn__sim_ranges_of(const sim_dev *d, const tn_k_sys_packet *p, sim_range
         array_ranges(&l, p);
         break;
     case TN_K_SYS_MAP:
-        add_operand(&l, p, p->a, modes & 15u, ta);
+        if ((uint32_t)p->iova != 0 && (modes & 15u) == TN_K_SYS_FULL)
+            add_pitched(&l, p->a, p->n0, p->n1 * tn__sim_type_bytes(ta), (uint32_t)p->iova, false);
+        else
+            add_operand(&l, p, p->a, modes & 15u, ta);
         add_operand(&l, p, p->b, modes >> 4 & 15u, tb);
         add_operand(&l, p, p->d, modes >> 8 & 15u, td);
-        add_tile(&l, p->c, p->n0, p->n1 * tn__sim_type_bytes(tc), true);
+        add_pitched(&l, p->c, p->n0, p->n1 * tn__sim_type_bytes(tc), p->iova >> 32, true);
         if (ta == 0 || tc == 0 || tn__sim_type_bytes(ta) == 0 || tn__sim_type_bytes(tc) == 0)
             l.error = TPU_ERR_TYPE;
+        break;
+    case TN_K_SYS_IOT:
+        add_tile(&l, p->c, p->n0, f32, true);
         break;
     case TN_K_SYS_RED:
         add_operand(&l, p, p->a, TN_K_SYS_FULL, ta);

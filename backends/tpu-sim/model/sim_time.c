@@ -219,6 +219,7 @@ static void durations(const sim_dev *d, const tn_k_sys_packet *p, uint64_t *take
     case TN_K_SYS_RED:
     case TN_K_SYS_BLK:
     case TN_K_SYS_MRG:
+    case TN_K_SYS_IOT:
         *taken = tn__sim_vector_cycles(d, p);
         break;
     case TN_K_SYS_FILL: {
@@ -319,6 +320,7 @@ static uint32_t effect(sim_dev *d, sim_flight *f, uint32_t *crc)
     case TN_K_SYS_RED:
     case TN_K_SYS_BLK:
     case TN_K_SYS_MRG:
+    case TN_K_SYS_IOT:
         return tn__sim_vector(d, &f->c.p);
     case TN_K_SYS_FENCE:
         end_fence(d, &f->c);

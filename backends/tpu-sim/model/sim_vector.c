@@ -16,7 +16,7 @@ static uint64_t passes(const sim_dev *d, const tn_k_sys_packet *p)
         return 4 + d->profile.function_passes;
     if (p->op == TN_K_SYS_MRG)
         return 2;
-    if (p->op == TN_K_SYS_RED)
+    if (p->op == TN_K_SYS_RED || p->op == TN_K_SYS_IOT)
         return 1;
     operands += (p->n2 >> 8 & 0xffu) != 0;
     operands += (p->n2 >> 16 & 0xffu) != 0;
@@ -58,13 +58,17 @@ static void float_row(const operand *o, uint32_t first, uint32_t n, float *to)
         to[i] = o->value;
 }
 
+static uint64_t row_bytes(const sim_dev *d, uint32_t at)
+{
+    return at & TN_K_SYS_ACC ? d->acc_row_bytes : d->profile.row_bytes;
+}
+
 static void open_operand(sim_dev *d, const tn_k_sys_packet *p, uint32_t at, uint32_t mode,
                          uint32_t type, operand *o)
 {
     *o = (operand){.at = tn__sim_row(d, at), .mode = mode, .type = type};
     if (mode == TN_K_SYS_FULL)
-        o->pitch = tn__sim_rows_of(d, at, p->n1 * tn__sim_type_bytes(type)) *
-                   (at & TN_K_SYS_ACC ? d->acc_row_bytes : d->profile.row_bytes);
+        o->pitch = tn__sim_rows_of(d, at, p->n1 * tn__sim_type_bytes(type)) * row_bytes(d, at);
 }
 
 /* The operand of row r: its pointer moves on, or its one value is read. */
@@ -112,14 +116,17 @@ static uint32_t map(sim_dev *d, const tn_k_sys_packet *p)
         return TPU_ERR_TYPE;
     for (int i = 0; i < 3; i++)
         open_operand(d, p, at[i], modes >> 4 * i & 15u, type[i], &o[i]);
+    if ((uint32_t)p->iova != 0 && o[0].mode == TN_K_SYS_FULL)
+        o[0].pitch = (uint32_t)p->iova * row_bytes(d, p->a);
     bool direct = to == TN_F32;
     for (int i = 0; i < 3; i++)
         direct =
             direct && (type[i] == 0 || (type[i] == TN_F32 && o[i].mode <= TN_K_SYS_PER_COLUMN));
     const uint32_t piece = direct ? p->n1 : PIECE;
     unsigned char *out = tn__sim_row(d, p->c);
-    uint64_t pitch = tn__sim_rows_of(d, p->c, p->n1 * size) *
-                     (p->c & TN_K_SYS_ACC ? d->acc_row_bytes : d->profile.row_bytes);
+    uint64_t pitch =
+        (p->iova >> 32 != 0 ? p->iova >> 32 : tn__sim_rows_of(d, p->c, p->n1 * size)) *
+        row_bytes(d, p->c);
     for (uint32_t r = 0; r < p->n0; r++, out += pitch) {
         for (int i = 0; i < 3; i++)
             if (type[i] != 0)
@@ -147,6 +154,17 @@ static uint32_t map(sim_dev *d, const tn_k_sys_packet *p)
                 narrow_row(to, y, n, out + c * size);
         }
     }
+    d->count[TPU_COUNT_VECTOR] += (uint64_t)p->n0 * p->n1;
+    return TPU_ERR_NONE;
+}
+
+static uint32_t count_up(sim_dev *d, const tn_k_sys_packet *p)
+{
+    unsigned char *to = tn__sim_row(d, p->c);
+    uint64_t pitch = tn__sim_rows_of(d, p->c, (uint64_t)p->n1 * 4) * row_bytes(d, p->c);
+    for (uint32_t r = 0; r < p->n0; r++, to += pitch)
+        for (uint32_t c = 0; c < p->n1; c++)
+            ((float *)(void *)to)[c] = (float)(int32_t)((uint32_t)p->s1 + c * p->p0 + r * p->p1);
     d->count[TPU_COUNT_VECTOR] += (uint64_t)p->n0 * p->n1;
     return TPU_ERR_NONE;
 }
@@ -191,8 +209,7 @@ static uint32_t score_block(sim_dev *d, const tn_k_sys_packet *p)
     open_operand(d, p, p->a, TN_K_SYS_FULL, TN_F32, &t);
     open_operand(d, p, p->b, TN_K_SYS_FULL, TN_U8, &mask);
     unsigned char *out = tn__sim_row(d, p->c);
-    uint64_t pitch = tn__sim_rows_of(d, p->c, p->n1 * tn__sim_type_bytes(to)) *
-                     (p->c & TN_K_SYS_ACC ? d->acc_row_bytes : d->profile.row_bytes);
+    uint64_t pitch = tn__sim_rows_of(d, p->c, p->n1 * tn__sim_type_bytes(to)) * row_bytes(d, p->c);
     for (uint32_t r = 0; r < p->n0; r++) {
         int64_t low = (int64_t)(int32_t)p->p0 + r, high = (int64_t)(int32_t)p->p1 + r;
         next_row(&t, r);
@@ -262,6 +279,8 @@ uint32_t tn__sim_vector(sim_dev *d, const tn_k_sys_packet *p)
     switch (p->op) {
     case TN_K_SYS_MAP:
         return map(d, p);
+    case TN_K_SYS_IOT:
+        return count_up(d, p);
     case TN_K_SYS_RED:
         return reduce(d, p);
     case TN_K_SYS_BLK:
