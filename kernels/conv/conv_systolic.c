@@ -6,8 +6,7 @@
  * finite it shows. */
 #include <kernels/common/canon.h>
 #include <kernels/common/widen.h>
-#include <kernels/conv/conv.h>
-#include <kernels/systolic/systolic_rows.h>
+#include <kernels/conv/conv_patch.h>
 
 enum {
     A_FULL,
@@ -36,14 +35,6 @@ typedef struct shape {
 static bool integer(uint32_t type)
 {
     return type == TN_S8 || type == TN_U8;
-}
-
-static uint32_t function_of(uint32_t post)
-{
-    return post == TN_POST_GELU        ? TN_ELTWISE_GELU
-           : post == TN_POST_GELU_TANH ? TN_ELTWISE_GELU_TANH
-           : post == TN_POST_SILU      ? TN_ELTWISE_SILU
-                                       : 0;
 }
 
 /* Whether some tap is outside of the input, whose elements then have to be told from its own. */
@@ -100,7 +91,7 @@ static bool view_fits(const tn_k_conv_view *v, uint32_t type)
 static bool accepts(const void *params, const tn_k_sys_caps *caps, tn_class cls, tn_k_why *why)
 {
     const tn_k_conv *p = params;
-    bool ints = integer(p->a_dtype), functions = false;
+    bool ints = integer(p->a_dtype);
     shape s;
     if ((caps->array_types >> p->a_dtype & 1u) == 0 ||
         (caps->array_types >> p->b_dtype & 1u) == 0 || ints != integer(p->b_dtype))
@@ -113,9 +104,7 @@ static bool accepts(const void *params, const tn_k_sys_caps *caps, tn_class cls,
     if (ints && (p->out_dtype != TN_S32 || p->post_count != 0))
         return tn_k_refuse(why, "systolic.integers", "out",
                            "sums of integers go to s32, without scales, zeros and steps behind");
-    for (uint32_t i = 0; i < p->post_count; i++)
-        functions = functions || function_of(p->post[i].kind) != 0;
-    if (!ints && !tn_k_sys_vector_class(caps, functions, cls, why))
+    if (!ints && !tn_k_sys_vector_class(caps, tn_k_conv_has_function(p), cls, why))
         return false;
     if (!ints && cls == TN_CLASS_CANONICAL &&
         (caps->rows < TN_C_CHUNK || (caps->flags & TN_K_SYS_SEQUENTIAL) == 0 ||
@@ -214,9 +203,10 @@ static void load_input(lowering *l)
         tn_k_sys_nop(l->out, reader, A_FULL, (uint32_t)sent, 0, 0);
     for (int64_t i = 0; marked && i < l->s.tiles * l->s.in_rows; i++)
         if (strip_of(l, i / l->s.in_rows, i % l->s.in_rows, &x)) /* x + 0 */
-            tn_k_sys_map_pitched(&l->vector, TN_ELTWISE_SCALE, tn_k_sys_full(x.to, p->a_dtype),
-                                 none, 1.0f, 0.0f, x.pixels, x.count, x.to, p->a_dtype,
-                                 l->s.a_pitch, l->s.a_pitch);
+            tn_k_sys_map_parts(&l->vector, TN_ELTWISE_SCALE,
+                               (tn_k_sys_part){x.to, p->a_dtype, l->s.a_pitch, 0}, none, 1.0f, 0.0f,
+                               x.pixels, x.count,
+                               (tn_k_sys_part){x.to, p->a_dtype, l->s.a_pitch, 0});
     if (marked) {
         tn_k_sys_nop(l->out, TN_K_SYS_VECTOR, 0, 0, A_CLEAN, 1);
         tn_k_sys_nop(l->out, TN_K_SYS_ARRAY, A_CLEAN, 1, 0, 0);
@@ -330,13 +320,7 @@ static void finish(lowering *l, int64_t f, int64_t count)
     for (uint32_t i = 0; i < p->post_count; i++) {
         const tn_k_conv_post *q = &p->post[i];
         bool ends = i + 1 == p->post_count;
-        uint32_t kind = q->kind == TN_POST_MUL                              ? TN_ELTWISE_MUL
-                        : q->kind == TN_POST_BIAS || q->kind == TN_POST_ADD ? TN_ELTWISE_ADD
-                        : q->kind == TN_POST_SCALE                          ? TN_ELTWISE_SCALE
-                        : q->kind == TN_POST_CLAMP                          ? TN_ELTWISE_CLAMP
-                        : q->kind == TN_POST_RELU                           ? TN_ELTWISE_RELU
-                                                                            : function_of(q->kind);
-        tn_k_sys_map(&l->vector, kind, y, q->operand >= 0 ? operand[i] : none, none, q->a,
+        tn_k_sys_map(&l->vector, tn_k_conv_step(q->kind), y, q->operand >= 0 ? operand[i] : none, none, q->a,
                      q->kind == TN_POST_SCALE ? -0.0f : q->b, pixels, count, ends ? to : y.at,
                      ends ? p->out_dtype : TN_F32);
     }

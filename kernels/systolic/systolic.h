@@ -38,8 +38,8 @@ enum {
  * there, otherwise +0 + sum is stored. GATED: an element that is -0 is no element, and brings
  * nothing, not even a NaN of its weight MAP      c = f(a, b, d) for n0 rows of n1 columns, computed
  * in f32 and rounded once: s0 is the kind and three modes, n2 four types (MAP_KIND, MAP_TYPES), p0
- * and p1 two constants; iova how many rows apart those of a and, times 2^32, of c are, 0: what n1
- * takes. IOT      f32 c[row][column] = s1 + column * p0 + row * p1, as integers of 32 bits. RED      f32 c[row] = max, sum or sum of squares of row a; s0 and n2 as MAP
+ * and p1 two constants; iova has four numbers of 16 bits (MAP_PARTS): how many rows apart those of
+ * a and c are, 0: what n1 takes, and how many bytes into them the columns begin. IOT      f32 c[row][column] = s1 + column * p0 + row * p1, as integers of 32 bits. RED      f32 c[row] = max, sum or sum of squares of row a; s0 and n2 as MAP
  * BLK      one block of keys: a scores t (f32, n0 by n1), b keys that take part (bytes, n0 by n1;
  *          type 0 in n2: all), of them those from p0 + row to below p1 + row; c weights p (of type
  *          n2 >> 24), -0 for a key that takes none; d two vectors: maxima, sums of the weights
@@ -94,6 +94,9 @@ enum { TN_K_SYS_FULL, TN_K_SYS_PER_COLUMN, TN_K_SYS_PER_ROW, TN_K_SYS_ONE };
                (uint32_t)(mode_d) << 24))
 #define TN_K_SYS_MAP_TYPES(a, b, d, c)                                                             \
     ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(d) << 16 | (uint32_t)(c) << 24)
+#define TN_K_SYS_MAP_PARTS(a_pitch, c_pitch, a_bytes, c_bytes)                                     \
+    ((uint64_t)(a_pitch) | (uint64_t)(c_pitch) << 16 | (uint64_t)(a_bytes) << 32 |                 \
+     (uint64_t)(c_bytes) << 48)
 enum { TN_K_SYS_RED_MAX, TN_K_SYS_RED_SUM, TN_K_SYS_RED_SUMSQ };
 
 /** What a lowering may know: read from the capability registers. Immutable after open. */

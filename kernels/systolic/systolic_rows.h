@@ -196,24 +196,29 @@ static inline void tn_k_sys_map(tn_k_sys_block *b, uint32_t kind, tn_k_sys_sourc
                                            .p1 = tn_k_sys_word(p1)});
 }
 
-/* c = f(x, y) where x and c are parts of wider tiles: rows of them are so many rows of the
- * scratchpad apart, 0: what cols take. */
-static inline void tn_k_sys_map_pitched(tn_k_sys_block *b, uint32_t kind, tn_k_sys_source x,
-                                        tn_k_sys_source y, float p0, float p1, int64_t rows,
-                                        int64_t cols, uint32_t to, uint32_t type, uint32_t x_pitch,
-                                        uint32_t to_pitch)
+/* Columns of a tile that is wider, from `bytes` on in rows that are `pitch` rows of the scratchpad
+ * apart; 0: as wide as the columns. */
+typedef struct tn_k_sys_part {
+    uint32_t at, type, pitch, bytes;
+} tn_k_sys_part;
+
+/* c = f(x, y), x and c parts. */
+static inline void tn_k_sys_map_parts(tn_k_sys_block *b, uint32_t kind, tn_k_sys_part x,
+                                      tn_k_sys_source y, float p0, float p1, int64_t rows,
+                                      int64_t cols, tn_k_sys_part c)
 {
-    tn_k_sys_put(b->out, (tn_k_sys_packet){.op = TN_K_SYS_MAP,
-                                           .a = x.at,
-                                           .b = y.at,
-                                           .c = to,
-                                           .iova = (uint64_t)to_pitch << 32 | x_pitch,
-                                           .n0 = (uint32_t)rows,
-                                           .n1 = (uint32_t)cols,
-                                           .n2 = TN_K_SYS_MAP_TYPES(x.type, y.type, 0, type),
-                                           .s0 = TN_K_SYS_MAP_KIND(kind, x.mode, y.mode, 0),
-                                           .p0 = tn_k_sys_word(p0),
-                                           .p1 = tn_k_sys_word(p1)});
+    tn_k_sys_put(
+        b->out, (tn_k_sys_packet){.op = TN_K_SYS_MAP,
+                                  .a = x.at,
+                                  .b = y.at,
+                                  .c = c.at,
+                                  .iova = TN_K_SYS_MAP_PARTS(x.pitch, c.pitch, x.bytes, c.bytes),
+                                  .n0 = (uint32_t)rows,
+                                  .n1 = (uint32_t)cols,
+                                  .n2 = TN_K_SYS_MAP_TYPES(x.type, y.type, 0, c.type),
+                                  .s0 = TN_K_SYS_MAP_KIND(kind, TN_K_SYS_FULL, y.mode, 0),
+                                  .p0 = tn_k_sys_word(p0),
+                                  .p1 = tn_k_sys_word(p1)});
 }
 
 /* f32 to[row] = max, sum or sum of squares of a row */

@@ -56,7 +56,7 @@ static inline bool tn_k_sys_window_fits(const tn_k_sys_window *w, const tn_k_sys
                                    tn_k_sys_rows_of(caps, 0, n * tb)) +
                         f32 * w->fixed;
         if (need <= caps->spad_rows / 2)
-            return true;
+            return (uint64_t)w->stride[1] * tn_k_sys_rows_of(caps, 0, n * fb) <= UINT16_MAX;
         if (p->most[0] > 1)
             p->most[0] /= 2;
         else if (p->most[1] > 16 || p->most_channels == 1)
@@ -140,7 +140,7 @@ static inline void tn_k_sys_window_map(tn_k_sys_block *b, const tn_k_sys_window 
                                    .b = y.at,
                                    .d = z.at,
                                    .c = to,
-                                   .iova = (uint64_t)w->stride[1] * p->in_pitch,
+                                   .iova = TN_K_SYS_MAP_PARTS(w->stride[1] * p->in_pitch, 0, 0, 0),
                                    .n0 = (uint32_t)count,
                                    .n1 = (uint32_t)p->channels,
                                    .n2 = TN_K_SYS_MAP_TYPES(w->from, y.type, z.type, TN_F32),

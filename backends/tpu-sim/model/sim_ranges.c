@@ -167,15 +167,20 @@ uint32_t tn__sim_ranges_of(const sim_dev *d, const tn_k_sys_packet *p, sim_range
         array_ranges(&l, p);
         break;
     case TN_K_SYS_MAP:
-        if ((uint32_t)p->iova != 0 && (modes & 15u) == TN_K_SYS_FULL)
-            add_pitched(&l, p->a, p->n0, p->n1 * tn__sim_type_bytes(ta), (uint32_t)p->iova, false);
+        if (p->iova != 0 && (modes & 15u) == TN_K_SYS_FULL)
+            add_pitched(&l, p->a, p->n0, (p->iova >> 32 & 0xffffu) + p->n1 * tn__sim_type_bytes(ta),
+                        p->iova & 0xffffu, false);
         else
             add_operand(&l, p, p->a, modes & 15u, ta);
         add_operand(&l, p, p->b, modes >> 4 & 15u, tb);
         add_operand(&l, p, p->d, modes >> 8 & 15u, td);
-        add_pitched(&l, p->c, p->n0, p->n1 * tn__sim_type_bytes(tc), p->iova >> 32, true);
+        add_pitched(&l, p->c, p->n0, (p->iova >> 48) + p->n1 * tn__sim_type_bytes(tc),
+                    p->iova >> 16 & 0xffffu, true);
         if (ta == 0 || tc == 0 || tn__sim_type_bytes(ta) == 0 || tn__sim_type_bytes(tc) == 0)
             l.error = TPU_ERR_TYPE;
+        else if ((p->iova >> 32 & 0xffffu) % tn__sim_type_bytes(ta) != 0 ||
+                 (p->iova >> 48) % tn__sim_type_bytes(tc) != 0)
+            l.error = TPU_ERR_PACKET;
         break;
     case TN_K_SYS_IOT:
         add_tile(&l, p->c, p->n0, f32, true);

@@ -63,12 +63,18 @@ static uint64_t row_bytes(const sim_dev *d, uint32_t at)
     return at & TN_K_SYS_ACC ? d->acc_row_bytes : d->profile.row_bytes;
 }
 
+/* Bytes from one row of a tile to the next; rows 0: what `bytes` takes. */
+static uint64_t pitch_of(const sim_dev *d, uint32_t at, uint64_t rows, uint64_t bytes)
+{
+    return (rows != 0 ? rows : tn__sim_rows_of(d, at, bytes)) * row_bytes(d, at);
+}
+
 static void open_operand(sim_dev *d, const tn_k_sys_packet *p, uint32_t at, uint32_t mode,
                          uint32_t type, operand *o)
 {
     *o = (operand){.at = tn__sim_row(d, at), .mode = mode, .type = type};
     if (mode == TN_K_SYS_FULL)
-        o->pitch = tn__sim_rows_of(d, at, p->n1 * tn__sim_type_bytes(type)) * row_bytes(d, at);
+        o->pitch = pitch_of(d, at, 0, p->n1 * tn__sim_type_bytes(type));
 }
 
 /* The operand of row r: its pointer moves on, or its one value is read. */
@@ -116,17 +122,20 @@ static uint32_t map(sim_dev *d, const tn_k_sys_packet *p)
         return TPU_ERR_TYPE;
     for (int i = 0; i < 3; i++)
         open_operand(d, p, at[i], modes >> 4 * i & 15u, type[i], &o[i]);
-    if ((uint32_t)p->iova != 0 && o[0].mode == TN_K_SYS_FULL)
-        o[0].pitch = (uint32_t)p->iova * row_bytes(d, p->a);
+    if (p->iova != 0 && o[0].mode == TN_K_SYS_FULL) {
+        uint64_t bytes = p->iova >> 32 & 0xffffu;
+        o[0].pitch = pitch_of(d, p->a, p->iova & 0xffffu,
+                              bytes + p->n1 * tn__sim_type_bytes(type[0]));
+        o[0].at += bytes;
+    }
     bool direct = to == TN_F32;
     for (int i = 0; i < 3; i++)
         direct =
             direct && (type[i] == 0 || (type[i] == TN_F32 && o[i].mode <= TN_K_SYS_PER_COLUMN));
     const uint32_t piece = direct ? p->n1 : PIECE;
-    unsigned char *out = tn__sim_row(d, p->c);
+    unsigned char *out = tn__sim_row(d, p->c) + (p->iova >> 48);
     uint64_t pitch =
-        (p->iova >> 32 != 0 ? p->iova >> 32 : tn__sim_rows_of(d, p->c, p->n1 * size)) *
-        row_bytes(d, p->c);
+        pitch_of(d, p->c, p->iova >> 16 & 0xffffu, (p->iova >> 48) + p->n1 * size);
     for (uint32_t r = 0; r < p->n0; r++, out += pitch) {
         for (int i = 0; i < 3; i++)
             if (type[i] != 0)
@@ -161,7 +170,7 @@ static uint32_t map(sim_dev *d, const tn_k_sys_packet *p)
 static uint32_t count_up(sim_dev *d, const tn_k_sys_packet *p)
 {
     unsigned char *to = tn__sim_row(d, p->c);
-    uint64_t pitch = tn__sim_rows_of(d, p->c, (uint64_t)p->n1 * 4) * row_bytes(d, p->c);
+    uint64_t pitch = pitch_of(d, p->c, 0, (uint64_t)p->n1 * 4);
     for (uint32_t r = 0; r < p->n0; r++, to += pitch)
         for (uint32_t c = 0; c < p->n1; c++)
             ((float *)(void *)to)[c] = (float)(int32_t)((uint32_t)p->s1 + c * p->p0 + r * p->p1);
@@ -209,7 +218,7 @@ static uint32_t score_block(sim_dev *d, const tn_k_sys_packet *p)
     open_operand(d, p, p->a, TN_K_SYS_FULL, TN_F32, &t);
     open_operand(d, p, p->b, TN_K_SYS_FULL, TN_U8, &mask);
     unsigned char *out = tn__sim_row(d, p->c);
-    uint64_t pitch = tn__sim_rows_of(d, p->c, p->n1 * tn__sim_type_bytes(to)) * row_bytes(d, p->c);
+    uint64_t pitch = pitch_of(d, p->c, 0, p->n1 * tn__sim_type_bytes(to));
     for (uint32_t r = 0; r < p->n0; r++) {
         int64_t low = (int64_t)(int32_t)p->p0 + r, high = (int64_t)(int32_t)p->p1 + r;
         next_row(&t, r);
