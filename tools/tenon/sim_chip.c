@@ -137,3 +137,13 @@ bool tool_chip_run(tool_chip *chip, const tn_op *op)
         plan_ops->destroy(object);
     return good;
 }
+
+void tool_engine_name(uint32_t engine, char *text, size_t room)
+{
+    static const char *const names[] = {"dma_in", "dma_out", "vector", "sync"};
+    if (engine < TN_K_SYS_WEIGHTS)
+        snprintf(text, room, "%s", names[engine]);
+    else
+        snprintf(text, room, "%s%u", (engine - TN_K_SYS_WEIGHTS) % 2 ? "array" : "weights",
+                 (engine - TN_K_SYS_WEIGHTS) / 2);
+}

@@ -20,5 +20,7 @@ void tool_chip_close(tool_chip *chip);
 sim_dev *tool_chip_model(const tool_chip *chip);
 /* Runs an op once, its operands filled with small numbers. False: what is wrong was printed. */
 bool tool_chip_run(tool_chip *chip, const tn_op *op);
+/* "dma_in" .. "array0" */
+void tool_engine_name(uint32_t engine, char *text, size_t room);
 
 #endif

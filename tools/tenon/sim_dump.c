@@ -29,16 +29,6 @@ static void note_end(void *self, const sim_retired *r)
         e->list[r->seq] = 1;
 }
 
-static void engine_name(uint32_t engine, char *text, size_t room)
-{
-    static const char *const names[] = {"dma_in", "dma_out", "vector", "sync"};
-    if (engine < TN_K_SYS_WEIGHTS)
-        snprintf(text, room, "%s", names[engine]);
-    else
-        snprintf(text, room, "%s%u", (engine - TN_K_SYS_WEIGHTS) % 2 ? "array" : "weights",
-                 (engine - TN_K_SYS_WEIGHTS) / 2);
-}
-
 static uint32_t engine_of(const tn_k_sys_packet *p)
 {
     switch (p->op) {
@@ -116,7 +106,7 @@ static void wait_graph(const tool_chip *chip, const ended *e, uint32_t engines)
     char name[24], other[24];
     for (uint32_t i = 0; i < engines; i++) {
         uint64_t seq = first_open(chip, e, 0, i, 0), by;
-        engine_name(i, name, sizeof name);
+        tool_engine_name(i, name, sizeof name);
         chip->device->bus.write32(chip->device->bus.self, TPU_DBG_ENGINE, i);
         uint32_t state = rd(chip, TPU_DBG_WAITS) & 255u;
         if (seq == UINT64_MAX)
@@ -131,7 +121,7 @@ static void wait_graph(const tool_chip *chip, const ended *e, uint32_t engines)
             if (by == UINT64_MAX) {
                 printf(", and nobody will signal it");
             } else {
-                engine_name(engine_of(&c->ring[by & (size - 1)]), other, sizeof other);
+                tool_engine_name(engine_of(&c->ring[by & (size - 1)]), other, sizeof other);
                 printf(", which command %" PRIu64 " of %s signals", by, other);
             }
         }

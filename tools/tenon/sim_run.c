@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tenon sim run: ops on simulated chips: cycles, utilisation, roofline and the bound of each. */
-#include "tool.h"
-
-#include <backends/tpu-sim/model/sim.h>
+/* tenon sim run: ops on simulated chips: cycles, utilisation, roofline, what bounds each and which
+ * engine is busiest. */
+#include "sim_chip.h"
 
 #include <argp.h>
 #include <inttypes.h>
@@ -10,19 +9,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 64 };
+enum { MOST = 64, ENGINES = TN_K_SYS_ENGINES };
 
 typedef struct options {
-    const char *op[MOST], *profile[MOST], *timing;
+    const char *op[MOST], *group[MOST], *profile[MOST], *timing;
     uint32_t ops, profiles;
     bool json;
 } options;
 
-/* A layer of BERT-base at 128 tokens, and convolutions of ResNet-50 as the products that they are.
- */
-static const char *const usual[] = {
-    "128x2304x768", "128x768x768", "128x3072x768", "128x768x3072", /* qkv, out, in and out of ffn */
-    "3136x64x576",  "3136x256x64", "784x128x1152", "196x256x2304", "49x512x4608",
+/* What stands in for TYPE and SUM is the chip's: the first of bf16, f16 and s8 that its array has,
+ * and what such products add up to. */
+static const struct {
+    const char *group, *op;
+} usual[] = {
+    {"BERT-base layer, 128 tokens", "matmul 128x2304x768:TYPE,TYPE,SUM"}, /* q, k, v */
+    {"BERT-base layer, 128 tokens", "attention b1h12q128k128d64:TYPE"},
+    {"BERT-base layer, 128 tokens", "matmul 128x768x768:TYPE,TYPE,SUM"},
+    {"BERT-base layer, 128 tokens", "norm layer 128x768:f32:gamma+beta"},
+    {"BERT-base layer, 128 tokens", "matmul 128x3072x768:TYPE,TYPE,SUM:gelu"},
+    {"BERT-base layer, 128 tokens", "matmul 128x768x3072:TYPE,TYPE,SUM"},
+    {"BERT-base layer, 128 tokens", "norm layer 128x768:f32:gamma+beta"},
+    {"ResNet-50, a block of each stage", "conv n1c64h56w56k64r3s3p1:TYPE,TYPE,SUM:nhwc"},
+    {"ResNet-50, a block of each stage", "conv n1c64h56w56k256r1s1:TYPE,TYPE,SUM:nhwc"},
+    {"ResNet-50, a block of each stage", "conv n1c128h28w28k128r3s3p1:TYPE,TYPE,SUM:nhwc"},
+    {"ResNet-50, a block of each stage", "conv n1c256h14w14k256r3s3p1:TYPE,TYPE,SUM:nhwc"},
+    {"ResNet-50, a block of each stage", "conv n1c512h7w7k512r3s3p1:TYPE,TYPE,SUM:nhwc"},
 };
 
 static const char *type_of(const sim_profile *p)
@@ -37,19 +48,51 @@ static const char *type_of(const sim_profile *p)
 /* "MxNxK" becomes a product of the chip's type; anything else is an op's text. */
 static void text_of(const char *op, const sim_profile *p, char *text, size_t room)
 {
-    const char *type = type_of(p);
-    bool whole = type[0] == 's' || type[0] == 'u';
-    if (strspn(op, "0123456789x") == strlen(op))
-        snprintf(text, room, "matmul %s:%s,%s,%s", op, type, type, whole ? "s32" : "f32");
-    else
-        snprintf(text, room, "%s", op);
+    const char *type = type_of(p), *sum = type[0] == 's' || type[0] == 'u' ? "s32" : "f32";
+    size_t n = 0;
+    if (strspn(op, "0123456789x") == strlen(op)) {
+        snprintf(text, room, "matmul %s:%s,%s,%s", op, type, type, sum);
+        return;
+    }
+    while (*op != '\0' && n + 8 < room) {
+        const char *word = strncmp(op, "TYPE", 4) == 0 ? type : sum;
+        if (word == type || strncmp(op, "SUM", 3) == 0) {
+            n += (size_t)snprintf(text + n, room - n, "%s", word);
+            op += word == type ? 4 : 3;
+        } else {
+            text[n++] = *op++;
+        }
+    }
+    text[n] = '\0';
 }
 
 typedef struct measured {
     tn_times times;
     uint64_t bytes, macs;
-    double seconds;
+    double seconds, busy[ENGINES]; /* busy: parts of the op's time */
 } measured;
+
+/* The chip's own counters; the device is out of service after that. */
+static bool counters(tn_device *d, uint32_t engines, measured *out)
+{
+    tn_bus bus;
+    tn_chip chip = {.head = TN_INIT(tn_chip)};
+    if (tn_device_bus(d, &bus, &chip) != TN_OK)
+        return false;
+    for (uint32_t i = 0; i <= engines; i++) {
+        double part[4] = {0}, all = 0;
+        for (uint32_t k = 0; k < 4; k++) {
+            uint32_t at = TPU_PMU + 8 * (i == engines ? TPU_COUNT_MACS : TPU_COUNT_ENGINES + 4 * i + k);
+            uint64_t low = bus.read32(bus.self, at), high = bus.read32(bus.self, at + 4);
+            if (i == engines)
+                out->macs = high << 32 | low;
+            all += part[k] = (double)(high << 32 | low);
+        }
+        if (i < engines)
+            out->busy[i] = all > 0 ? part[0] / all : 0;
+    }
+    return true;
+}
 
 /* Runs the op once with some data; NULL or the reason why not. */
 static const char *compute(tn_runtime *rt, tn_device *d, const tn_op *op, measured *out)
@@ -100,28 +143,25 @@ static const char *compute(tn_runtime *rt, tn_device *d, const tn_op *op, measur
     return st == TN_OK ? NULL : reason;
 }
 
-static uint64_t macs_of(const tn_op *op)
+/* The engine that was busy for the longest, as its name and the part of the time. */
+static double busiest(const measured *m, uint32_t engines, char *name, size_t room)
 {
-    const tn_tensor *a = &op->args[0].tensor, *out = NULL;
-    uint64_t n = 1;
-    for (uint32_t i = 0; i < op->arg_count; i++)
-        if (op->args[i].role == TN_ARG_OUT)
-            out = &op->args[i].tensor;
-    if (op->kind != TN_OP_MATMUL || out == NULL || a->rank < 2)
-        return 0;
-    bool turned = (((const tn_matmul *)op->attr)->flags & TN_MATMUL_TRANSPOSE_A) != 0;
-    for (int i = 0; i < out->rank; i++)
-        n *= (uint64_t)out->dim[i];
-    return n * (uint64_t)a->dim[turned ? a->rank - 2 : a->rank - 1];
+    uint32_t most = 0;
+    for (uint32_t i = 1; i < engines; i++)
+        most = m->busy[i] > m->busy[most] ? i : most;
+    tool_engine_name(most, name, room);
+    return m->busy[most];
 }
 
 static cJSON *row_of(const char *profile, const char *text, const sim_profile *p, const measured *m)
 {
     cJSON *o = cJSON_CreateObject();
+    char engine[24];
     double each = (double)p->rows * p->cols * p->arrays * p->tile_rows;
     double compute = (double)m->macs / each;
     double memory = (double)m->bytes * (double)p->array_khz * 1e3 / (double)p->dma_bytes_per_s;
     double roof = compute > memory ? compute : memory, cycles = (double)m->times.device_cycles;
+    double part = busiest(m, TN_K_SYS_WEIGHTS + 2 * p->arrays, engine, sizeof engine);
     cJSON_AddStringToObject(o, "profile", profile);
     cJSON_AddStringToObject(o, "op", text);
     cJSON_AddNumberToObject(o, "cycles", cycles);
@@ -131,50 +171,79 @@ static cJSON *row_of(const char *profile, const char *text, const sim_profile *p
     cJSON_AddNumberToObject(o, "utilisation", cycles > 0 ? 100.0 * compute / cycles : 0.0);
     cJSON_AddNumberToObject(o, "roofline_cycles", roof);
     cJSON_AddStringToObject(o, "roofline", compute > memory ? "array" : "memory");
+    cJSON_AddStringToObject(o, "busiest", engine);
+    cJSON_AddNumberToObject(o, "busy", 100.0 * part);
     cJSON_AddNumberToObject(o, "host_seconds", m->seconds);
     return o;
 }
 
-static bool one(tn_runtime *rt, const options *o, const char *profile, cJSON *rows)
+/* The profile by its name or as a file. */
+static bool profile_of(const char *name, sim_profile *p)
 {
-    char uri[192], error[200];
+    char error[200] = "no such profile or file", *file = NULL;
     size_t bytes = 0;
-    sim_profile p;
+    const char *text = tn__sim_profile_text(name, &bytes);
+    FILE *f = text == NULL ? fopen(name, "rb") : NULL;
+    if (f != NULL && (file = malloc(1 << 16)) != NULL)
+        bytes = fread(file, 1, 1 << 16, f);
+    if (f != NULL)
+        fclose(f);
+    text = text != NULL ? text : file;
+    bool good = text != NULL && tn__sim_profile_read(text, bytes, p, error, sizeof error);
+    if (!good)
+        fprintf(stderr, "tenon: %s: %s\n", name, error);
+    free(file);
+    return good;
+}
+
+/* One op on a chip of its own, whose counters then are the op's. */
+static bool one_op(tn_runtime *rt, const options *o, const char *profile, const sim_profile *p,
+                   uint32_t index, cJSON *rows)
+{
+    char uri[512], text[256];
     tn_device *d = NULL;
-    const char *text = tn__sim_profile_text(profile, &bytes);
-    if (text == NULL || !tn__sim_profile_read(text, bytes, &p, error, sizeof error)) {
-        fprintf(stderr, "tenon: %s is no built-in profile\n", profile);
+    tn_op *op = NULL;
+    measured m = {.seconds = 0};
+    snprintf(uri, sizeof uri, "tpu-sim:%s?timing=%s", profile, o->timing);
+    text_of(o->op[index], p, text, sizeof text);
+    tn_error e = {.reason = NULL};
+    if (tn_device_open(rt, uri, &d) != TN_OK) {
+        tool_error(uri);
         return false;
     }
-    snprintf(uri, sizeof uri, "tpu-sim:%s?timing=%s", profile, o->timing);
-    bool good = tn_device_open(rt, uri, &d) == TN_OK;
-    if (!good)
-        tool_error(uri);
-    for (uint32_t i = 0; good && i < o->ops; i++) {
-        char op_text[256];
-        tn_op *op = NULL;
-        measured m = {.seconds = 0};
-        text_of(o->op[i], &p, op_text, sizeof op_text);
-        if (tn_op_parse(rt, op_text, &op) != TN_OK) {
-            tool_error(op_text);
-            good = false;
-            break;
-        }
-        m.macs = macs_of(op);
-        const char *why = compute(rt, d, op, &m);
-        cJSON *row = NULL;
-        if (why == NULL) {
-            row = row_of(profile, op_text, &p, &m);
-        } else {
-            row = cJSON_CreateObject();
-            cJSON_AddStringToObject(row, "profile", profile);
-            cJSON_AddStringToObject(row, "op", op_text);
-            cJSON_AddStringToObject(row, "refused", why);
-        }
-        cJSON_AddItemToArray(rows, row);
-        tn_op_free(rt, op);
+    const char *why = NULL;
+    if (tn_op_parse(rt, text, &op) == TN_OK) {
+        why = compute(rt, d, op, &m);
+    } else { /* an op that this chip's type has not */
+        tn_error_last(&e);
+        why = e.reason;
+        if (o->group[index] == NULL)
+            tool_error(text);
     }
+    cJSON *row = NULL;
+    if (why == NULL && counters(d, TN_K_SYS_WEIGHTS + 2 * p->arrays, &m)) {
+        row = row_of(profile, text, p, &m);
+    } else {
+        row = cJSON_CreateObject();
+        cJSON_AddStringToObject(row, "profile", profile);
+        cJSON_AddStringToObject(row, "op", text);
+        cJSON_AddStringToObject(row, "refused", why != NULL ? why : "no counters");
+    }
+    if (o->group[index] != NULL)
+        cJSON_AddStringToObject(row, "group", o->group[index]);
+    cJSON_AddItemToArray(rows, row);
+    bool good = op != NULL || o->group[index] != NULL;
+    tn_op_free(rt, op);
     tn_device_release(d);
+    return good;
+}
+
+static bool one(tn_runtime *rt, const options *o, const char *profile, cJSON *rows)
+{
+    sim_profile p;
+    bool good = profile_of(profile, &p);
+    for (uint32_t i = 0; good && i < o->ops; i++)
+        good = one_op(rt, o, profile, &p, i, rows);
     return good;
 }
 
@@ -184,22 +253,55 @@ static double number(const cJSON *row, const char *key)
     return x != NULL ? x->valuedouble : 0.0;
 }
 
+/* What the rows of one group on one profile add up to, after its last row. */
+static void print_sum(const cJSON *rows, const char *profile, const char *group)
+{
+    const cJSON *row;
+    double cycles = 0, us = 0, roof = 0, seconds = 0;
+    int ran = 0, refused = 0;
+    cJSON_ArrayForEach(row, rows)
+    {
+        const cJSON *g = cJSON_GetObjectItem(row, "group");
+        if (g == NULL || strcmp(g->valuestring, group) != 0 ||
+            strcmp(cJSON_GetObjectItem(row, "profile")->valuestring, profile) != 0)
+            continue;
+        bool is = cJSON_GetObjectItem(row, "refused") == NULL;
+        ran += is;
+        refused += !is;
+        cycles += number(row, "cycles");
+        us += number(row, "us");
+        roof += number(row, "roofline_cycles");
+        seconds += number(row, "host_seconds");
+    }
+    char text[64];
+    snprintf(text, sizeof text, "= %s", group);
+    printf("%-15s %-46s %12.0f %11.2f %7s %12.0f         %d ops here, %d refused; %.2f s\n", profile,
+           text, cycles, us, "", roof, ran, refused, seconds);
+}
+
 static void print(const cJSON *rows)
 {
     const cJSON *row;
-    printf("%-15s %-36s %12s %11s %7s %12s %-7s %9s\n", "profile", "op", "cycles", "us", "util %",
-           "roofline", "bound", "GMAC/s");
+    printf("%-15s %-46s %12s %11s %7s %12s %-7s %-14s %9s\n", "profile", "op", "cycles", "us",
+           "util %", "roofline", "bound", "busiest", "GMAC/s");
     cJSON_ArrayForEach(row, rows)
     {
-        printf("%-15s %-36s ", cJSON_GetObjectItem(row, "profile")->valuestring,
-               cJSON_GetObjectItem(row, "op")->valuestring);
+        const cJSON *group = cJSON_GetObjectItem(row, "group"), *next = row->next;
+        const char *profile = cJSON_GetObjectItem(row, "profile")->valuestring;
+        printf("%-15s %-46s ", profile, cJSON_GetObjectItem(row, "op")->valuestring);
         if (cJSON_GetObjectItem(row, "refused") != NULL)
             printf("refused: %s\n", cJSON_GetObjectItem(row, "refused")->valuestring);
         else
-            printf("%12.0f %11.2f %7.1f %12.0f %-7s %9.2f\n", number(row, "cycles"),
+            printf("%12.0f %11.2f %7.1f %12.0f %-7s %-8s %4.0f%% %9.2f\n", number(row, "cycles"),
                    number(row, "us"), number(row, "utilisation"), number(row, "roofline_cycles"),
                    cJSON_GetObjectItem(row, "roofline")->valuestring,
+                   cJSON_GetObjectItem(row, "busiest")->valuestring, number(row, "busy"),
                    number(row, "macs") / number(row, "host_seconds") * 1e-9);
+        if (group == NULL)
+            continue;
+        const cJSON *after = next != NULL ? cJSON_GetObjectItem(next, "group") : NULL;
+        if (after == NULL || strcmp(after->valuestring, group->valuestring) != 0)
+            print_sum(rows, profile, group->valuestring);
     }
     printf("cycles and us are simulated, GMAC/s is this machine's\n");
 }
@@ -232,7 +334,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int tool_sim_run(int argc, char **argv)
 {
     static const struct argp_option flags[] = {
-        {"profile", 'c', "NAME", 0, "chip, may be repeated (all)", 0},
+        {"profile", 'c', "NAME", 0, "chip or a profile's file, may be repeated (all)", 0},
         {"timing", 't', "serial|overlap", 0, "(overlap)", 0},
         {"json", 'j', NULL, 0, "rows on standard output", 0},
         {0},
@@ -242,8 +344,8 @@ int tool_sim_run(int argc, char **argv)
         parse,
         "[MxNxK | OP]...",
         "Runs ops on simulated chips, values and cycles; without ops a layer of BERT-base at 128 "
-        "tokens "
-        "and products of ResNet-50, in the first of bf16, f16 and s8 that the chip has.",
+        "tokens and convolutions of ResNet-50. TYPE and SUM in an op's text are the first of bf16, "
+        "f16 and s8 that the chip has, and f32 or s32.",
         NULL,
         NULL,
         NULL};
@@ -251,7 +353,8 @@ int tool_sim_run(int argc, char **argv)
     argp_parse(&parser, argc, argv, 0, NULL, &o);
     if (o.ops == 0)
         while (o.ops < sizeof usual / sizeof usual[0]) {
-            o.op[o.ops] = usual[o.ops];
+            o.op[o.ops] = usual[o.ops].op;
+            o.group[o.ops] = usual[o.ops].group;
             o.ops++;
         }
     if (o.profiles == 0)

@@ -34,16 +34,6 @@ static const char *op_name(const step *s)
     return s->p.op < TN_K_SYS_OPS ? ops[s->p.op] : "?";
 }
 
-static void engine_name(uint32_t engine, char *text, size_t room)
-{
-    static const char *const names[] = {"dma_in", "dma_out", "vector", "sync"};
-    if (engine < TN_K_SYS_WEIGHTS)
-        snprintf(text, room, "%s", names[engine]);
-    else
-        snprintf(text, room, "%s%u", (engine - TN_K_SYS_WEIGHTS) % 2 ? "array" : "weights",
-                 (engine - TN_K_SYS_WEIGHTS) / 2);
-}
-
 static void collect(void *self, const sim_retired *r)
 {
     steps *s = self;
@@ -82,7 +72,7 @@ static bool write_golden(const char *path, const steps *s)
         return false;
     for (size_t i = 0; i < s->count; i++) {
         const step *x = &s->list[i];
-        engine_name(x->r.engine, engine, sizeof engine);
+        tool_engine_name(x->r.engine, engine, sizeof engine);
         fprintf(f, "%" PRIu64 " %s %s %" PRIu64 " %" PRIu64 " %08x\n", x->r.seq, engine, op_name(x),
                 x->r.start, x->r.end, x->r.crc32);
     }
@@ -118,7 +108,7 @@ static bool write_perfetto(const char *path, const steps *s, const char *chip, u
             "{\"ph\": \"M\", \"pid\": 1, \"name\": \"process_name\", \"args\": {\"name\": \"%s\"}}",
             chip);
     for (uint32_t e = 0; e < engines; e++) {
-        engine_name(e, engine, sizeof engine);
+        tool_engine_name(e, engine, sizeof engine);
         fprintf(f,
                 ",\n{\"ph\": \"M\", \"pid\": 1, \"tid\": %u, \"name\": \"thread_name\", \"args\": "
                 "{\"name\": \"%s\"}}",
@@ -182,7 +172,7 @@ static bool write_vcd(const char *path, const steps *s, uint64_t tick_khz, uint3
             " kHz $end\n$timescale 1 ns $end\n$scope module chip $end\n",
             tick_khz);
     for (uint32_t e = 0; e < engines; e++) {
-        engine_name(e, engine, sizeof engine);
+        tool_engine_name(e, engine, sizeof engine);
         fprintf(f, "$var wire 1 e%u %s_busy $end\n", e, engine);
     }
     for (uint32_t i = 0; i < SEMAPHORES; i++)
@@ -242,7 +232,7 @@ static void summary(sim_dev *dev, const sim_profile *p, uint32_t engines, const 
         double part[4], sum = 0;
         for (uint32_t i = 0; i < 4; i++)
             sum += part[i] = (double)tn__sim_count(dev, TPU_COUNT_ENGINES + 4 * e + i);
-        engine_name(e, engine, sizeof engine);
+        tool_engine_name(e, engine, sizeof engine);
         printf("%-10s %8.1f %10.1f %10.1f %8.1f\n", engine, 100 * part[0] / sum,
                100 * part[1] / sum, 100 * part[2] / sum, 100 * part[3] / sum);
     }
