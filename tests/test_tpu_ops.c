@@ -36,6 +36,8 @@ static void fill(uint64_t *state, const tn_arg *arg, unsigned char *to, uint64_t
                 (int32_t)(r % (uint64_t)(2 * most + 2)) - (int32_t)most - 1;
         else if (arg->role == TN_ARG_INDEX)
             ((int64_t *)(void *)to)[i] = (int64_t)(r % (uint64_t)(2 * most + 2)) - most - 1;
+        else if (arg->role == TN_ARG_LENGTHS)
+            ((int32_t *)(void *)to)[i] = (int32_t)(r % 320) - 9;
         else if (type == TN_BOOL)
             to[i] = r % 3 != 0;
         else if (tn_k_widens(type))
@@ -210,6 +212,14 @@ TN_TEST(tpu_ops, attention_and_gather_have_the_bits_of_cpu)
         "attention b1h1q1k1d1:bf16:canonical",
         "attention b1h3q5k0d8:bf16:canonical",
         "attention b2h2q33k129d128:bf16:canonical+mask",
+        "attention b2h4g2q40k270d32:bf16:canonical+mask=40x270/f32",
+        "attention h3q130k300d64:bf16:canonical+causal+slopes",
+        "attention b2h4g2q20k140d24e40:bf16:canonical+sinks",
+        "attention b1h2q9k0d8:f16:canonical+sinks",
+        "attention b3h2q33k300d16:bf16:canonical+lengths",
+        "attention b3h2q33k150d16:f16:canonical+lengths+mask+sinks+slopes+softcap=7",
+        "attention b2h2q30k70d16:bf16:canonical+causal_end",
+        "attention b1h2q40k260d200e300:bf16:canonical+mask=1x1x40x260/f32+slopes",
         "gather 300x384:f32:axis=0+index=77/s64",
         "gather 40x6x5:bf16:axis=0+index=9000",
         "gather 5x7:s64:axis=0+index=3x4",
@@ -324,6 +334,70 @@ TN_TEST(tpu_ops, classes_are_what_the_probe_confirms)
     tn_test_close(&wide);
 }
 
+/* One op of f32 on a device, its input i a fixed sequence; the output in y. */
+static void values(tn_test_device *d, const char *what, const float *x, float *y, uint64_t bytes)
+{
+    tn_op *op = NULL;
+    tn_error e;
+    TN_REQUIRE(tn_op_parse(d->runtime, what, &op) == TN_OK, "%s", what);
+    TN_REQUIRE(op->arg_count == 2, "%s", what);
+    void *host[2] = {(void *)(uintptr_t)x, y};
+    const uint64_t sizes[2] = {bytes, bytes};
+    bool ran = tn_test_compute(d, op, host, sizes);
+    tn_error_last(&e);
+    TN_EXPECT(ran, "%s: %s", what, e.text);
+    tn_op_free(d->runtime, op);
+}
+
+/* A chip that looks its functions up: FAST alone, as close to cpu as is stated, with other bits. */
+TN_TEST(tpu_ops, functions_by_tables_serve_fast)
+{
+    enum { N = 3000 };
+    static float x[N], want[N], y[N];
+    static const char *const ops[] = {"eltwise gelu 3000:f32:", "eltwise exp 3000:f32:",
+                                      "eltwise rsqrt 3000:f32:", "softmax 30x100:f32:axis=1+",
+                                      "softmax 3x1000:f32:axis=1+"};
+    tn_test_device cpu, chip;
+    tn_op *op = NULL;
+    char what[80];
+    uint64_t state = tn_test_seed();
+    open_both("tpu-sim:tpu-v4", &cpu, &chip);
+    for (int i = 0; i < N; i++)
+        x[i] = ((float)(int32_t)(tn_test_random(&state) >> 40) - 0x1p23f) * 0x1p-20f;
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+        tn_plan *plan = NULL;
+        tn_arithmetic a = {.head = TN_INIT(tn_arithmetic)};
+        int same_bits = 0;
+        snprintf(what, sizeof what, "%sfast", ops[i]);
+        TN_REQUIRE(tn_op_parse(chip.runtime, what, &op) == TN_OK, "%s", what);
+        TN_REQUIRE(tn_plan_create(chip.device, op, NULL, &plan) == TN_OK &&
+                   tn_plan_arithmetic(plan, &a) == TN_OK);
+        op->numerics.cls = TN_CLASS_BOUNDED;
+        TN_EXPECT(tn_device_supports(chip.device, op) == TN_STATUS_UNSUPPORTED, "%s", what);
+        tn_op_free(chip.runtime, op);
+        tn_plan_release(plan);
+        TN_EXPECT(a.exp_ulp > 10.0f || a.rsqrt_ulp > 10.0f, "%s states its error", what);
+        values(&chip, what, x, y, sizeof y);
+        snprintf(what, sizeof what, "%scanonical", ops[i]);
+        values(&cpu, what, x, want, sizeof want);
+        for (int k = 0; k < N; k++) {
+            /* a softmax divides one function's value by a sum of them, with a rounding each */
+            double most = 2.0 * (double)(a.exp_ulp + a.rsqrt_ulp) + 64.0;
+            double e = (double)y[k] - (double)want[k];
+            TN_EXPECT((y[k] != y[k] && want[k] != want[k]) ||
+                          (e < 0 ? -e : e) <=
+                              most * 0x1p-23 * (double)__builtin_fabsf(want[k]) + 0x1p-126,
+                      "%s: %d: %a not %a", what, k, (double)y[k], (double)want[k]);
+            same_bits += memcmp(&y[k], &want[k], 4) == 0;
+        }
+        TN_EXPECT(same_bits < N * 3 / 4, "%s: %d of %d bits as if there were no table", what,
+                  same_bits, N);
+    }
+    tpu_expect_clean(chip.device);
+    tn_test_close(&chip);
+    tn_test_close(&cpu);
+}
+
 static void refused(tn_test_device *d, const char *what, const char *reason)
 {
     tn_op *op = NULL;
@@ -343,7 +417,7 @@ TN_TEST(tpu_ops, refusals_have_their_reason)
     refused(&odd, "softmax 2x90000:f32:axis=-1", "systolic.memory");
     refused(&odd, "reduce min 4x5:f32:axes=1", "systolic.kind");
     refused(&odd, "copy 4x5:s32,f32", "systolic.dtype");
-    refused(&odd, "attention h1q4k4d8:bf16", "systolic.order");
+    refused(&odd, "attention h1q4k4d8:bf16:canonical", "systolic.order");
     refused(&plain, "attention h1q4k4d8:bf16:stats", "systolic.kind");
     refused(&plain, "attention h1q4k4d8:f32", "systolic.dtype");
     refused(&plain, "conv n1c3h8w8k8r3s3p1:f32", "systolic.dtype");

@@ -46,6 +46,7 @@ enum {
     TPU_IRQ_RAW = 0x080,
     TPU_IRQ_STATUS = 0x084, /* write 1 to clear, here and in RAW */
     TPU_IRQ_MASK = 0x088,
+    TPU_CAP_TABLE = 0x090, /* segments of the tables of functions; 0: none */
     TPU_WIN_LO = 0x0a0,
     TPU_WIN_HI = 0x0a4,
     TPU_RING_LO = 0x100,

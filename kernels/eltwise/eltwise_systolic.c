@@ -9,6 +9,13 @@ static bool is_function(uint32_t kind)
     return kind >= TN_ELTWISE_RSQRT && kind <= TN_ELTWISE_COS;
 }
 
+/* Tables have no sine and no cosine. */
+static bool has(const tn_k_sys_caps *caps, uint32_t kind)
+{
+    bool turns = kind == TN_ELTWISE_SIN || kind == TN_ELTWISE_COS;
+    return !turns || (caps->flags & TN_K_SYS_MATH) != 0;
+}
+
 static tn_k_sys_job eltwise_job(const tn_k_eltwise_params *p)
 {
     tn_k_sys_job j = {.kind = p->kind, .inputs = p->inputs, .a = p->a, .b = p->b, .grid = &p->grid};
@@ -30,6 +37,9 @@ static bool eltwise_accepts(const void *params, const tn_k_sys_caps *caps, tn_cl
     bool where = p->kind == TN_ELTWISE_WHERE;
     if (!tn_k_computes(p->dtype) || (where && p->dtype != TN_F32))
         return tn_k_refuse(why, "eltwise.dtype", "a", "the vector unit computes f32, f16 and bf16");
+    if (!has(caps, p->kind))
+        return tn_k_refuse(why, "systolic.function", "attr.kind",
+                           "the vector unit has no sine and no cosine");
     if (!tn_k_sys_vector_class(caps, is_function(p->kind), where ? TN_CLASS_CANONICAL : cls, why))
         return false;
     return tn_k_sys_job_fits(&j, caps, &rows, &width) || tn_k_sys_no_room(why);

@@ -4,7 +4,7 @@
  * neighbouring tiles overlap; semaphores alone order them. */
 #include <kernels/common/canon.h>
 #include <kernels/matmul/matmul.h>
-#include <kernels/systolic/systolic.h>
+#include <kernels/systolic/systolic_rows.h>
 
 /* Semaphores. Of array i: B_FULL + 4 i and so on. */
 enum { A_FULL = 0, A_FREE, O_FULL, O_FREE, P_FULL, P_FREE, B_FULL, B_FREE, ACC_FULL, ACC_FREE };
@@ -124,17 +124,12 @@ static bool accepts(const void *params, const tn_k_sys_caps *caps, tn_class cls,
                            "sums of integers go to s32, without scales, zeros and steps behind");
     for (uint32_t i = 0; i < p->post_count; i++)
         functions = functions || function_of(p->post[i].kind) != 0;
-    if (!ints && ((caps->flags & TN_K_SYS_VECTOR_F32) == 0 ||
-                  (functions && (caps->flags & TN_K_SYS_MATH) == 0)))
-        return tn_k_refuse(why, "systolic.function", "posts",
-                           "the vector unit lacks the functions of the epilogue");
+    if (!ints && !tn_k_sys_vector_class(caps, functions, cls, why))
+        return false;
     if (!ints && cls == TN_CLASS_CANONICAL &&
         (caps->rows < TN_C_CHUNK || (caps->flags & TN_K_SYS_SEQUENTIAL) == 0))
         return tn_k_refuse(why, "systolic.order", "numerics.cls",
                            "the array adds in another order than chunks of 128, one by one");
-    if (!ints && cls == TN_CLASS_EXACT)
-        return tn_k_refuse(why, "kernel.class", "numerics.cls",
-                           "the kernel promises less than the class asked for");
     if (!strides_fit(p) || !layout(p, caps, &s) || caps->semaphores < SEMAPHORES)
         return tn_k_refuse(why, "systolic.memory", "args",
                            "one row of A with its tiles is more than the scratchpad holds");

@@ -106,12 +106,14 @@ typedef struct tn_k_sys_caps {
     uint32_t acc_row_bytes, acc_rows, lanes, semaphores;
     uint32_t array_types; /* bit (1 << tn_dtype) of what the array multiplies */
     uint32_t flags;       /* TN_K_SYS_* below */
+    uint32_t segments;    /* of the tables that its functions are looked up in; 0: none */
 } tn_k_sys_caps;
 enum {
     TN_K_SYS_SEQUENTIAL = 1, /* a column adds its rows one by one from +0, in f32, nearest even */
     TN_K_SYS_MATH = 2,       /* the vector unit has the functions of docs/NUMERICS.md section 9 */
     TN_K_SYS_LDW_TRANSPOSES = 4,
-    TN_K_SYS_VECTOR_F32 = 8 /* the vector unit computes in f32, with fma, subnormals kept */
+    TN_K_SYS_VECTOR_F32 = 8, /* the vector unit computes in f32, with fma, subnormals kept */
+    TN_K_SYS_TABLES = 16     /* it looks those functions up (systolic_lookup.h): FAST alone */
 };
 
 /** Where packets go. emit returns false when the stream has to end early (no room, no memory). */

@@ -300,10 +300,12 @@ static inline int64_t tn_k_sys_outer(const tn_k_grid *g, const tn_k_sys_plane *p
 static inline bool tn_k_sys_vector_class(const tn_k_sys_caps *caps, bool functions, tn_class cls,
                                          tn_k_why *why)
 {
-    if ((caps->flags & TN_K_SYS_VECTOR_F32) == 0 ||
-        (functions && (caps->flags & TN_K_SYS_MATH) == 0))
+    uint32_t math =
+        TN_K_SYS_MATH | (cls == TN_CLASS_FAST ? (uint32_t)TN_K_SYS_TABLES : 0u);
+    if ((caps->flags & TN_K_SYS_VECTOR_F32) == 0 || (functions && (caps->flags & math) == 0))
         return tn_k_refuse(why, "systolic.function", "attr.kind",
-                           "the vector unit lacks a function that this op needs");
+                           "the vector unit lacks a function that this op needs, or looks it up, "
+                           "which is for FAST");
     if (cls == TN_CLASS_EXACT)
         return tn_k_refuse(why, "kernel.class", "numerics.cls",
                            "the kernel promises less than the class asked for");

@@ -18,17 +18,17 @@ typedef struct options {
 } options;
 
 /* What stands in for TYPE and SUM is the chip's: the first of bf16, f16 and s8 that its array has,
- * and what such products add up to. */
+ * and what such products add up to; GELU is a step of floats alone. */
 static const struct {
     const char *group, *op;
 } usual[] = {
     {"BERT-base layer, 128 tokens", "matmul 128x2304x768:TYPE,TYPE,SUM"}, /* q, k, v */
-    {"BERT-base layer, 128 tokens", "attention b1h12q128k128d64:TYPE"},
+    {"BERT-base layer, 128 tokens", "attention b1h12q128k128d64:TYPE:fast"},
     {"BERT-base layer, 128 tokens", "matmul 128x768x768:TYPE,TYPE,SUM"},
-    {"BERT-base layer, 128 tokens", "norm layer 128x768:f32:gamma+beta"},
-    {"BERT-base layer, 128 tokens", "matmul 128x3072x768:TYPE,TYPE,SUM:gelu"},
+    {"BERT-base layer, 128 tokens", "norm layer 128x768:f32:gamma+beta+fast"},
+    {"BERT-base layer, 128 tokens", "matmul 128x3072x768:TYPE,TYPE,SUM:GELU"},
     {"BERT-base layer, 128 tokens", "matmul 128x768x3072:TYPE,TYPE,SUM"},
-    {"BERT-base layer, 128 tokens", "norm layer 128x768:f32:gamma+beta"},
+    {"BERT-base layer, 128 tokens", "norm layer 128x768:f32:gamma+beta+fast"},
     {"ResNet-50, a block of each stage", "conv n1c64h56w56k64r3s3p1:TYPE,TYPE,SUM:nhwc"},
     {"ResNet-50, a block of each stage", "conv n1c64h56w56k256r1s1:TYPE,TYPE,SUM:nhwc"},
     {"ResNet-50, a block of each stage", "conv n1c128h28w28k128r3s3p1:TYPE,TYPE,SUM:nhwc"},
@@ -49,16 +49,21 @@ static const char *type_of(const sim_profile *p)
 static void text_of(const char *op, const sim_profile *p, char *text, size_t room)
 {
     const char *type = type_of(p), *sum = type[0] == 's' || type[0] == 'u' ? "s32" : "f32";
+    const char *const words[][2] = {
+        {"TYPE", type}, {"SUM", sum}, {":GELU", sum[0] == 's' ? "" : ":gelu+fast"}};
     size_t n = 0;
     if (strspn(op, "0123456789x") == strlen(op)) {
         snprintf(text, room, "matmul %s:%s,%s,%s", op, type, type, sum);
         return;
     }
     while (*op != '\0' && n + 8 < room) {
-        const char *word = strncmp(op, "TYPE", 4) == 0 ? type : sum;
-        if (word == type || strncmp(op, "SUM", 3) == 0) {
-            n += (size_t)snprintf(text + n, room - n, "%s", word);
-            op += word == type ? 4 : 3;
+        size_t k = 0;
+        while (k < sizeof words / sizeof words[0] &&
+               strncmp(op, words[k][0], strlen(words[k][0])) != 0)
+            k++;
+        if (k < sizeof words / sizeof words[0]) {
+            n += (size_t)snprintf(text + n, room - n, "%s", words[k][1]);
+            op += strlen(words[k][0]);
         } else {
             text[n++] = *op++;
         }

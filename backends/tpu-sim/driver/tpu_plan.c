@@ -3,6 +3,8 @@
 /* path: api > placement > queue > [backend] > kernel > device */
 #include "tpu_backend.h"
 #include <backends/common/plan_choice.h>
+#include <kernels/eltwise/eltwise.h>
+#include <kernels/systolic/systolic_lookup.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -113,8 +115,20 @@ static tn_status plan_info(void *plan, tn_plan_info *out)
 static tn_status plan_arithmetic(void *plan, tn_arithmetic *out)
 {
     const tpu_plan *p = plan;
+    pthread_mutex_lock(&p->device->lock);
+    uint32_t segments = p->device->chip.caps.segments;
+    pthread_mutex_unlock(&p->device->lock);
     if (p->row->arithmetic != NULL)
         p->row->arithmetic(p->params, out);
+    if (segments != 0) { /* functions are looked up */
+        float ulp = tn_k_sys_tables_ulp(segments), root = tn_k_sys_tables_rsqrt_ulp(segments);
+        bool norm = p->op->kind == TN_OP_NORM || out->rsqrt_ulp > 0.0f;
+        bool alone = p->op->kind == TN_OP_ELTWISE &&
+                     ((const tn_k_eltwise_params *)(const void *)p->params)->kind ==
+                         TN_ELTWISE_RSQRT;
+        out->exp_ulp = out->exp_ulp > 0.0f ? ulp : alone ? root : 0.0f;
+        out->rsqrt_ulp = norm ? root : 0.0f;
+    }
     return TN_OK;
 }
 

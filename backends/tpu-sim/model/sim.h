@@ -24,6 +24,7 @@ typedef struct sim_profile {
     uint32_t spad_kib, acc_kib, row_bytes, queue_depth, semaphores;
     uint32_t types, flags, chunk; /* TPU_CAP_TYPES, FLAGS, NUMERICS */
     uint32_t errata, watchdog_us;
+    uint32_t segments; /* of the tables of functions; 0: none */
     uint64_t dead_columns[SIM_COLUMNS_MOST / 64];
     uint64_t peak_gmacs; /* what the vendor says, in 10^9 a second; 0: not given */
 } sim_profile;

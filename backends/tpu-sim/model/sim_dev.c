@@ -92,6 +92,8 @@ sim_dev *tn__sim_new(const sim_profile *profile, const sim_options *options,
     d->timing = options->timing;
     d->protect = options->protect;
     d->tick_khz = tick_khz(profile);
+    if (profile->segments != 0)
+        tn_k_sys_tables_make(profile->segments, &d->tables);
     d->cols_padded = (profile->cols + TN_K_SYS_PAD - 1) / TN_K_SYS_PAD * TN_K_SYS_PAD;
     d->acc_row_bytes = profile->cols * 4;
     d->spad_rows = (uint32_t)((uint64_t)profile->spad_kib * 1024 / profile->row_bytes);
@@ -406,6 +408,8 @@ uint32_t tn__sim_read(sim_dev *d, uint32_t offset)
         return d->tail;
     case TPU_WDOG_US:
         return d->wdog_us;
+    case TPU_CAP_TABLE:
+        return d->profile.segments;
     default:
         return 0;
     }

@@ -3,6 +3,8 @@
 /* path: api > placement > queue > backend > kernel > [device] */
 #include "sim.h"
 
+#include <kernels/systolic/systolic_lookup.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -160,6 +162,7 @@ static const parameter_row rows[] = {
     {"queue_depth", AT(queue_depth), 1, SIM_FIFO_MOST, NUMBER, 0, 0},
     {"semaphores", AT(semaphores), 16, SIM_SEMAPHORES, NUMBER, 0, 0},
     {"watchdog_us", AT(watchdog_us), 1, 1u << 30, NUMBER, 0, 0},
+    {"table_segments", AT(segments), TN_K_SYS_SEGMENTS_LEAST, TN_K_SYS_SEGMENTS_MOST, NUMBER, 0, 1},
     {"peak_gmacs", AT(peak_gmacs), 0, UINT64_C(1000000000), LONG, 0, 1},
     {"dead_columns", AT(dead_columns), 0, 0, COLUMNS, 0, 1},
     {"errata", AT(errata), 0, 0, ERRATA, 0, 1},
@@ -318,6 +321,14 @@ bool tn__sim_profile_read(const char *text, size_t bytes, sim_profile *out, char
         snprintf(error, room, "dead_columns leaves no column");
         return false;
     }
+    if ((out->segments & (out->segments - 1)) != 0 ||
+        (out->segments != 0 && (out->flags & TN_K_SYS_MATH) != 0)) {
+        snprintf(error, room,
+                 "table_segments is %u; a power of two, and none beside canonical_math, is allowed",
+                 out->segments);
+        return false;
+    }
+    out->flags |= out->segments != 0 ? (uint32_t)TN_K_SYS_TABLES : 0u;
     /* What a chunk of a canonical dot may be added in. */
     out->chunk = (out->flags & TN_K_SYS_SEQUENTIAL) != 0 ? out->rows : 0;
     return true;

@@ -5,6 +5,8 @@
 
 #include "sim.h"
 
+#include <kernels/systolic/systolic_lookup.h>
+
 enum { SIM_FLIGHTS = 512, SIM_EVENTS = 3 * SIM_FLIGHTS, SIM_RANGES = 6, SIM_FAULTS = 32 };
 enum { SIM_BUSY, SIM_WAITS_SEMAPHORE, SIM_WAITS_RESOURCE, SIM_EMPTY, SIM_STATES };
 
@@ -74,6 +76,7 @@ struct sim_dev {
     tn_allocator allocator;
     sim_env env;
     const tn_k_sys_math *math;
+    tn_k_sys_tables tables; /* of a chip that has them */
     uint32_t timing, protect;
     uint64_t tick_khz, now, order;
     double bytes_per_tick;

@@ -118,6 +118,7 @@ static uint32_t map(sim_dev *d, const tn_k_sys_packet *p)
     operand o[3];
     bool copies = kind == 0 && type[0] == to;
     uint64_t size = tn__sim_type_bytes(to);
+    bool looked_up = d->profile.segments != 0 && tn_k_sys_tables_have(kind);
     if (!copies && !tn_k_widens(to) && to != TN_BOOL && to != TN_S8 && to != TN_U8)
         return TPU_ERR_TYPE;
     for (int i = 0; i < 3; i++)
@@ -157,8 +158,11 @@ static uint32_t map(sim_dev *d, const tn_k_sys_packet *p)
                     in[i] = x[i];
                 }
             }
-            d->math->map(kind, in[0], in[1], in[2], tn_c_float(p->p0), tn_c_float(p->p1), result,
-                         n);
+            if (looked_up)
+                tn_k_sys_tables_map(&d->tables, kind, in[0], result, n);
+            else
+                d->math->map(kind, in[0], in[1], in[2], tn_c_float(p->p0), tn_c_float(p->p1),
+                             result, n);
             if (result == y)
                 narrow_row(to, y, n, out + c * size);
         }
@@ -226,7 +230,11 @@ static uint32_t score_block(sim_dev *d, const tn_k_sys_packet *p)
             next_row(&mask, r);
         for (uint32_t j = 0; j < p->n1; j++)
             takes[j] = j >= low && j < high && (!masked || mask.at[j] != 0);
-        d->math->block((const float *)(const void *)t.at, takes, p->n1, weights, &most[r], &sum[r]);
+        const float *scores = (const float *)(const void *)t.at;
+        if (d->profile.segments != 0)
+            tn_k_sys_tables_block(&d->tables, scores, takes, p->n1, weights, &most[r], &sum[r]);
+        else
+            d->math->block(scores, takes, p->n1, weights, &most[r], &sum[r]);
         narrow_row(to, weights, p->n1, out + r * pitch);
     }
     d->count[TPU_COUNT_VECTOR] += (uint64_t)p->n0 * p->n1;
