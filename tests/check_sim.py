@@ -6,10 +6,14 @@ import csv
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+DRIVER = os.path.join(ROOT, "backends", "tpu-sim", "driver")
+PROFILE = os.path.join(ROOT, "backends", "tpu-sim", "profiles", "canonical-128.json")
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "scalesim.csv")
 bad = []
 
@@ -59,12 +63,31 @@ def other_arrays():
     tenon("gemm", "0", "2", "3", code=1)
 
 
+# What docs/TPU_SIM.md says of each kind; a fault may also find nothing to strike.
+REACTIONS = {
+    "none": {"silent_wrong": "flip packet stuck stuck_sum stuck_weight dma_short dma_wrong",
+             "recovered": "packet dma_error dma_delay irq_lost hang doorbell",
+             "reported": "packet dma_error dma_short dma_wrong hang gone",
+             "harmless": "flip packet stuck stuck_sum stuck_weight dma_short dma_wrong dma_delay irq_early irq_spurious throttle"},
+    "full": {"silent_wrong": "",
+             "recovered": "flip packet stuck stuck_sum stuck_weight dma_error dma_short dma_wrong dma_delay irq_lost hang doorbell",
+             "reported": "stuck stuck_sum stuck_weight dma_error dma_short dma_wrong hang gone",
+             "harmless": "flip stuck stuck_sum stuck_weight dma_delay irq_early irq_spurious throttle"},
+}
+
+
 def faults():
-    o = json.loads(tenon("faults", "--count", "300", "--seed", "5", "--json"))
+    count = 1000
+    o = json.loads(tenon("faults", "--count", str(count), "--seed", "5", "--json"))
     for protect, tally in o["protect"].items():
         ends = {k: v for k, v in tally.items() if k != "by_kind"}
-        expect(sum(ends.values()) == 300, f"{protect}: {ends}")
-        expect(sum(sum(kind.values()) for kind in tally["by_kind"].values()) == 300, f"{protect}: by kind")
+        expect(sum(ends.values()) == count, f"{protect}: {ends}")
+        expect(sum(sum(kind.values()) for kind in tally["by_kind"].values()) == count, f"{protect}: by kind")
+        expect(len(tally["by_kind"]) == 16, f"{protect}: {sorted(tally['by_kind'])}")
+        for kind, how in tally["by_kind"].items():
+            for end, n in how.items():
+                allowed = end == "not_struck" or kind in REACTIONS[protect].get(end, "").split()
+                expect(n == 0 or allowed, f"{protect}: {kind} ended {n} times as {end}")
         expect(tally["past_watchdog"] == 0, f"{protect}: past the watchdog")
         expect(tally["recovered"] > 0 and tally["reported"] > 0, f"{protect}: {ends}")
     expect(o["protect"]["full"]["silent_wrong"] == 0, "full protection lets wrong results pass")
@@ -95,6 +118,62 @@ def runs():
             expect(0 < r["utilisation"] <= 100, f"{name}: {r['utilisation']} %")
 
 
+def layers():
+    """A layer of BERT-base and blocks of ResNet-50 on every profile: never below the roofline, and the cycles of the
+    engines account for what bounds each."""
+    chips = [name[:-5] for name in sorted(os.listdir(os.path.dirname(PROFILE)))]
+    # its few rows make BERT's products long: seconds
+    o = json.loads(tenon("run", "--json", *(f"--profile={c}" for c in chips if c != "ethos-u55-256")))
+    o += json.loads(tenon("run", "--json", "--profile=ethos-u55-256", "64x256x64", "conv n1c64h28w28k64r3s3p1:TYPE,TYPE,SUM:nhwc"))
+    ran = {}
+    for r in o:
+        name = f"{r['profile']} {r['op']}"
+        if "refused" in r:
+            expect(r["refused"].split(".")[0] in ("systolic", "attention"), f"{name}: {r['refused']}")
+            continue
+        ran.setdefault(r["profile"], set()).add(r["op"].split()[0])
+        expect(r["cycles"] >= r["roofline_cycles"] - 1, f"{name}: {r['cycles']} below {r['roofline_cycles']}")
+        expect(0 < r["busy"] <= 100 and r["utilisation"] <= 100, f"{name}: {r}")
+    expect(len(ran) >= 10 and all({"matmul", "conv"} <= ops for ops in ran.values()), f"{ran}")
+    whole = [p for p, ops in ran.items() if {"attention", "norm"} <= ops]
+    expect({"canonical-128", "test-24x40", "tpu-v4", "tpu-v5e", "neuroncore-v2", "ascend-910"} <= set(whole), f"{whole}")
+
+
+def bandwidth():
+    """Twice the bandwidth halves an op that waits for memory; what is left at a bandwidth without end is all that may
+    hide beside the transfers."""
+    with open(PROFILE, encoding="utf-8") as f:
+        text = json.load(f)
+    op, bytes_ = "1x2048x512", 2 * (512 + 512 * 2048) + 4 * 2048
+    text["dma_setup_cycles"]["value"] = text["dma_latency_ns"]["value"] = 0
+    us = []
+    for rate in (10**9, 2 * 10**9, 10**14):
+        text["dma_bytes_per_s"]["value"] = rate
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as chip:
+            json.dump(text, chip)
+            chip.flush()
+            us.append(json.loads(tenon("run", "--json", "--profile", chip.name, op))[0]["us"])
+    rest = us[2]
+    for t, rate in zip(us, (10**9, 2 * 10**9)):
+        expect(bytes_ / rate * 1e6 <= t <= bytes_ / rate * 1e6 + rest, f"{t} us for {bytes_} bytes at {rate}, {rest} beside")
+    expect(rest < us[1] / 100 and abs(us[0] - 2 * us[1]) <= rest, f"{us}")
+
+
+def driver():
+    """The driver is one object, whatever the bus: nothing in it names one, or a model."""
+    build = os.path.dirname(os.path.abspath(sys.argv[1]))
+    for name in ("tpu_driver.c", "tpu_selftest.c"):
+        found = [os.path.join(at, f) for at, _, files in os.walk(build) for f in files if f in (name + ".o", name + ".obj")]
+        expect(len(found) == 1, f"{name} was compiled {len(found)} times")
+        with open(os.path.join(DRIVER, name), encoding="utf-8") as f:
+            expect("#if" not in f.read().replace("#include", ""), f"{name} is another one for some builds")
+        for path in found:
+            p = subprocess.run(["nm", "-u", path], capture_output=True, text=True, check=False)
+            wants = [line.split()[-1] for line in p.stdout.splitlines() if line.strip()]
+            wrong = [w for w in wants if re.match(r"tn__sim|tn__tpu_(bus|log|mmio|socket|replay)", w)]
+            expect(p.returncode == 0 and not wrong, f"{name} calls {wrong}")
+
+
 def traces():
     with tempfile.TemporaryDirectory() as folder:
         names = [os.path.join(folder, n) for n in ("golden", "again", "perfetto", "vcd")]
@@ -117,6 +196,12 @@ def traces():
         busy[e["tid"]] = e["ts"] + e["dur"]
     expect("$enddefinitions" in vcd and vcd.count("#") > 50, "waves")
     expect("overlaps without an order: 0, reads of rows that nothing wrote: 0" in out, out)
+    # what the chip counted is what the commands say
+    args = [(e["name"], e["args"]) for e in slices]
+    read = sum(a["n0"] * a["n1"] * a["n2"] for name, a in args if name == "LD")
+    wrote = sum(a["n0"] * a["n1"] * a["n2"] for name, a in args if name == "ST")
+    expect(f"read {read} bytes" in out and f"wrote {wrote} in" in out, f"{read} {wrote}: {out}")
+    expect(f"{300 * 600 * 400} useful MACs" in out, out)
 
 
 def dumps():
@@ -138,6 +223,9 @@ other_arrays()
 faults()
 gaps()
 runs()
+layers()
+bandwidth()
+driver()
 traces()
 dumps()
 print("\n".join(bad) or "sim: cycles, faults, gaps and runs are as they should be")

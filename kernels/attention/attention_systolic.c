@@ -38,8 +38,8 @@ typedef struct shape {
     int64_t d, wide, high, dv;
     uint32_t d_parts, wide_parts, high_parts, dv_parts;
     uint32_t q, k, v, mask, t, p, stat, state, o, out, words, parts, sums, far, takes, constants;
-    uint32_t q_pitch, k_pitch, v_pitch, p_pitch, t_pitch, o_pitch, out_pitch, part_pitch, mask_pitch,
-        takes_pitch, vector;
+    uint32_t q_pitch, k_pitch, v_pitch, p_pitch, t_pitch, o_pitch, out_pitch, part_pitch,
+        mask_pitch, takes_pitch, vector;
 } shape;
 
 static uint32_t place(uint32_t *next, uint64_t rows)
@@ -100,11 +100,11 @@ static bool layout(const tn_k_attention_params *p, const tn_k_sys_caps *caps, sh
         uint64_t sums = s->dv_parts > 1 ? n * s->o_pitch : 0;
         uint32_t next = 0;
         s->vector = tn_k_sys_rows_of(caps, 0, n * 4);
-        uint64_t twice = n * ((uint64_t)s->d_parts * s->q_pitch + s->t_pitch + s->p_pitch +
-                              s->o_pitch + s->out_pitch + s->mask_pitch + chunks * s->part_pitch) +
-                         BLOCK * ((uint64_t)s->d_parts * s->k_pitch +
-                                  (uint64_t)s->dv_parts * s->v_pitch) +
-                         4u * s->vector + sums + 3;
+        uint64_t twice =
+            n * ((uint64_t)s->d_parts * s->q_pitch + s->t_pitch + s->p_pitch + s->o_pitch +
+                 s->out_pitch + s->mask_pitch + chunks * s->part_pitch) +
+            BLOCK * ((uint64_t)s->d_parts * s->k_pitch + (uint64_t)s->dv_parts * s->v_pitch) +
+            4u * s->vector + sums + 3;
         uint64_t once = n * ((uint64_t)s->t_pitch + s->takes_pitch) + 4 + 3u * s->vector;
         uint64_t acc = 2 * n * ((uint64_t)s->wide_parts + s->dv_parts);
         if (2 * twice + once > caps->spad_rows || acc > caps->acc_rows)
@@ -147,9 +147,10 @@ static bool accepts(const void *params, const tn_k_sys_caps *caps, tn_class cls,
     shape s;
     if (given(p, TN_K_ATT_STATS) || given(p, TN_K_ATT_PAGES) || (p->from_end && cut(p)) ||
         p->first_key % BLOCK != 0)
-        return tn_k_refuse(why, "systolic.kind", "args",
-                           "takes no statistics, pages, lengths that queries end at, and keys from a "
-                           "multiple of 128 on");
+        return tn_k_refuse(
+            why, "systolic.kind", "args",
+            "takes no statistics, pages, lengths that queries end at, and keys from a "
+            "multiple of 128 on");
     for (uint32_t i = TN_K_ATT_Q; i <= TN_K_ATT_V; i++)
         if ((caps->array_types >> p->type[i] & 1u) == 0 || !tn_k_widens(p->type[i]))
             return tn_k_refuse(why, "systolic.dtype", "q",
@@ -159,8 +160,9 @@ static bool accepts(const void *params, const tn_k_sys_caps *caps, tn_class cls,
         return tn_k_refuse(why, "systolic.order", "numerics.cls",
                            "the array adds in another order than chunks of 128, one by one");
     if ((caps->flags & TN_K_SYS_LDW_TRANSPOSES) == 0 || p->d == 0)
-        return tn_k_refuse(why, "systolic.order", "q",
-                           "needs an array that takes its weights turned, and heads of some length");
+        return tn_k_refuse(
+            why, "systolic.order", "q",
+            "needs an array that takes its weights turned, and heads of some length");
     if (!tn_k_sys_vector_class(caps, true, cls, why))
         return false;
     return (strides_fit(p) && caps->semaphores >= SEMAPHORES && layout(p, caps, &s)) ||
@@ -315,9 +317,9 @@ static void load_mask(lowering *l, int64_t key, int64_t n, uint32_t at)
 {
     const int64_t *s = l->p->stride[TN_K_ATT_MASK];
     uint32_t bytes = l->p->mask == TN_K_ATT_ADD_MASK ? 4 : 1;
-    tn_k_sys_packet x = tn_k_sys_transfer(
-        TN_K_SYS_LD, address(l, TN_K_ATT_MASK, l->head, l->row, key), bytes, s[2], s[3], l->rows, n,
-        at);
+    tn_k_sys_packet x =
+        tn_k_sys_transfer(TN_K_SYS_LD, address(l, TN_K_ATT_MASK, l->head, l->row, key), bytes, s[2],
+                          s[3], l->rows, n, at);
     x.wait_sem = M_FREE;
     x.wait_val = l->masks >= 2;
     x.sig_sem = M_FULL;
@@ -392,7 +394,8 @@ static void block(lowering *l, int64_t key, uint32_t index)
     int64_t n = keys_of(l, key), at = l->position + l->row - p->first_key;
     uint32_t rows = (uint32_t)s->rows, t = s->t + index % 2 * rows * s->t_pitch;
     uint32_t mask = s->mask + l->masks % 2 * rows * s->mask_pitch, takes = mask;
-    uint32_t weight = s->p + index % 2 * rows * s->p_pitch, vb = tn_k_elem_bytes(p->type[TN_K_ATT_V]);
+    uint32_t weight = s->p + index % 2 * rows * s->p_pitch,
+             vb = tn_k_elem_bytes(p->type[TN_K_ATT_V]);
     bool masked = p->mask != TN_K_ATT_NO_MASK, parts = s->high_parts > 1;
     if (masked)
         load_mask(l, key, n, mask);
@@ -414,13 +417,13 @@ static void block(lowering *l, int64_t key, uint32_t index)
             .d = s->stat + index % 2 * 2 * s->vector,
             .n0 = (uint32_t)l->rows,
             .n1 = (uint32_t)n,
-            .n2 = TN_K_SYS_MAP_TYPES(
-                TN_F32, cut(p) || p->mask == TN_K_ATT_BOOL_MASK ? TN_U8 : 0, 0, p->type[TN_K_ATT_V]),
+            .n2 = TN_K_SYS_MAP_TYPES(TN_F32, cut(p) || p->mask == TN_K_ATT_BOOL_MASK ? TN_U8 : 0, 0,
+                                     p->type[TN_K_ATT_V]),
             .p0 = limit(p->left == INT64_MAX ? -key - l->rows : at - p->left - key),
             .p1 = limit(p->right == INT64_MAX ? p->keys : at + p->right + 1 - key)});
     for (int64_t k = 0; parts && k < n; k += s->high) {
-        uint32_t to = s->parts +
-                      (index % 2 * s->high_parts + (uint32_t)(k / s->high)) * rows * s->part_pitch;
+        uint32_t to =
+            s->parts + (index % 2 * s->high_parts + (uint32_t)(k / s->high)) * rows * s->part_pitch;
         tn_k_sys_map_parts(&l->vector, 0,
                            (tn_k_sys_part){weight, p->type[TN_K_ATT_V],
                                            tn_k_sys_rows_of(l->caps, 0, (uint64_t)n * vb),
@@ -443,7 +446,8 @@ static void weigh(lowering *l, int64_t key, uint32_t index)
     uint32_t at = s->v + index % 2 * BLOCK * s->dv_parts * s->v_pitch, plane;
     uint32_t rows = (uint32_t)s->rows, vb = tn_k_elem_bytes(p->type[TN_K_ATT_V]);
     uint32_t whole = tn_k_sys_rows_of(l->caps, 0, (uint64_t)n * vb);
-    load(l, TN_K_ATT_V, kv, key, n, p->dv, s->dv, BLOCK, s->v_pitch, at, V_FULL, V_FREE, index >= 2);
+    load(l, TN_K_ATT_V, kv, key, n, p->dv, s->dv, BLOCK, s->v_pitch, at, V_FULL, V_FREE,
+         index >= 2);
     tn_k_sys_nop(l->out, TN_K_SYS_WEIGHTS, V_FULL, s->dv_parts, 0, 0);
     if (index >= 2)
         tn_k_sys_nop(l->out, TN_K_SYS_ARRAY, SUM_FREE, 1, 0, 0);
@@ -452,29 +456,27 @@ static void weigh(lowering *l, int64_t key, uint32_t index)
         for (int64_t k = 0; k < n; k += s->high) {
             bool last = c + 1 == s->dv_parts && k + s->high >= n;
             uint32_t part = (uint32_t)(k / s->high);
-            tn_k_sys_packet w =
-                weights(l, at + (c * BLOCK + (uint32_t)k) * s->v_pitch, s->v_pitch,
-                        p->type[TN_K_ATT_V], least(n - k, s->high), least(p->dv - c * s->dv, s->dv),
-                        false, &plane);
+            tn_k_sys_packet w = weights(l, at + (c * BLOCK + (uint32_t)k) * s->v_pitch, s->v_pitch,
+                                        p->type[TN_K_ATT_V], least(n - k, s->high),
+                                        least(p->dv - c * s->dv, s->dv), false, &plane);
             w.sig_sem = V_FREE;
             w.sig_val = last;
             tn_k_sys_put(l->out, w);
             tn_k_sys_put(
-                l->out,
-                (tn_k_sys_packet){
-                    .op = TN_K_SYS_MM,
-                    .flags = (uint8_t)((k == 0 ? TN_K_SYS_ZERO : TN_K_SYS_ACCUMULATE) |
-                                       TN_K_SYS_GATED),
-                    .sig_sem = SUM_FULL,
-                    .sig_val = last,
-                    .a = s->high_parts > 1
-                             ? s->parts + (index % 2 * s->high_parts + part) * rows * s->part_pitch
-                             : s->p + index % 2 * rows * s->p_pitch,
-                    .b = plane,
-                    .c = acc(l, true, index, c),
-                    .n0 = (uint32_t)l->rows,
-                    .s0 = (int32_t)(s->high_parts > 1 ? s->part_pitch : whole),
-                    .p1 = p->type[TN_K_ATT_V]});
+                l->out, (tn_k_sys_packet){
+                            .op = TN_K_SYS_MM,
+                            .flags = (uint8_t)((k == 0 ? TN_K_SYS_ZERO : TN_K_SYS_ACCUMULATE) |
+                                               TN_K_SYS_GATED),
+                            .sig_sem = SUM_FULL,
+                            .sig_val = last,
+                            .a = s->high_parts > 1 ? s->parts + (index % 2 * s->high_parts + part) *
+                                                                    rows * s->part_pitch
+                                                   : s->p + index % 2 * rows * s->p_pitch,
+                            .b = plane,
+                            .c = acc(l, true, index, c),
+                            .n0 = (uint32_t)l->rows,
+                            .s0 = (int32_t)(s->high_parts > 1 ? s->part_pitch : whole),
+                            .p1 = p->type[TN_K_ATT_V]});
         }
 }
 
@@ -489,11 +491,10 @@ static void sums(lowering *l, int64_t key, uint32_t index, bool first)
     if (s->dv_parts > 1) {
         from = s->sums + index % 2 * rows * s->o_pitch;
         for (uint32_t c = 0; c < s->dv_parts; c++)
-            tn_k_sys_map_parts(&l->vector, 0,
-                               (tn_k_sys_part){acc(l, true, index, c), TN_F32, 0, 0}, none, 0, 0,
-                               l->rows, least(p->dv - c * s->dv, s->dv),
-                               (tn_k_sys_part){from, TN_F32, s->o_pitch,
-                                               (uint32_t)(c * s->dv) * 4});
+            tn_k_sys_map_parts(
+                &l->vector, 0, (tn_k_sys_part){acc(l, true, index, c), TN_F32, 0, 0}, none, 0, 0,
+                l->rows, least(p->dv - c * s->dv, s->dv),
+                (tn_k_sys_part){from, TN_F32, s->o_pitch, (uint32_t)(c * s->dv) * 4});
     }
     tn_k_sys_put(l->out, (tn_k_sys_packet){.op = TN_K_SYS_MRG,
                                            .flags = first ? TN_K_SYS_ZERO : 0,
@@ -544,9 +545,8 @@ static bool load_words(lowering *l)
         if (!given(l->p, which[i]))
             continue;
         uint32_t bytes = tn_k_elem_bytes(l->p->type[which[i]]);
-        tn_k_sys_packet x =
-            tn_k_sys_transfer(TN_K_SYS_LD, address(l, which[i], l->head, 0, 0), bytes, 0, 1, 1, 1,
-                              word_at(l, i));
+        tn_k_sys_packet x = tn_k_sys_transfer(TN_K_SYS_LD, address(l, which[i], l->head, 0, 0),
+                                              bytes, 0, 1, 1, 1, word_at(l, i));
         x.wait_sem = W_FREE;
         x.wait_val = count == 0 && l->queries >= 2;
         x.sig_sem = W_FULL;
@@ -568,10 +568,9 @@ static void begin(lowering *l)
     uint32_t half = l->queries % 2, each = tn_k_sys_rows_of(l->caps, 0, (uint64_t)l->rows * 4);
     uint32_t m = s->state + half * 2 * s->vector, sum = m + each;
     uint32_t o = s->o + half * (uint32_t)s->rows * s->o_pitch, score = s->constants + 4;
-    tn_k_sys_put(l->out, (tn_k_sys_packet){.op = TN_K_SYS_IOT,
-                                           .c = o,
-                                           .n0 = (uint32_t)l->rows,
-                                           .n1 = (uint32_t)p->dv});
+    tn_k_sys_put(l->out,
+                 (tn_k_sys_packet){
+                     .op = TN_K_SYS_IOT, .c = o, .n0 = (uint32_t)l->rows, .n1 = (uint32_t)p->dv});
     if (!given(p, TN_K_ATT_SINKS)) {
         tn_k_sys_put(l->out, (tn_k_sys_packet){
                                  .op = TN_K_SYS_IOT, .c = m, .n0 = 2, .n1 = (uint32_t)l->rows});

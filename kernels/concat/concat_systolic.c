@@ -36,8 +36,7 @@ static bool accepts(const void *params, const tn_k_sys_caps *caps, tn_class cls,
         tn_k_grid grid;
         int64_t to, rows, width;
         tn_k_sys_job j = job_of(p, i, &grid, &to);
-        good = good &&
-               (tn_k_grid_count(&grid) == 0 || tn_k_sys_job_fits(&j, caps, &rows, &width));
+        good = good && (tn_k_grid_count(&grid) == 0 || tn_k_sys_job_fits(&j, caps, &rows, &width));
     }
     return good || tn_k_sys_no_room(why);
 }

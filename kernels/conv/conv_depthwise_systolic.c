@@ -62,9 +62,9 @@ static void block(tn_k_conv_patch *l, const int64_t at[2], int64_t channel)
     tn_k_sys_map(&l->b, TN_ELTWISE_SCALE, sum, none, none, 1.0f, 0.0f, (int64_t)pixels,
                  l->x.channels, tile, TN_F32);
     tn_k_conv_epilogue(l, operand, sum, l->x.channels, out);
-    tn_k_sys_window_store(
-        &l->b, &l->w, &l->x,
-        tn_k_conv_host(l, (uint32_t)p->out, p->out_dtype, l->n * p->out_view.n), out);
+    tn_k_sys_window_store(&l->b, &l->w, &l->x,
+                          tn_k_conv_host(l, (uint32_t)p->out, p->out_dtype, l->n * p->out_view.n),
+                          out);
 }
 
 static void lower(const void *params, const tn_k_sys_caps *caps, const uint64_t *operand,
@@ -77,8 +77,7 @@ static void lower(const void *params, const tn_k_sys_caps *caps, const uint64_t 
         return;
     for (l.n = 0; l.n < p->n; l.n++)
         for (int64_t c = 0; c < l.w.channels; c += l.x.most_channels)
-            for (int64_t at[2] = {0, 0}; at[0] < l.w.size[0] && !out->failed;
-                 at[0] += l.x.most[0])
+            for (int64_t at[2] = {0, 0}; at[0] < l.w.size[0] && !out->failed; at[0] += l.x.most[0])
                 for (at[1] = 0; at[1] < l.w.size[1]; at[1] += l.x.most[1])
                     block(&l, at, c);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolution of few channels as packets, where one tap fills few rows of the array: the vector unit
- * lays the taps of an output side by side, and the array multiplies them by 128 in the order of the
- * canonical dot. What is outside of the picture is -0, which a gated multiplication leaves out. */
+/* Convolution of few channels as packets, where one tap fills few rows of the array: the vector
+ * unit lays the taps of an output side by side, and the array multiplies them by 128 in the order
+ * of the canonical dot. What is outside of the picture is -0, which a gated multiplication leaves
+ * out. */
 #include <kernels/common/canon.h>
 #include <kernels/common/widen.h>
 #include <kernels/conv/conv_patch.h>
@@ -49,9 +50,9 @@ static bool layout(const tn_k_conv *p, const tn_k_sys_caps *caps, lowering *l)
     l->caps.spad_rows = caps->spad_rows - (uint32_t)filters;
     l->b_at = l->caps.spad_rows;
     tn_k_sys_patch *x = &l->c.x;
-    *x = (tn_k_sys_patch){.most = {p->size[1] < 32 ? p->size[1] : 32,
-                                   p->size[2] < 512 ? p->size[2] : 512},
-                          .most_channels = p->cg};
+    *x = (tn_k_sys_patch){
+        .most = {p->size[1] < 32 ? p->size[1] : 32, p->size[2] < 512 ? p->size[2] : 512},
+        .most_channels = p->cg};
     uint64_t row = tn_k_sys_rows_of(caps, 0, (uint64_t)caps->cols * 4);
     uint64_t out = tn_k_sys_rows_of(caps, 0, (uint64_t)caps->cols * ob);
     for (; x->most[0] > 0 && x->most[1] > 0; x->most[x->most[0] > 1 ? 0 : 1] /= 2) {
@@ -95,8 +96,9 @@ static bool accepts(const void *params, const tn_k_sys_caps *caps, tn_class cls,
     if (!tn_k_sys_vector_class(caps, tn_k_conv_has_function(p), ints ? TN_CLASS_CANONICAL : cls,
                                why))
         return false;
-    bool good = layout(p, caps, &l) && l.chunks <= CHUNKS_MOST && tn_k_sys_window_strides_fit(&l.c.w) &&
-                tn_k_conv_strides_fit(p) && l.tiles * l.pitch <= UINT16_MAX &&
+    bool good = layout(p, caps, &l) && l.chunks <= CHUNKS_MOST &&
+                tn_k_sys_window_strides_fit(&l.c.w) && tn_k_conv_strides_fit(p) &&
+                l.tiles * l.pitch <= UINT16_MAX &&
                 p->stride[2] * tn_k_sys_rows_of(caps, 0, (uint64_t)p->cg * 4) <= UINT16_MAX;
     return good || tn_k_sys_no_room(why);
 }
@@ -110,23 +112,20 @@ static void lay(lowering *l, uint32_t minus)
     tn_k_sys_patch *x = &l->c.x;
     int64_t pixels = x->count[0] * x->count[1];
     uint32_t plane = (uint32_t)pixels * l->pitch, bytes = tn_k_elem_bytes(p->a_dtype);
-    tn_k_sys_put(b->out, (tn_k_sys_packet){.op = TN_K_SYS_IOT,
-                                           .c = minus,
-                                           .n0 = 1,
-                                           .n1 = (uint32_t)l->step});
+    tn_k_sys_put(b->out, (tn_k_sys_packet){
+                             .op = TN_K_SYS_IOT, .c = minus, .n0 = 1, .n1 = (uint32_t)l->step});
     for (int64_t t = 0; t < l->tiles; t++) {
         int64_t k = length(p) - t * l->step;
         tn_k_sys_source zero = {minus, TN_K_SYS_PER_COLUMN, TN_F32};
-        tn_k_sys_put(
-            b->out,
-            (tn_k_sys_packet){.op = TN_K_SYS_MAP,
-                              .a = zero.at,
-                              .c = l->patches + (uint32_t)t * plane,
-                              .iova = TN_K_SYS_MAP_PARTS(0, l->pitch, 0, 0),
-                              .n0 = (uint32_t)pixels,
-                              .n1 = (uint32_t)(k < l->step ? k : l->step),
-                              .n2 = TN_K_SYS_MAP_TYPES(TN_F32, 0, 0, p->a_dtype),
-                              .s0 = TN_K_SYS_MAP_KIND(TN_ELTWISE_NEG, zero.mode, 0, 0)});
+        tn_k_sys_put(b->out,
+                     (tn_k_sys_packet){.op = TN_K_SYS_MAP,
+                                       .a = zero.at,
+                                       .c = l->patches + (uint32_t)t * plane,
+                                       .iova = TN_K_SYS_MAP_PARTS(0, l->pitch, 0, 0),
+                                       .n0 = (uint32_t)pixels,
+                                       .n1 = (uint32_t)(k < l->step ? k : l->step),
+                                       .n2 = TN_K_SYS_MAP_TYPES(TN_F32, 0, 0, p->a_dtype),
+                                       .s0 = TN_K_SYS_MAP_KIND(TN_ELTWISE_NEG, zero.mode, 0, 0)});
     }
     for (int64_t tap = 0; tap < tn_k_conv_taps(p); tap++)
         for (int64_t r = 0; r < x->count[0]; r++) {
@@ -136,9 +135,8 @@ static void lay(lowering *l, uint32_t minus)
             while (count > 0 && done < p->cg) { /* a tap may go on in the next tile */
                 int64_t k = tap * p->cg + done, t = k / l->step, column = k % l->step;
                 int64_t here = p->cg - done < l->step - column ? p->cg - done : l->step - column;
-                uint32_t to =
-                    l->patches + (uint32_t)t * plane +
-                    (uint32_t)(r * x->count[1] + first) * l->pitch;
+                uint32_t to = l->patches + (uint32_t)t * plane +
+                              (uint32_t)(r * x->count[1] + first) * l->pitch;
                 tn_k_sys_map_parts(
                     b, TN_ELTWISE_SCALE,
                     (tn_k_sys_part){source, p->a_dtype, (uint32_t)p->stride[2] * x->in_pitch,
@@ -166,9 +164,9 @@ static uint32_t filters(lowering *l, int64_t t, int64_t f, int64_t count)
         int64_t here = p->cg - c < end - k ? p->cg - c : end - k;
         int64_t from = l->group * p->b_group + f * p->b_k + c * p->b_c +
                        tap / p->kernel[2] * p->b_s[1] + tap % p->kernel[2] * p->b_s[2];
-        tn_k_sys_packet x = tn_k_sys_transfer(
-            TN_K_SYS_LD, tn_k_conv_host(&l->c, 1, p->b_dtype, from), bytes, p->b_c, p->b_k, here,
-            count, at + (uint32_t)(k - first) * pitch);
+        tn_k_sys_packet x =
+            tn_k_sys_transfer(TN_K_SYS_LD, tn_k_conv_host(&l->c, 1, p->b_dtype, from), bytes,
+                              p->b_c, p->b_k, here, count, at + (uint32_t)(k - first) * pitch);
         x.wait_sem = B_FREE;
         x.wait_val = pieces == 0 && used >= B_BUFFERS;
         x.sig_sem = B_FULL;
@@ -297,8 +295,7 @@ static void lower(const void *params, const tn_k_sys_caps *caps, const uint64_t 
     l.c.b = tn_k_sys_blocks(&l.caps, out);
     for (l.c.n = 0; l.c.n < p->n; l.c.n++)
         for (l.group = 0; l.group < p->groups; l.group++)
-            for (int64_t at[2] = {0, 0}; at[0] < p->size[1] && !out->failed;
-                 at[0] += l.c.x.most[0])
+            for (int64_t at[2] = {0, 0}; at[0] < p->size[1] && !out->failed; at[0] += l.c.x.most[0])
                 for (at[1] = 0; at[1] < p->size[2]; at[1] += l.c.x.most[1])
                     block(&l, at);
 }

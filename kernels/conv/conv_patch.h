@@ -98,8 +98,8 @@ static inline tn_k_sys_source tn_k_conv_load_row(tn_k_conv_patch *l, uint64_t ad
     tn_k_sys_source y = {.mode = stride != 0 ? TN_K_SYS_PER_COLUMN : TN_K_SYS_ONE, .type = type};
     int64_t count = stride != 0 ? channels : 1;
     y.at = tn_k_sys_room(&l->b, 1, (uint64_t)count * bytes);
-    tn_k_sys_load_packet(
-        &l->b, tn_k_sys_transfer(TN_K_SYS_LD, address, bytes, 0, stride, 1, count, y.at));
+    tn_k_sys_load_packet(&l->b,
+                         tn_k_sys_transfer(TN_K_SYS_LD, address, bytes, 0, stride, 1, count, y.at));
     return y;
 }
 
@@ -114,8 +114,8 @@ static inline tn_k_sys_source tn_k_conv_load_post(tn_k_conv_patch *l, const tn_k
         return tn_k_conv_load_row(l, tn_k_conv_host(l, operand, q->dtype, at), q->dtype, q->view.c,
                                   channels);
     uint32_t pitch = tn_k_sys_rows_of(l->b.caps, 0, (uint64_t)channels * bytes);
-    uint32_t to = tn_k_sys_room(&l->b, (uint64_t)(x->count[0] * x->count[1]),
-                                (uint64_t)channels * bytes);
+    uint32_t to =
+        tn_k_sys_room(&l->b, (uint64_t)(x->count[0] * x->count[1]), (uint64_t)channels * bytes);
     for (int64_t r = 0; r < x->count[0]; r++) {
         int64_t from = at + (x->at[0] + r) * q->view.s[1] + x->at[1] * q->view.s[2];
         tn_k_sys_load_packet(

@@ -42,8 +42,8 @@ static bool padded(const tn_k_conv *p)
 {
     bool any = false;
     for (int d = 1; d < 3; d++) {
-        int64_t end = (p->size[d] - 1) * p->stride[d] - p->lo[d] +
-                      (p->kernel[d] - 1) * p->dilation[d];
+        int64_t end =
+            (p->size[d] - 1) * p->stride[d] - p->lo[d] + (p->kernel[d] - 1) * p->dilation[d];
         any = any || p->lo[d] > 0 || end >= p->in[d];
     }
     return any && !integer(p->a_dtype);
@@ -152,13 +152,13 @@ static bool strip_of(const lowering *l, int64_t tile, int64_t r, strip *out)
     end = end < p->in[2] ? end : p->in[2];
     if (top + r < 0 || top + r >= p->in[1] || from >= end)
         return false;
-    *out = (strip){
-        .to = l->s.a_at +
-              ((uint32_t)tile * plane + (uint32_t)(r * l->s.in_width + from - left)) * l->s.a_pitch,
-        .pixels = end - from,
-        .count = p->cg - c < l->s.step ? p->cg - c : l->s.step,
-        .at = l->n * p->a_view.n + (l->group * p->cg + c) * p->a_view.c +
-              (top + r) * p->a_view.s[1] + from * p->a_view.s[2]};
+    *out = (strip){.to = l->s.a_at +
+                         ((uint32_t)tile * plane + (uint32_t)(r * l->s.in_width + from - left)) *
+                             l->s.a_pitch,
+                   .pixels = end - from,
+                   .count = p->cg - c < l->s.step ? p->cg - c : l->s.step,
+                   .at = l->n * p->a_view.n + (l->group * p->cg + c) * p->a_view.c +
+                         (top + r) * p->a_view.s[1] + from * p->a_view.s[2]};
     return true;
 }
 
@@ -320,9 +320,9 @@ static void finish(lowering *l, int64_t f, int64_t count)
     for (uint32_t i = 0; i < p->post_count; i++) {
         const tn_k_conv_post *q = &p->post[i];
         bool ends = i + 1 == p->post_count;
-        tn_k_sys_map(&l->vector, tn_k_conv_step(q->kind), y, q->operand >= 0 ? operand[i] : none, none, q->a,
-                     q->kind == TN_POST_SCALE ? -0.0f : q->b, pixels, count, ends ? to : y.at,
-                     ends ? p->out_dtype : TN_F32);
+        tn_k_sys_map(&l->vector, tn_k_conv_step(q->kind), y, q->operand >= 0 ? operand[i] : none,
+                     none, q->a, q->kind == TN_POST_SCALE ? -0.0f : q->b, pixels, count,
+                     ends ? to : y.at, ends ? p->out_dtype : TN_F32);
     }
     if (p->post_count == 0)
         tn_k_sys_map(&l->vector, 0, y, none, none, 0, 0, pixels, count, to, p->out_dtype);

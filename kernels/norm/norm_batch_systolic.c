@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batch norm by given statistics as packets: channels are rows, factor and summand one word a row. */
+/* Batch norm by given statistics as packets: channels are rows, factor and summand one word a row.
+ */
 #include <kernels/norm/norm.h>
 #include <kernels/systolic/systolic_runs.h>
 
@@ -42,14 +43,13 @@ static bool accepts(const void *params, const tn_k_sys_caps *caps, tn_class cls,
 static uint32_t load_words(tn_k_sys_block *b, uint64_t address, int64_t stride, int64_t count)
 {
     uint32_t at = tn_k_sys_room(b, 1, (uint64_t)count * 4);
-    tn_k_sys_load_packet(b,
-                         tn_k_sys_transfer(TN_K_SYS_LD, address, 4, 0, stride, 1, count, at));
+    tn_k_sys_load_packet(b, tn_k_sys_transfer(TN_K_SYS_LD, address, 4, 0, stride, 1, count, at));
     return at;
 }
 
 typedef struct piece {
     int64_t channel, rows, cols; /* channels; elements of space */
-    int64_t at[2];                      /* where they begin in A and OUT */
+    int64_t at[2];               /* where they begin in A and OUT */
 } piece;
 
 static void block(tn_k_sys_block *b, const tn_k_norm_params *p, const uint64_t *operand,
@@ -59,20 +59,18 @@ static void block(tn_k_sys_block *b, const tn_k_norm_params *p, const uint64_t *
     for (uint32_t i = 0; i < 2 && p->inner.rank == 1; i++)
         col[i] = p->inner.stride[i][0];
     tn_k_sys_begin(b);
-    tn_k_sys_source in =
-        tn_k_sys_load_full(b, operand[0] + (uint64_t)x->at[0] * 4, TN_F32, p->channel_stride[0],
-                           col[0], x->rows, x->cols);
+    tn_k_sys_source in = tn_k_sys_load_full(b, operand[0] + (uint64_t)x->at[0] * 4, TN_F32,
+                                            p->channel_stride[0], col[0], x->rows, x->cols);
     uint64_t stats = operand[p->stats_at] + (uint64_t)(x->channel * p->stats_stride[1] * 4);
     uint32_t mean = load_words(b, stats, p->stats_stride[1], x->rows), gamma = 0, beta = 0;
-    uint32_t factor = load_words(b, stats + (uint64_t)(p->stats_stride[0] * 4),
-                                 p->stats_stride[1], x->rows);
+    uint32_t factor =
+        load_words(b, stats + (uint64_t)(p->stats_stride[0] * 4), p->stats_stride[1], x->rows);
     if (p->gamma_at >= 0)
-        gamma = load_words(b,
-                           operand[p->gamma_at] + (uint64_t)(x->channel * p->affine_stride[0] * 4),
-                           p->affine_stride[0], x->rows);
+        gamma =
+            load_words(b, operand[p->gamma_at] + (uint64_t)(x->channel * p->affine_stride[0] * 4),
+                       p->affine_stride[0], x->rows);
     if (p->beta_at >= 0)
-        beta = load_words(b,
-                          operand[p->beta_at] + (uint64_t)(x->channel * p->affine_stride[1] * 4),
+        beta = load_words(b, operand[p->beta_at] + (uint64_t)(x->channel * p->affine_stride[1] * 4),
                           p->affine_stride[1], x->rows);
     uint32_t out = tn_k_sys_room(b, (uint64_t)x->rows, (uint64_t)x->cols * 4);
     tn_k_sys_source f = tn_k_sys_full(factor, TN_F32), m = tn_k_sys_full(mean, TN_F32);

@@ -72,8 +72,7 @@ static void maximum(tn_k_sys_block *b, const tn_k_sys_window *w, const tn_k_sys_
 static void divide(tn_k_sys_block *b, const tn_k_pool *pool, const tn_k_sys_window *w,
                    const tn_k_sys_patch *p, uint32_t sum, uint32_t out)
 {
-    uint32_t pitch =
-        tn_k_sys_rows_of(b->caps, 0, (uint64_t)p->channels * tn_k_elem_bytes(w->to));
+    uint32_t pitch = tn_k_sys_rows_of(b->caps, 0, (uint64_t)p->channels * tn_k_elem_bytes(w->to));
     for (int64_t r = 0; r < p->count[0]; r++) {
         int64_t high = tn_k_pool_along(pool, 1, p->at[0] + r);
         for (int64_t c = 0, end; c < p->count[1]; c = end) {
@@ -81,8 +80,7 @@ static void divide(tn_k_sys_block *b, const tn_k_pool *pool, const tn_k_sys_wind
             for (end = c + 1; end < p->count[1]; end++)
                 if (tn_k_pool_along(pool, 2, p->at[1] + end) != wide)
                     break;
-            tn_k_sys_source y =
-                tn_k_sys_full(sum + (uint32_t)first * p->pitch, TN_F32);
+            tn_k_sys_source y = tn_k_sys_full(sum + (uint32_t)first * p->pitch, TN_F32);
             tn_k_sys_map(b, TN_ELTWISE_SCALE, y, none, none, c_recip((float)(high * wide)), -0.0f,
                          end - c, p->channels, out + (uint32_t)first * pitch, w->to);
         }
@@ -130,16 +128,15 @@ static void lower(const void *params, const tn_k_sys_caps *caps, const uint64_t 
                     tn_k_sys_window_load(&b, &w, &x, operand[0] + (uint64_t)(n * p->a_n * bytes),
                                          at, c);
                     uint64_t pixels = (uint64_t)(x.count[0] * x.count[1]);
-                    uint32_t tile =
-                        tn_k_sys_room(&b, pixels * w.tiles, (uint64_t)x.channels * 4);
+                    uint32_t tile = tn_k_sys_room(&b, pixels * w.tiles, (uint64_t)x.channels * 4);
                     uint32_t to = tn_k_sys_room(&b, pixels, (uint64_t)(x.channels * bytes));
                     tn_k_sys_ready(&b);
                     if (p->kind == TN_POOL_MAX)
                         maximum(&b, &w, &x, tile, to);
                     else
                         average(&b, p, &w, &x, tile, to);
-                    tn_k_sys_window_store(&b, &w, &x,
-                                          operand[1] + (uint64_t)(n * p->out_n * bytes), to);
+                    tn_k_sys_window_store(&b, &w, &x, operand[1] + (uint64_t)(n * p->out_n * bytes),
+                                          to);
                 }
 }
 

@@ -40,8 +40,8 @@ static bool grid_of(const tn_k_resize *p, tn_k_grid *g, int64_t *high, int64_t *
 
 static int64_t rows_of(const tn_k_sys_caps *caps, const tn_k_resize *p, int64_t cols)
 {
-    return tn_k_sys_fit(
-        caps, tn_k_sys_rows_of(caps, 0, (uint64_t)cols * tn_k_elem_bytes(p->dtype)), 0);
+    return tn_k_sys_fit(caps, tn_k_sys_rows_of(caps, 0, (uint64_t)cols * tn_k_elem_bytes(p->dtype)),
+                        0);
 }
 
 static bool accepts(const void *params, const tn_k_sys_caps *caps, tn_class cls, tn_k_why *why)
@@ -67,16 +67,15 @@ static void piece(tn_k_sys_block *b, const tn_k_resize *p, const tn_k_sys_plane 
     uint32_t bytes = tn_k_elem_bytes(p->dtype);
     int64_t up = p->rank >= 2 ? p->out_s[p->rank - 2] : 0, along = p->out_s[p->rank - 1];
     tn_k_sys_begin(b);
-    tn_k_sys_source in =
-        tn_k_sys_load_full(b, operand[0] + (uint64_t)(at[0] * (int64_t)bytes), p->dtype, x->row[0],
-                           x->col[0], rows, x->cols);
+    tn_k_sys_source in = tn_k_sys_load_full(b, operand[0] + (uint64_t)(at[0] * (int64_t)bytes),
+                                            p->dtype, x->row[0], x->col[0], rows, x->cols);
     tn_k_sys_ready(b);
     tn_k_sys_nop(b->out, TN_K_SYS_VECTOR, 0, 0, TN_K_SYS_OUT_FULL, 1);
     for (int64_t i = 0; i < high * wide; i++) {
         int64_t to = at[1] + i / wide * up + i % wide * along;
-        tn_k_sys_packet y = tn_k_sys_transfer(
-            TN_K_SYS_ST, operand[1] + (uint64_t)(to * (int64_t)bytes), bytes, x->row[1], x->col[1],
-            rows, x->cols, in.at);
+        tn_k_sys_packet y =
+            tn_k_sys_transfer(TN_K_SYS_ST, operand[1] + (uint64_t)(to * (int64_t)bytes), bytes,
+                              x->row[1], x->col[1], rows, x->cols, in.at);
         y.wait_sem = TN_K_SYS_OUT_FULL;
         y.wait_val = i == 0;
         y.sig_sem = TN_K_SYS_STORED;

@@ -5,6 +5,7 @@
 #define TN_KERNELS_SYSTOLIC_H
 
 #include <kernels/common/shape.h>
+#include <kernels/systolic/systolic_lookup.h>
 
 /* Engines: one front end hands packets to their queues in order; each executes in order, and only
  * semaphores order one after another. Every array has a weight loader and a multiplier. */
@@ -39,14 +40,15 @@ enum {
  * nothing, not even a NaN of its weight MAP      c = f(a, b, d) for n0 rows of n1 columns, computed
  * in f32 and rounded once: s0 is the kind and three modes, n2 four types (MAP_KIND, MAP_TYPES), p0
  * and p1 two constants; iova has four numbers of 16 bits (MAP_PARTS): how many rows apart those of
- * a and c are, 0: what n1 takes, and how many bytes into them the columns begin. IOT      f32 c[row][column] = s1 + column * p0 + row * p1, as integers of 32 bits. RED      f32 c[row] = max, sum or sum of squares of row a; s0 and n2 as MAP
- * BLK      one block of keys: a scores t (f32, n0 by n1), b keys that take part (bytes, n0 by n1;
- *          type 0 in n2: all), of them those from p0 + row to below p1 + row; c weights p (of type
- *          n2 >> 24), -0 for a key that takes none; d two vectors: maxima, sums of the weights
- * MRG      merges block (d: two vectors, a: f32 n0 by n1) into state (b: two vectors, c: f32 n0 by
- *          n1); ZERO: there is no state yet. A vector is n0 words on rows of its own
- * NOP      nothing, on engine d. FENCE  waits for all engines, clears the semaphores, writes the
- *          number iova. HALT  stops the front end */
+ * a and c are, 0: what n1 takes, and how many bytes into them the columns begin. IOT      f32
+ * c[row][column] = s1 + column * p0 + row * p1, as integers of 32 bits. RED      f32 c[row] = max,
+ * sum or sum of squares of row a; s0 and n2 as MAP BLK      one block of keys: a scores t (f32, n0
+ * by n1), b keys that take part (bytes, n0 by n1; type 0 in n2: all), of them those from p0 + row
+ * to below p1 + row; c weights p (of type n2 >> 24), -0 for a key that takes none; d two vectors:
+ * maxima, sums of the weights MRG      merges block (d: two vectors, a: f32 n0 by n1) into state
+ * (b: two vectors, c: f32 n0 by n1); ZERO: there is no state yet. A vector is n0 words on rows of
+ * its own NOP      nothing, on engine d. FENCE  waits for all engines, clears the semaphores,
+ * writes the number iova. HALT  stops the front end */
 enum {
     TN_K_SYS_NOP = 1,
     TN_K_SYS_FENCE,

@@ -67,7 +67,8 @@ static inline void tn_k_sys_job_piece(tn_k_sys_block *b, const tn_k_sys_job *j,
     tn_k_sys_begin(b);
     for (uint32_t i = 0; i < j->inputs; i++) {
         uint64_t from = operand[i] + (uint64_t)(at[i] * tn_k_elem_bytes(j->from[i]));
-        if (j->kind == 0 && j->steps == NULL) { /* bits as they are: nothing passes through f32 but casts */
+        if (j->kind == 0 &&
+            j->steps == NULL) { /* bits as they are: nothing passes through f32 but casts */
             in[i] = tn_k_sys_load_full(b, from, j->from[i], p->row[i], p->col[i], rows, cols);
             continue;
         }

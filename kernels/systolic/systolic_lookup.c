@@ -126,7 +126,7 @@ static float log_of(const tn_k_sys_tables *t, float x)
 static float rsqrt_of(const tn_k_sys_tables *t, float x)
 {
     if (!(x > 0.0f) || x == __builtin_inff())
-        return x == 0.0f ? (tn_c_bits(x) == 0 ? __builtin_inff() : -__builtin_inff())
+        return x == 0.0f  ? (tn_c_bits(x) == 0 ? __builtin_inff() : -__builtin_inff())
                : x > 0.0f ? 0.0f
                           : __builtin_nanf("");
     bool tiny = x < 0x1p-126f;
@@ -269,7 +269,7 @@ void tn_k_sys_tables_block(const tn_k_sys_tables *t, const float *s, const uint8
         bool counts = whole[j] != none && most == most;
         p[j] = whole[j] == none ? -0.0f
                : !counts        ? 0.0f
-                                : pow2_of(t, s[j] - whole[j]) * c_pow2(e >= -126.0f ? (int)e : -127);
+                         : pow2_of(t, s[j] - whole[j]) * c_pow2(e >= -126.0f ? (int)e : -127);
         sum = sum + p[j];
     }
     *out_max = most;

@@ -9,15 +9,16 @@
 
 enum { TN_K_SYS_SEGMENTS_LEAST = 64, TN_K_SYS_SEGMENTS_MOST = 1024 };
 
-/** Nodes at i / segments of the reduced argument; segments is a power of two. Immutable once made. */
+/** Nodes at i / segments of the reduced argument; segments is a power of two. Immutable once made.
+ */
 typedef struct tn_k_sys_tables {
     uint32_t segments;
-    float pow2[TN_K_SYS_SEGMENTS_MOST + 1];      /* 2^(u - 1/2) */
-    float rsqrt[2][TN_K_SYS_SEGMENTS_MOST + 1];  /* of 1 + u and of 2 + 2 u */
-    float log[2][TN_K_SYS_SEGMENTS_MOST + 1];    /* log(1 + f) / f at f = u / 2 and f = -u / 2 */
-    float tanh[TN_K_SYS_SEGMENTS_MOST + 1];      /* tanh(u) / u */
-    float erf[TN_K_SYS_SEGMENTS_MOST + 1];       /* erf(u) / u */
-    float tail[TN_K_SYS_SEGMENTS_MOST + 1];      /* erfc(z) exp(z^2) z at z = 1 / u */
+    float pow2[TN_K_SYS_SEGMENTS_MOST + 1];     /* 2^(u - 1/2) */
+    float rsqrt[2][TN_K_SYS_SEGMENTS_MOST + 1]; /* of 1 + u and of 2 + 2 u */
+    float log[2][TN_K_SYS_SEGMENTS_MOST + 1];   /* log(1 + f) / f at f = u / 2 and f = -u / 2 */
+    float tanh[TN_K_SYS_SEGMENTS_MOST + 1];     /* tanh(u) / u */
+    float erf[TN_K_SYS_SEGMENTS_MOST + 1];      /* erf(u) / u */
+    float tail[TN_K_SYS_SEGMENTS_MOST + 1];     /* erfc(z) exp(z^2) z at z = 1 / u */
 } tn_k_sys_tables;
 
 void tn_k_sys_tables_make(uint32_t segments, tn_k_sys_tables *out);

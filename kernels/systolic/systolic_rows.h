@@ -207,18 +207,18 @@ static inline void tn_k_sys_map_parts(tn_k_sys_block *b, uint32_t kind, tn_k_sys
                                       tn_k_sys_source y, float p0, float p1, int64_t rows,
                                       int64_t cols, tn_k_sys_part c)
 {
-    tn_k_sys_put(
-        b->out, (tn_k_sys_packet){.op = TN_K_SYS_MAP,
-                                  .a = x.at,
-                                  .b = y.at,
-                                  .c = c.at,
-                                  .iova = TN_K_SYS_MAP_PARTS(x.pitch, c.pitch, x.bytes, c.bytes),
-                                  .n0 = (uint32_t)rows,
-                                  .n1 = (uint32_t)cols,
-                                  .n2 = TN_K_SYS_MAP_TYPES(x.type, y.type, 0, c.type),
-                                  .s0 = TN_K_SYS_MAP_KIND(kind, TN_K_SYS_FULL, y.mode, 0),
-                                  .p0 = tn_k_sys_word(p0),
-                                  .p1 = tn_k_sys_word(p1)});
+    tn_k_sys_put(b->out,
+                 (tn_k_sys_packet){.op = TN_K_SYS_MAP,
+                                   .a = x.at,
+                                   .b = y.at,
+                                   .c = c.at,
+                                   .iova = TN_K_SYS_MAP_PARTS(x.pitch, c.pitch, x.bytes, c.bytes),
+                                   .n0 = (uint32_t)rows,
+                                   .n1 = (uint32_t)cols,
+                                   .n2 = TN_K_SYS_MAP_TYPES(x.type, y.type, 0, c.type),
+                                   .s0 = TN_K_SYS_MAP_KIND(kind, TN_K_SYS_FULL, y.mode, 0),
+                                   .p0 = tn_k_sys_word(p0),
+                                   .p1 = tn_k_sys_word(p1)});
 }
 
 /* f32 to[row] = max, sum or sum of squares of a row */
@@ -300,8 +300,7 @@ static inline int64_t tn_k_sys_outer(const tn_k_grid *g, const tn_k_sys_plane *p
 static inline bool tn_k_sys_vector_class(const tn_k_sys_caps *caps, bool functions, tn_class cls,
                                          tn_k_why *why)
 {
-    uint32_t math =
-        TN_K_SYS_MATH | (cls == TN_CLASS_FAST ? (uint32_t)TN_K_SYS_TABLES : 0u);
+    uint32_t math = TN_K_SYS_MATH | (cls == TN_CLASS_FAST ? (uint32_t)TN_K_SYS_TABLES : 0u);
     if ((caps->flags & TN_K_SYS_VECTOR_F32) == 0 || (functions && (caps->flags & math) == 0))
         return tn_k_refuse(why, "systolic.function", "attr.kind",
                            "the vector unit lacks a function that this op needs, or looks it up, "

@@ -7,7 +7,8 @@
 
 #include <kernels/systolic/systolic_rows.h>
 
-/* Height, then width. Strides of memory in elements: of a row of pixels, of a pixel, of a channel. */
+/* Height, then width. Strides of memory in elements: of a row of pixels, of a pixel, of a channel.
+ */
 typedef struct tn_k_sys_window {
     int64_t in[2], size[2], taps[2], stride[2], dilation[2], lo[2];
     int64_t channels, a_s[2], a_c, out_s[2], out_c;
@@ -40,9 +41,9 @@ static inline bool tn_k_sys_window_fits(const tn_k_sys_window *w, const tn_k_sys
                                         tn_k_sys_patch *p)
 {
     uint32_t fb = tn_k_elem_bytes(w->from), tb = tn_k_elem_bytes(w->to);
-    *p = (tn_k_sys_patch){.most = {w->size[0] < 32 ? w->size[0] : 32,
-                                   w->size[1] < 512 ? w->size[1] : 512},
-                          .most_channels = w->channels < 256 ? w->channels : 256};
+    *p = (tn_k_sys_patch){
+        .most = {w->size[0] < 32 ? w->size[0] : 32, w->size[1] < 512 ? w->size[1] : 512},
+        .most_channels = w->channels < 256 ? w->channels : 256};
     while (p->most_channels > 0 && p->most[0] > 0 && p->most[1] > 0) {
         uint64_t n = (uint64_t)p->most_channels, outputs = (uint64_t)(p->most[0] * p->most[1]);
         uint64_t inputs = 1;
@@ -51,10 +52,10 @@ static inline bool tn_k_sys_window_fits(const tn_k_sys_window *w, const tn_k_sys
             inputs *= (uint64_t)(span < w->in[d] ? span : w->in[d]);
         }
         uint64_t f32 = tn_k_sys_rows_of(caps, 0, n * 4);
-        uint64_t need = inputs * tn_k_sys_rows_of(caps, 0, n * fb) +
-                        outputs * (f32 * (w->tiles + w->pictures) +
-                                   tn_k_sys_rows_of(caps, 0, n * tb)) +
-                        f32 * w->fixed;
+        uint64_t need =
+            inputs * tn_k_sys_rows_of(caps, 0, n * fb) +
+            outputs * (f32 * (w->tiles + w->pictures) + tn_k_sys_rows_of(caps, 0, n * tb)) +
+            f32 * w->fixed;
         if (need <= caps->spad_rows / 2)
             return (uint64_t)w->stride[1] * tn_k_sys_rows_of(caps, 0, n * fb) <= UINT16_MAX;
         if (p->most[0] > 1)
@@ -87,10 +88,10 @@ static inline void tn_k_sys_window_load(tn_k_sys_block *b, const tn_k_sys_window
     p->input = tn_k_sys_room(b, (uint64_t)(high * wide), (uint64_t)p->channels * bytes);
     for (int64_t r = 0; r < high && wide > 0; r++) {
         int64_t from = (p->first[0] + r) * w->a_s[0] + p->first[1] * w->a_s[1] + channel * w->a_c;
-        tn_k_sys_load_packet(
-            b, tn_k_sys_transfer(TN_K_SYS_LD, address + (uint64_t)(from * (int64_t)bytes), bytes,
-                                 w->a_s[1], w->a_c, wide, p->channels,
-                                 p->input + (uint32_t)(r * wide) * p->in_pitch));
+        tn_k_sys_load_packet(b, tn_k_sys_transfer(TN_K_SYS_LD,
+                                                  address + (uint64_t)(from * (int64_t)bytes),
+                                                  bytes, w->a_s[1], w->a_c, wide, p->channels,
+                                                  p->input + (uint32_t)(r * wide) * p->in_pitch));
     }
 }
 
@@ -164,8 +165,7 @@ static inline void tn_k_sys_window_store(tn_k_sys_block *b, const tn_k_sys_windo
     uint32_t pitch = tn_k_sys_rows_of(b->caps, 0, (uint64_t)p->channels * bytes);
     tn_k_sys_nop(b->out, TN_K_SYS_VECTOR, 0, 0, TN_K_SYS_OUT_FULL, 1);
     for (int64_t r = 0; r < p->count[0]; r++) {
-        int64_t to =
-            (p->at[0] + r) * w->out_s[0] + p->at[1] * w->out_s[1] + p->channel * w->out_c;
+        int64_t to = (p->at[0] + r) * w->out_s[0] + p->at[1] * w->out_s[1] + p->channel * w->out_c;
         tn_k_sys_packet x = tn_k_sys_transfer(
             TN_K_SYS_ST, address + (uint64_t)(to * (int64_t)bytes), bytes, w->out_s[1], w->out_c,
             p->count[1], p->channels, at + (uint32_t)(r * p->count[1]) * pitch);

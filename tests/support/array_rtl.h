@@ -137,7 +137,8 @@ static inline void rtl_os(rtl_array *a, const float *x, const float *w, uint32_t
 
 /* ---- with a second plane of weights, loaded while the first is in use ---- */
 
-/* What a register between two elements holds: a number of row `row` of tile `tile`; row -1: nothing. */
+/* What a register between two elements holds: a number of row `row` of tile `tile`; row -1:
+ * nothing. */
 typedef struct rtl_token {
     float value;
     int64_t row;
@@ -168,8 +169,8 @@ static inline void rtl_load(const rtl_array *a, rtl_planes *p, const rtl_tile *t
     for (uint32_t c = 0; c < a->cols; c++) {
         for (uint32_t r = a->rows; r-- > 1;)
             if (p->shadow[r - 1][c].left != 0) {
-                p->shadow[r][c] = (rtl_weight){p->shadow[r - 1][c].value,
-                                               p->shadow[r - 1][c].left - 1};
+                p->shadow[r][c] =
+                    (rtl_weight){p->shadow[r - 1][c].value, p->shadow[r - 1][c].left - 1};
                 p->shadow[r - 1][c].left = 0;
             }
         for (uint32_t t = 0; t < count; t++) {
@@ -198,8 +199,8 @@ static inline void rtl_overlap(rtl_array *a, const float *x, const float *w, uin
     for (uint32_t c = 0; c < n; c += C)
         for (uint32_t r = 0; r < k; r += R) {
             TN_REQUIRE(count < TILES);
-            tile[count++] = (rtl_tile){r,          k - r < R ? k - r : R, c, n - c < C ? n - c : C,
-                                       UINT64_MAX, UINT64_MAX};
+            tile[count++] = (rtl_tile){
+                r, k - r < R ? k - r : R, c, n - c < C ? n - c : C, UINT64_MAX, UINT64_MAX};
         }
     left = (uint64_t)count * m * C;
     tile[0].load = 0;

@@ -18,9 +18,9 @@ typedef struct ended {
     uint64_t room;
 } ended;
 
-static const char *const ops[TN_K_SYS_OPS] = {"?",   "NOP", "FENCE", "HALT", "LD",  "ST",  "FILL",
-                                              "LDW", "MM",  "MAP",   "RED",  "BLK", "MRG", "GTH",
-                                              "IOT"};
+static const char *const ops[TN_K_SYS_OPS] = {"?",   "NOP",  "FENCE", "HALT", "LD",
+                                              "ST",  "FILL", "LDW",   "MM",   "MAP",
+                                              "RED", "BLK",  "MRG",   "GTH",  "IOT"};
 
 static void note_end(void *self, const sim_retired *r)
 {

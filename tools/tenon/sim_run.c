@@ -87,7 +87,8 @@ static bool counters(tn_device *d, uint32_t engines, measured *out)
     for (uint32_t i = 0; i <= engines; i++) {
         double part[4] = {0}, all = 0;
         for (uint32_t k = 0; k < 4; k++) {
-            uint32_t at = TPU_PMU + 8 * (i == engines ? TPU_COUNT_MACS : TPU_COUNT_ENGINES + 4 * i + k);
+            uint32_t at =
+                TPU_PMU + 8 * (i == engines ? TPU_COUNT_MACS : TPU_COUNT_ENGINES + 4 * i + k);
             uint64_t low = bus.read32(bus.self, at), high = bus.read32(bus.self, at + 4);
             if (i == engines)
                 out->macs = high << 32 | low;
@@ -280,8 +281,8 @@ static void print_sum(const cJSON *rows, const char *profile, const char *group)
     }
     char text[64];
     snprintf(text, sizeof text, "= %s", group);
-    printf("%-15s %-46s %12.0f %11.2f %7s %12.0f         %d ops here, %d refused; %.2f s\n", profile,
-           text, cycles, us, "", roof, ran, refused, seconds);
+    printf("%-15s %-46s %12.0f %11.2f %7s %12.0f         %d ops here, %d refused; %.2f s\n",
+           profile, text, cycles, us, "", roof, ran, refused, seconds);
 }
 
 static void print(const cJSON *rows)

@@ -25,9 +25,9 @@ typedef struct steps {
     bool full;
 } steps;
 
-static const char *const ops[TN_K_SYS_OPS] = {"?",   "NOP", "FENCE", "HALT", "LD",  "ST",  "FILL",
-                                              "LDW", "MM",  "MAP",   "RED",  "BLK", "MRG", "GTH",
-                                              "IOT"};
+static const char *const ops[TN_K_SYS_OPS] = {"?",   "NOP",  "FENCE", "HALT", "LD",
+                                              "ST",  "FILL", "LDW",   "MM",   "MAP",
+                                              "RED", "BLK",  "MRG",   "GTH",  "IOT"};
 
 static const char *op_name(const step *s)
 {

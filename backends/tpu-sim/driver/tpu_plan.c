@@ -4,7 +4,6 @@
 #include "tpu_backend.h"
 #include <backends/common/plan_choice.h>
 #include <kernels/eltwise/eltwise.h>
-#include <kernels/systolic/systolic_lookup.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -123,9 +122,9 @@ static tn_status plan_arithmetic(void *plan, tn_arithmetic *out)
     if (segments != 0) { /* functions are looked up */
         float ulp = tn_k_sys_tables_ulp(segments), root = tn_k_sys_tables_rsqrt_ulp(segments);
         bool norm = p->op->kind == TN_OP_NORM || out->rsqrt_ulp > 0.0f;
-        bool alone = p->op->kind == TN_OP_ELTWISE &&
-                     ((const tn_k_eltwise_params *)(const void *)p->params)->kind ==
-                         TN_ELTWISE_RSQRT;
+        bool alone =
+            p->op->kind == TN_OP_ELTWISE &&
+            ((const tn_k_eltwise_params *)(const void *)p->params)->kind == TN_ELTWISE_RSQRT;
         out->exp_ulp = out->exp_ulp > 0.0f ? ulp : alone ? root : 0.0f;
         out->rsqrt_ulp = norm ? root : 0.0f;
     }

@@ -3,8 +3,6 @@
 /* path: api > placement > queue > backend > kernel > [device] */
 #include "sim.h"
 
-#include <kernels/systolic/systolic_lookup.h>
-
 #include <stdio.h>
 #include <string.h>
 

@@ -192,8 +192,7 @@ uint32_t tn__sim_ranges_of(const sim_dev *d, const tn_k_sys_packet *p, sim_range
             l.error = TPU_ERR_TYPE;
         break;
     case TN_K_SYS_BLK:
-        if ((d->profile.flags & (TN_K_SYS_MATH | TN_K_SYS_TABLES)) == 0 ||
-            p->n1 > TN_K_SYS_BLOCK) {
+        if ((d->profile.flags & (TN_K_SYS_MATH | TN_K_SYS_TABLES)) == 0 || p->n1 > TN_K_SYS_BLOCK) {
             l.error = TPU_ERR_PACKET;
             break;
         }

@@ -5,8 +5,6 @@
 
 #include "sim.h"
 
-#include <kernels/systolic/systolic_lookup.h>
-
 enum { SIM_FLIGHTS = 512, SIM_EVENTS = 3 * SIM_FLIGHTS, SIM_RANGES = 6, SIM_FAULTS = 32 };
 enum { SIM_BUSY, SIM_WAITS_SEMAPHORE, SIM_WAITS_RESOURCE, SIM_EMPTY, SIM_STATES };
 

@@ -125,8 +125,8 @@ static uint32_t map(sim_dev *d, const tn_k_sys_packet *p)
         open_operand(d, p, at[i], modes >> 4 * i & 15u, type[i], &o[i]);
     if (p->iova != 0 && o[0].mode == TN_K_SYS_FULL) {
         uint64_t bytes = p->iova >> 32 & 0xffffu;
-        o[0].pitch = pitch_of(d, p->a, p->iova & 0xffffu,
-                              bytes + p->n1 * tn__sim_type_bytes(type[0]));
+        o[0].pitch =
+            pitch_of(d, p->a, p->iova & 0xffffu, bytes + p->n1 * tn__sim_type_bytes(type[0]));
         o[0].at += bytes;
     }
     bool direct = to == TN_F32;
@@ -135,8 +135,7 @@ static uint32_t map(sim_dev *d, const tn_k_sys_packet *p)
             direct && (type[i] == 0 || (type[i] == TN_F32 && o[i].mode <= TN_K_SYS_PER_COLUMN));
     const uint32_t piece = direct ? p->n1 : PIECE;
     unsigned char *out = tn__sim_row(d, p->c) + (p->iova >> 48);
-    uint64_t pitch =
-        pitch_of(d, p->c, p->iova >> 16 & 0xffffu, (p->iova >> 48) + p->n1 * size);
+    uint64_t pitch = pitch_of(d, p->c, p->iova >> 16 & 0xffffu, (p->iova >> 48) + p->n1 * size);
     for (uint32_t r = 0; r < p->n0; r++, out += pitch) {
         for (int i = 0; i < 3; i++)
             if (type[i] != 0)
