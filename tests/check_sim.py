@@ -159,6 +159,46 @@ def bandwidth():
     expect(rest < us[1] / 100 and abs(us[0] - 2 * us[1]) <= rest, f"{us}")
 
 
+def calibration():
+    """Constants that are hidden in a chip are found again, exactly, and the fitted profile leaves nothing unexplained."""
+    hidden = {"weight_rows_per_cycle": 4, "rows_per_cycle": 2, "min_interval_cycles": 48, "dma_bytes_per_s": 6400000000,
+              "dma_setup_cycles": 17, "dma_latency_ns": 333, "dma_burst_bytes": 128, "vector_lanes": 200,
+              "vector_latency_cycles": 21, "vector_ports": 1, "function_passes": 13, "skewed": 0}
+    with open(PROFILE, encoding="utf-8") as f:
+        text = json.load(f)
+    for key, value in hidden.items():
+        text[key]["value"] = False if key == "skewed" else value
+    with tempfile.TemporaryDirectory() as folder:
+        chip, fitted = os.path.join(folder, "chip.json"), os.path.join(folder, "fitted.json")
+        with open(chip, "w", encoding="utf-8") as f:
+            json.dump(text, f)
+        o = json.loads(tenon("calibrate", "--chip", chip, "--json", "--write", fitted))
+        expect(o["fitted"] == hidden, f"{o['fitted']}")
+        expect(all(abs(ns) < 1e-9 for ns in o["residual_ns"].values()), f"{o['residual_ns']}")
+        again = json.loads(tenon("calibrate", "--chip", chip, "--profile", fitted, "--json"))
+        expect(again == o, "the written profile is not the fitted one")
+        with open(fitted, encoding="utf-8") as f:
+            written = json.load(f)
+    changed = {k for k, v in written.items() if v["source"] == "fitted to what was measured"}
+    expect(changed == set(hidden), f"{changed}")
+    expect(written["types"]["value"] == text["types"]["value"] and written["name"]["value"] == "canonical-128", f"{written}")
+
+
+def steps():
+    op = "matmul 20x300x400:bf16"
+    out = tenon("step", op, "--break", "6", "--count", "3")
+    nexts = [int(n) for n in re.findall(r"next is packet (\d+) of", out)]
+    expect(nexts == [6, 7, 8, 9], f"{nexts}: {out}")
+    expect(re.search(r"^6 LDW .* waits 6:1 signals 7:1$", out, re.M) is not None, out)
+    all_ = int(re.search(r": (\d+) packets", out).group(1))
+    out = tenon("step", op, "--break", str(all_ - 2), "--count", "9", "--chip", "test-24x40")
+    last = int(re.search(r": (\d+) packets", out).group(1))
+    expect(f"next is packet {min(last, all_ + 7)} of {last}" in out, out)
+    # an engine that waits for what has not been handed out is told, and the watchdog lets it wait
+    out = tenon("step", op, "--break", "2", "--count", "0")
+    expect("next is packet 2 of" in out and "error" not in out, out)
+
+
 def driver():
     """The driver is one object, whatever the bus: nothing in it names one, or a model."""
     build = os.path.dirname(os.path.abspath(sys.argv[1]))
@@ -178,7 +218,9 @@ def traces():
     with tempfile.TemporaryDirectory() as folder:
         names = [os.path.join(folder, n) for n in ("golden", "again", "perfetto", "vcd")]
         op = "matmul 300x600x400:bf16,bf16,f32:bias+canonical"
-        tenon("trace", op, "--golden", names[0], "--perfetto", names[2], "--vcd", names[3])
+        page = os.path.join(folder, "page.html")
+        tenon("trace", op, "--golden", names[0], "--perfetto", names[2], "--vcd", names[3], "--html", page)
+        html = open(page, encoding="utf-8").read()
         out = tenon("trace", op, "--golden", names[1])
         golden, again, perfetto, vcd = (open(n, encoding="utf-8").read() if os.path.exists(n) else "" for n in names)
     expect(golden == again and golden.count("\n") > 50, "the golden trace is another one the second time")
@@ -194,6 +236,10 @@ def traces():
     for e in sorted(slices, key=lambda e: (e["ts"], e["dur"])):
         expect(e["ts"] >= busy.get(e["tid"], 0), f"engine {e['tid']} does two things at {e['ts']}")
         busy[e["tid"]] = e["ts"] + e["dur"]
+    data = json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', html, re.S).group(1))
+    expect(len(data["commands"]) == len(lines) and len(data["engines"]) >= 6, f"{len(data['commands'])} commands on the page")
+    expect([c[5] for c in data["commands"]] == [int(line[0]) for line in lines], "the page has the commands of the golden trace")
+    expect("http" not in html.replace("http://www.w3.org/2000/svg", ""), "the page asks for nothing from elsewhere")
     expect("$enddefinitions" in vcd and vcd.count("#") > 50, "waves")
     expect("overlaps without an order: 0, reads of rows that nothing wrote: 0" in out, out)
     # what the chip counted is what the commands say
@@ -225,6 +271,8 @@ gaps()
 runs()
 layers()
 bandwidth()
+calibration()
+steps()
 driver()
 traces()
 dumps()

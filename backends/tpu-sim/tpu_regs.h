@@ -66,17 +66,21 @@ enum {
     TPU_DBG_ENGINE = 0xc0c, /* one to look at: TPU_DBG_WAITS, TPU_DBG_OP */
     TPU_DBG_WAITS = 0xc10,  /* state | semaphore << 8 | value << 16 of the head of its queue */
     TPU_DBG_OP = 0xc14,     /* op | tag << 16 of the head */
+    TPU_DBG_BREAK =
+        0xc18, /* the front end stops before this packet (as HEAD counts); all ones: none */
     TPU_SCRATCH = 0xe00,
     TPU_WINDOW = 0x1000,
     TPU_BYTES = 0x2000
 };
-enum { TPU_CTRL_RESET = 1, TPU_CTRL_ENABLE = 2, TPU_CTRL_HALT = 4 };
+/* STEP hands out one packet and stops again; a stop or a halt ends with a write without these. */
+enum { TPU_CTRL_RESET = 1, TPU_CTRL_ENABLE = 2, TPU_CTRL_HALT = 4, TPU_CTRL_STEP = 8 };
 enum {
     TPU_STATUS_IDLE = 1,
     TPU_STATUS_RUNNING = 2,
     TPU_STATUS_HALTED = 4,
     TPU_STATUS_ERROR = 8,
-    TPU_STATUS_THROTTLED = 16
+    TPU_STATUS_THROTTLED = 16,
+    TPU_STATUS_STOPPED = 32 /* at a breakpoint or after a step; engines go on with what they have */
 };
 enum { TPU_IRQ_DONE = 1, TPU_IRQ_ERROR = 2, TPU_IRQ_THERMAL = 4 };
 enum {

@@ -147,3 +147,36 @@ void tool_engine_name(uint32_t engine, char *text, size_t room)
         snprintf(text, room, "%s%u", (engine - TN_K_SYS_WEIGHTS) % 2 ? "array" : "weights",
                  (engine - TN_K_SYS_WEIGHTS) / 2);
 }
+
+const char *tool_profile_text(const char *name, size_t *bytes, char **out_file)
+{
+    const char *text = tn__sim_profile_text(name, bytes);
+    FILE *f = text == NULL ? fopen(name, "rb") : NULL;
+    *out_file = NULL;
+    if (f == NULL)
+        return text;
+    *out_file = malloc(1 << 16);
+    *bytes = *out_file != NULL ? fread(*out_file, 1, 1 << 16, f) : 0;
+    fclose(f);
+    return *out_file;
+}
+
+bool tool_profile_read(const char *name, sim_profile *out)
+{
+    char error[200] = "no such profile or file", *file;
+    size_t bytes = 0;
+    const char *text = tool_profile_text(name, &bytes, &file);
+    bool good = text != NULL && tn__sim_profile_read(text, bytes, out, error, sizeof error);
+    if (!good)
+        fprintf(stderr, "tenon: %s: %s\n", name, error);
+    free(file);
+    return good;
+}
+
+const char *tool_packet_name(uint32_t op)
+{
+    static const char *const names[TN_K_SYS_OPS] = {"?",   "NOP",  "FENCE", "HALT", "LD",
+                                                    "ST",  "FILL", "LDW",   "MM",   "MAP",
+                                                    "RED", "BLK",  "MRG",   "GTH",  "IOT"};
+    return op < TN_K_SYS_OPS ? names[op] : "?";
+}

@@ -20,6 +20,12 @@ void tool_chip_close(tool_chip *chip);
 sim_dev *tool_chip_model(const tool_chip *chip);
 /* Runs an op once, its operands filled with small numbers. False: what is wrong was printed. */
 bool tool_chip_run(tool_chip *chip, const tn_op *op);
+/* A built-in profile or a file; *out_file is to be freed. NULL: there is none. */
+const char *tool_profile_text(const char *name, size_t *bytes, char **out_file);
+/* False: what is wrong was printed. */
+bool tool_profile_read(const char *name, sim_profile *out);
+/* "LD", "MM" .. */
+const char *tool_packet_name(uint32_t op);
 /* "dma_in" .. "array0" */
 void tool_engine_name(uint32_t engine, char *text, size_t room);
 

@@ -18,10 +18,6 @@ typedef struct ended {
     uint64_t room;
 } ended;
 
-static const char *const ops[TN_K_SYS_OPS] = {"?",   "NOP",  "FENCE", "HALT", "LD",
-                                              "ST",  "FILL", "LDW",   "MM",   "MAP",
-                                              "RED", "BLK",  "MRG",   "GTH",  "IOT"};
-
 static void note_end(void *self, const sim_retired *r)
 {
     ended *e = self;
@@ -113,7 +109,7 @@ static void wait_graph(const tool_chip *chip, const ended *e, uint32_t engines)
             continue;
         const tn_k_sys_packet *p = &c->ring[seq & (size - 1)];
         printf("  %s %s command %" PRIu64 " (%s)", name, states[state & 3u], seq,
-               p->op < TN_K_SYS_OPS ? ops[p->op] : "?");
+               tool_packet_name(p->op));
         if (state == 1) {
             printf(" for semaphore %u to be %u; it is %u", p->wait_sem, p->wait_val,
                    rd(chip, TPU_SEM + 4u * p->wait_sem));

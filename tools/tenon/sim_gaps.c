@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tenon sim gaps: every number of a profile that no public source gives. */
-#include "tool.h"
-
-#include <backends/tpu-sim/model/sim.h>
+#include "sim_chip.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,27 +25,13 @@ static bool add(void *self, const char *key, const char *value, const char *sour
     return true;
 }
 
-/* A built-in profile or a file; *out_file is to be freed. */
-static const char *text_of(const char *name, size_t *bytes, char **out_file)
-{
-    const char *text = tn__sim_profile_text(name, bytes);
-    FILE *f = text == NULL ? fopen(name, "rb") : NULL;
-    *out_file = NULL;
-    if (f == NULL)
-        return text;
-    *out_file = malloc(1 << 16);
-    *bytes = *out_file != NULL ? fread(*out_file, 1, 1 << 16, f) : 0;
-    fclose(f);
-    return *out_file;
-}
-
 static bool profile(const char *name, cJSON *root)
 {
     char error[200] = "", *file;
     size_t bytes = 0;
     sim_profile p;
     listing l = {.gaps = cJSON_CreateArray()};
-    const char *text = text_of(name, &bytes, &file);
+    const char *text = tool_profile_text(name, &bytes, &file);
     bool good = text != NULL && tn__sim_profile_read(text, bytes, &p, error, sizeof error) &&
                 tn__sim_profile_each(text, bytes, add, &l, error, sizeof error);
     if (!good) {

@@ -183,25 +183,6 @@ static cJSON *row_of(const char *profile, const char *text, const sim_profile *p
     return o;
 }
 
-/* The profile by its name or as a file. */
-static bool profile_of(const char *name, sim_profile *p)
-{
-    char error[200] = "no such profile or file", *file = NULL;
-    size_t bytes = 0;
-    const char *text = tn__sim_profile_text(name, &bytes);
-    FILE *f = text == NULL ? fopen(name, "rb") : NULL;
-    if (f != NULL && (file = malloc(1 << 16)) != NULL)
-        bytes = fread(file, 1, 1 << 16, f);
-    if (f != NULL)
-        fclose(f);
-    text = text != NULL ? text : file;
-    bool good = text != NULL && tn__sim_profile_read(text, bytes, p, error, sizeof error);
-    if (!good)
-        fprintf(stderr, "tenon: %s: %s\n", name, error);
-    free(file);
-    return good;
-}
-
 /* One op on a chip of its own, whose counters then are the op's. */
 static bool one_op(tn_runtime *rt, const options *o, const char *profile, const sim_profile *p,
                    uint32_t index, cJSON *rows)
@@ -247,7 +228,7 @@ static bool one_op(tn_runtime *rt, const options *o, const char *profile, const 
 static bool one(tn_runtime *rt, const options *o, const char *profile, cJSON *rows)
 {
     sim_profile p;
-    bool good = profile_of(profile, &p);
+    bool good = tool_profile_read(profile, &p);
     for (uint32_t i = 0; good && i < o->ops; i++)
         good = one_op(rt, o, profile, &p, i, rows);
     return good;

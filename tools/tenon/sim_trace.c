@@ -2,7 +2,7 @@
 /* tenon sim trace: what every engine of a chip did for an op: a summary, and on request the
  * timeline for ui.perfetto.dev, the golden trace that is compared with RTL, and waves beside those
  * of RTL. */
-#include "sim_chip.h"
+#include "sim_html.h"
 
 #include <argp.h>
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 
 typedef struct options {
-    const char *op, *chip, *golden, *perfetto, *vcd;
+    const char *op, *chip, *golden, *perfetto, *vcd, *html;
 } options;
 
 typedef struct step {
@@ -25,13 +25,9 @@ typedef struct steps {
     bool full;
 } steps;
 
-static const char *const ops[TN_K_SYS_OPS] = {"?",   "NOP",  "FENCE", "HALT", "LD",
-                                              "ST",  "FILL", "LDW",   "MM",   "MAP",
-                                              "RED", "BLK",  "MRG",   "GTH",  "IOT"};
-
 static const char *op_name(const step *s)
 {
-    return s->p.op < TN_K_SYS_OPS ? ops[s->p.op] : "?";
+    return tool_packet_name(s->p.op);
 }
 
 static void collect(void *self, const sim_retired *r)
@@ -140,6 +136,21 @@ static bool write_perfetto(const char *path, const steps *s, const char *chip, u
                 x->r.engine, x->p.wait_sem, i, x->r.start);
     }
     fprintf(f, "\n]}\n");
+    return finish(f);
+}
+
+static bool write_html(const char *path, const steps *s, const char *title, uint64_t tick_khz,
+                       uint32_t engines)
+{
+    FILE *f = create(path);
+    if (f == NULL)
+        return false;
+    tool_html_begin(f, title, tick_khz, engines);
+    for (size_t i = 0; i < s->count; i++) {
+        const step *by = signaller(s, &s->list[i]);
+        tool_html_command(f, i == 0, &s->list[i].r, &s->list[i].p, by != NULL ? by - s->list : -1);
+    }
+    tool_html_end(f);
     return finish(f);
 }
 
@@ -257,6 +268,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'v':
         o->vcd = arg;
         return 0;
+    case 'w':
+        o->html = arg;
+        return 0;
     case ARGP_KEY_ARG:
         if (o->op != NULL)
             argp_error(state, "one op at a time, its text form in quotes");
@@ -278,6 +292,7 @@ int tool_sim_trace(int argc, char **argv)
         {"golden", 'g', "FILE", 0, "a line a command: seq engine op start end crc32; - is here", 0},
         {"perfetto", 'p', "FILE", 0, "the timeline for ui.perfetto.dev, in ticks", 0},
         {"vcd", 'v', "FILE", 0, "engines and semaphores as waves", 0},
+        {"html", 'w', "FILE", 0, "the timeline as one page", 0},
         {0},
     };
     static const struct argp parser = {
@@ -315,6 +330,11 @@ int tool_sim_trace(int argc, char **argv)
             good = write_perfetto(o.perfetto, &s, p->name, tn__sim_tick_khz(dev), engines);
         if (good && o.vcd != NULL)
             good = write_vcd(o.vcd, &s, tn__sim_tick_khz(dev), engines);
+        if (good && o.html != NULL) {
+            char title[320];
+            snprintf(title, sizeof title, "%s on %s", o.op, p->name);
+            good = write_html(o.html, &s, title, tn__sim_tick_khz(dev), engines);
+        }
         tool_chip_close(&chip);
     }
     free(s.list);

@@ -26,6 +26,8 @@ int tool_sim_gemm(int argc, char **argv);
 int tool_sim_conv(int argc, char **argv);
 int tool_sim_run(int argc, char **argv);
 int tool_sim_gaps(int argc, char **argv);
+int tool_sim_calibrate(int argc, char **argv);
+int tool_sim_step(int argc, char **argv);
 int tool_sim_dump(int argc, char **argv);
 int tool_sim_serve(int argc, char **argv);
 int tool_sim_speed(int argc, char **argv);

@@ -269,7 +269,8 @@ static uint32_t status(const sim_dev *d)
         busy = busy || d->engine[i].count != 0;
     return (busy ? TPU_STATUS_RUNNING : TPU_STATUS_IDLE) | (d->halted ? TPU_STATUS_HALTED : 0u) |
            (d->error != TPU_ERR_NONE ? TPU_STATUS_ERROR : 0u) |
-           (d->throttle != 256 ? TPU_STATUS_THROTTLED : 0u);
+           (d->throttle != 256 ? TPU_STATUS_THROTTLED : 0u) |
+           (d->stopped ? TPU_STATUS_STOPPED : 0u);
 }
 
 static uint32_t debug_read(sim_dev *d, uint32_t offset)
@@ -295,6 +296,8 @@ static uint32_t debug_read(sim_dev *d, uint32_t offset)
                              : e->state | (uint32_t)p->wait_sem << 8 | (uint32_t)p->wait_val << 16;
     case TPU_DBG_OP:
         return e->count == 0 ? 0 : p->op | (uint32_t)p->tag << 16;
+    case TPU_DBG_BREAK:
+        return d->dbg_break;
     default:
         return offset == TPU_DBG_ADDR ? d->dbg_addr : d->dbg_space;
     }
@@ -363,7 +366,7 @@ uint32_t tn__sim_read(sim_dev *d, uint32_t offset)
         return d->semaphore[(offset - TPU_SEM) / 4];
     if (offset >= TPU_PMU && offset < TPU_PMU + 8 * TPU_COUNTS)
         return (uint32_t)(tn__sim_count(d, (offset - TPU_PMU) / 8) >> (offset % 8 != 0 ? 32 : 0));
-    if (offset >= TPU_DBG_SPACE && offset <= TPU_DBG_OP)
+    if (offset >= TPU_DBG_SPACE && offset <= TPU_DBG_BREAK)
         return debug_read(d, offset);
     if (offset >= TPU_SCRATCH && offset < TPU_SCRATCH + 16)
         return d->scratch[(offset - TPU_SCRATCH) / 4];
@@ -457,6 +460,11 @@ void tn__sim_write(sim_dev *d, uint32_t offset, uint32_t value)
         if (value & TPU_CTRL_RESET)
             reset(d);
         d->halted = (value & TPU_CTRL_HALT) != 0;
+        if (d->stopped && d->head == d->dbg_break)
+            d->dbg_break = UINT32_MAX; /* it goes on from here */
+        d->stopped = (value & TPU_CTRL_STEP) != 0;
+        d->steps = d->stopped;
+        tn__sim_doorbell(d);
         break;
     case TPU_IRQ_STATUS:
         d->irq_status &= ~value;
@@ -506,6 +514,9 @@ void tn__sim_write(sim_dev *d, uint32_t offset, uint32_t value)
         break;
     case TPU_DBG_ENGINE:
         d->dbg_engine = value;
+        break;
+    case TPU_DBG_BREAK:
+        d->dbg_break = value;
         break;
     default:
         break;

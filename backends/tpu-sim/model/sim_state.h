@@ -95,7 +95,8 @@ struct sim_dev {
     /* registers */
     uint32_t status, error, error_info, error_seq, irq_raw, irq_status, irq_mask, throttle;
     uint32_t ring_log2, head, tail, wdog_us, fuse_select, scratch[4];
-    uint32_t dbg_space, dbg_addr, dbg_engine;
+    uint32_t dbg_space, dbg_addr, dbg_engine, dbg_break, steps;
+    bool stopped; /* the front end hands out `steps` more packets and then none */
     uint64_t error_addr, ring, fence, window;
     uint16_t semaphore[SIM_SEMAPHORES];
     bool halted, frozen;

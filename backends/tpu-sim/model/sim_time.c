@@ -422,6 +422,12 @@ static bool fetch(sim_dev *d)
     uint64_t at = d->ring + (d->head & ((1u << d->ring_log2) - 1)) * sizeof p;
     if (d->head == d->tail || d->fenced)
         return false;
+    if (d->head == d->dbg_break && !d->stopped) {
+        d->stopped = true;
+        d->steps = 0;
+    }
+    if (d->stopped && d->steps == 0)
+        return false;
     const unsigned char *from = d->env.map(d->env.self, at, sizeof p);
     if (from == NULL) {
         tn__sim_fail(d, TPU_ERR_BUS, 0, at, d->seq);
@@ -456,6 +462,7 @@ static bool fetch(sim_dev *d)
     }
     d->fenced = p.op == TN_K_SYS_FENCE || p.op == TN_K_SYS_HALT;
     d->head++;
+    d->steps -= d->stopped;
     d->count[TPU_COUNT_PACKETS]++;
     d->progress = d->now;
     return true;
@@ -492,7 +499,7 @@ static void hand_out(sim_dev *d)
 
 static bool working(const sim_dev *d)
 {
-    bool any = d->flights != 0 || (d->head != d->tail && d->ring_log2 != 0);
+    bool any = d->flights != 0 || (d->head != d->tail && d->ring_log2 != 0 && !d->stopped);
     for (uint32_t i = 0; i < TN_K_SYS_ENGINES && !any; i++)
         any = d->engine[i].count != 0;
     return any && d->error == TPU_ERR_NONE && !d->halted;
@@ -574,7 +581,9 @@ void tn__sim_time_reset(sim_dev *d)
     memset(d->uses_done, 0, sizeof d->uses_done);
     memset(d->semaphore, 0, sizeof d->semaphore);
     d->events = d->flights = d->movers = 0;
-    d->fenced = d->halted = false;
+    d->fenced = d->halted = d->stopped = false;
+    d->steps = 0;
+    d->dbg_break = UINT32_MAX;
     d->head = d->tail = 0;
     d->progress = d->moved_at = d->now;
 }
