@@ -184,6 +184,22 @@ def calibration():
     expect(written["types"]["value"] == text["types"]["value"] and written["name"]["value"] == "canonical-128", f"{written}")
 
 
+def functions():
+    """A fingerprint tells functions that are looked up from others, and finds how finely."""
+    with tempfile.TemporaryDirectory() as folder:
+        for chip, segments in (("tpu-v4", 256), ("test-24x40", 0)):
+            path = os.path.join(folder, chip)
+            p = subprocess.run([sys.argv[1], "fingerprint", f"tpu-sim:{chip}", "--json", path], capture_output=True, text=True, check=False)
+            expect(p.returncode == 0, p.stderr)
+            with open(path, encoding="utf-8") as f:
+                o = json.load(f)
+            expect(abs(o["straight_pieces"] - segments) <= segments / 16, f"{chip}: {o['straight_pieces']} pieces")
+            # what the tables state: units of 2^-23 (docs/TPU_SIM.md), and more than rounding
+            most = 0.05 * 2**24 / segments**2 + 120 if segments else 4
+            expect(all(x is not None and x <= most for x in o["functions"].values()), f"{chip}: {o['functions']}")
+            expect(not segments or min(o["functions"].values()) > 4, f"{chip}: {o['functions']}")
+
+
 def steps():
     op = "matmul 20x300x400:bf16"
     out = tenon("step", op, "--break", "6", "--count", "3")
@@ -272,6 +288,7 @@ runs()
 layers()
 bandwidth()
 calibration()
+functions()
 steps()
 driver()
 traces()

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tenon fingerprint: how a device, or any framework that is there, adds and rounds. */
-#include "tool.h"
+#include "fingerprint_functions.h"
 
 #include <argp.h>
 #include <conformance/cases/cases.h>
@@ -70,7 +70,8 @@ static const struct argp argp = {
     parse,
     "DEVICE",
     "Find out by questions alone how a device adds and rounds: the tree of its sums for every "
-    "path, widths, roundings, subnormals.",
+    "path, widths, roundings, subnormals; how far its functions are off, and whether they are "
+    "looked up.",
     NULL,
     NULL,
     NULL};
@@ -308,6 +309,8 @@ int tool_fingerprint(int argc, char **argv)
                               types[t].out, sums);
     }
     tn_v_ask_end(s);
+    if (a.shape == NULL && a.types == NULL)
+        tool_fingerprint_functions(a.device, j);
     cJSON_AddItemToObject(j, "sums", sums);
     char *text = cJSON_PrintUnformatted(sums), digest[17];
     snprintf(digest, sizeof digest, "%016llx",
