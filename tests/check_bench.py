@@ -69,6 +69,9 @@ def main():
             rc, out, err = bench(tenon, "softmax", "8x16", "--thread-time", *form)
             if rc == 0 or "--thread-time" not in err:
                 wrong.append(f"--thread-time {form}: exit {rc} where it has to be refused\n{out}{err}")
+        rc, out, err = bench(tenon, "--nonsense")
+        if rc == 0 or not err.startswith("tenon bench: "):
+            wrong.append(f"--nonsense: exit {rc}, and what is said is not as `tenon bench`\n{out}{err}")
         # a page of known numbers
         row = dict(seen["cpu"]["rows"][0], text="softmax 8x8:f32", op="softmax", packed=False, kernel="k")
         rows = [dict(row, impl=i, **{"class": c, "median_ms": m, "p10_ms": m, "p90_ms": m, "text": t})
