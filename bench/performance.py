@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes docs/PERFORMANCE.md from what `tenon bench --json FILE` wrote, and from the lines of kernels/.
+"""Makes docs/PERFORMANCE.md from what `tenon bench --json FILE` and bench/beside_python.py wrote, and from the lines of kernels/.
 
 usage: performance.py FILE... [--out docs/PERFORMANCE.md]
 
@@ -20,16 +20,19 @@ LOW = 0.92
 
 
 def load(paths):
-    """The files, and every row with the file's own numbers beside it; a later file's row takes an earlier one's place."""
-    files, rows = [], {}
+    """What `tenon bench` wrote, its rows, of which a later file's takes an earlier one's place, and what bench/beside_python.py wrote."""
+    files, python, rows = [], [], {}
     for path in paths:
         with open(path, encoding="utf-8") as f:
             data = json.load(f)
+        if data.get("from") == "python":
+            python.append(data)
+            continue
         files.append(data)
         for row in data["rows"]:
             row["text"] = row.get("text") or f"{row['op']} {row['shape']}"
             rows[(row["text"], row["threads"], row["impl"], row["class"], row["packed"], row.get("kernel", ""))] = row
-    return files, list(rows.values())
+    return files, list(rows.values()), python
 
 
 def geomean(values):
@@ -174,12 +177,27 @@ def sizes():
                   "median", "largest file"], lines)
 
 
+def beside_python(files):
+    """The rows of bench/beside_python.py: both sides were called from Python."""
+    rows = [r for f in files for r in f["rows"]]
+    lines = []
+    for (text, threads), one in families(rows).items():
+        mine = {r["class"]: r for r in one["ours"]}
+        for peer in sorted(one["peers"], key=lambda r: r["median_ms"]):
+            lines.append([f"`{text}`", str(threads), peer["impl"], f"{mine['fast']['median_ms']:.4g}", f"{peer['median_ms']:.4g}",
+                          f"{peer['median_ms'] / mine['fast']['median_ms']:.2f}", f"{peer['median_ms'] / mine['canonical']['median_ms']:.2f}"])
+    return ["## Beside libraries that Python reaches", "", "By `bench/beside_python.py`, both sides called from Python, weights given beforehand; the "
+            "medians of " + str(min(r["rounds"] for r in rows)) + " rounds" +
+            (" of the process's processor time" if any(f["clock"] == "process" for f in files) else "") + ". What takes less than 0.2 ms is mostly the call.", ""
+            ] + table(["op", "threads", "peer", "ours, ms", "theirs, ms", "ratio", "ratio, CANONICAL"], lines)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--out", metavar="FILE", default=os.path.join(ROOT, "docs", "PERFORMANCE.md"))
     a = parser.parse_args()
-    files, rows = load(a.files)
+    files, rows, python = load(a.files)
     if not rows:
         sys.exit("performance.py: the files have no rows")
     all_of = families(rows)
@@ -207,6 +225,8 @@ def main():
     out += prices(all_of)
     for op in dict.fromkeys(text.split()[0] for text, _ in all_of):
         out += [f"## {op}", ""] + op_table(all_of, op)
+    if python:
+        out += beside_python(python)
     out += ["## Lines", ""] + sizes()
     with open(a.out, "w", encoding="utf-8") as f:
         f.write("\n".join(out).rstrip("\n") + "\n")

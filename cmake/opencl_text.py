@@ -20,7 +20,7 @@ TAKEN = {w: "tn_w_" + w for w in ("kernel", "global", "local", "constant", "priv
                                   "uniform", "event", "step", "clamp", "min", "max", "mix", "dot", "cross",
                                   "length", "distance", "any", "all", "sign", "rotate", "shuffle")}
 VECTOR = {"float": ("float", 4), "int32_t": ("int", 4), "uint32_t": ("uint", 4), "int16_t": ("short", 2),
-          "uint16_t": ("ushort", 2), "int8_t": ("char", 1), "uint8_t": ("uchar", 1), "int": ("int", 4), "double": ("double", 8)}
+          "uint16_t": ("ushort", 2), "int8_t": ("char", 1), "uint8_t": ("uchar", 1), "int": ("int", 4), "double": ("double", 8), "uint64_t": ("ulong", 8)}
 
 
 def preprocess(cc, root, source):

@@ -69,6 +69,9 @@ def main():
             rc, out, err = bench(tenon, "softmax", "8x16", "--thread-time", *form)
             if rc == 0 or "--thread-time" not in err:
                 wrong.append(f"--thread-time {form}: exit {rc} where it has to be refused\n{out}{err}")
+        rc, out, err = bench(tenon, "--nonsense")
+        if rc == 0 or not err.startswith("tenon bench: "):
+            wrong.append(f"--nonsense: exit {rc}, and what is said is not as `tenon bench`\n{out}{err}")
         # a page of known numbers
         row = dict(seen["cpu"]["rows"][0], text="softmax 8x8:f32", op="softmax", packed=False, kernel="k")
         rows = [dict(row, impl=i, **{"class": c, "median_ms": m, "p10_ms": m, "p90_ms": m, "text": t})
@@ -77,10 +80,16 @@ def main():
         path, page = os.path.join(top, "known.json"), os.path.join(top, "page.md")
         with open(path, "w", encoding="utf-8") as f:
             json.dump(dict(seen["cpu"], rows=rows), f)
-        subprocess.run([sys.executable, os.path.join(ROOT, "bench", "performance.py"), path, "--out", page], check=True)
+        called = os.path.join(top, "python.json")
+        with open(called, "w", encoding="utf-8") as f:
+            json.dump({"from": "python", "clock": "wall", "rows": [
+                {"text": "softmax 7x7", "threads": 1, "impl": i, "class": c, "median_ms": m, "rounds": 3}
+                for i, c, m in (("tenon", "fast", 2.0), ("tenon", "canonical", 4.0), ("a framework", "", 3.0))]}, f)
+        subprocess.run([sys.executable, os.path.join(ROOT, "bench", "performance.py"), path, called, "--out", page], check=True)
         text = open(page, encoding="utf-8").read()
         for part in ("| 1 | FAST | 2 | 1.000 | 0.50 | 2.00 | 1 |", "| softmax | 2 | +25.0 % | +25.0 % | +25.0 % |",
-                     "`softmax 9x9:f32`, 1 thread, plain: 0.50 of other", "other 1.0"):
+                     "`softmax 9x9:f32`, 1 thread, plain: 0.50 of other", "other 1.0",
+                     "| `softmax 7x7` | 1 | a framework | 2 | 3 | 1.50 | 0.75 |"):
             if part not in text:
                 wrong.append(f"the page lacks \"{part}\"")
     print("\n".join(wrong) or f"bench: {len(built_ops())} ops on {len(seen)} devices, {sum(len(d['rows']) for d in seen.values())} rows")

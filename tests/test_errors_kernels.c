@@ -511,6 +511,7 @@ TN_TEST(errors_kernels, rows)
     ROW(eltwise, (void)0, "eltwise_s32_canonical", "eltwise.dtype", "a");
     ROW(copy, s.args[1].tensor.dtype = TN_F16, "copy_canonical", "copy.dtype", "out");
     ROW(copy, (void)0, "copy_cast_canonical", "copy.dtype", "out");
+    ROW(copy, s.args[1].tensor.dtype = TN_F16, "copy_strided", "copy.dtype", "out");
     ROW(copy, s.args[1].tensor.dtype = TN_F16, "copy_rows", "copy.dtype", "out");
     ROW(copy, s.args[0].tensor.stride[1] = 3, "copy_rows", "copy.stride", "a");
     ROW(copy, s.args[1].tensor.dtype = TN_F16, "copy_transpose", "copy.dtype", "out");
@@ -540,7 +541,7 @@ TN_TEST(errors_kernels, rows)
         "attention_f32_avx2", "attention.head", "q");
     ROW(attention_backward, s.args[0].tensor.dim[2] = s.args[1].tensor.dim[2] = 2000,
         "attention_backward_avx2", "attention.head", "q");
-    ROW(copy, s.args[1].tensor.dtype = TN_S8, "copy_cast_avx2", "copy.dtype", "out");
+    ROW(copy, s.args[1].tensor.dtype = TN_S64, "copy_cast_avx2", "copy.dtype", "out");
     ROW(copy, (s.args[0].tensor.dtype = TN_F16, s.args[0].tensor.stride[1] = 3), "copy_cast_avx2",
         "copy.stride", "a");
     ROW(rope, s.args[0].tensor.dtype = TN_F16, "rope_f32_avx2", "rope.dtype", "a");

@@ -24,6 +24,38 @@ enum { TN_V_WIDTH = 4 };
 #define TN_V_MUL          vmulq_f32
 #define TN_V_FMA(a, b, c) vfmaq_f32(c, a, b)
 #define TN_V_SET1         vdupq_n_f32
+
+/* The first n lanes, the others +0. */
+TN_C_FN tn_v tn_v_head(tn_v v, int64_t n)
+{
+    static const int32_t at[4] = {0, 1, 2, 3};
+    uint32x4_t in = vcltq_s32(vld1q_s32(at), vdupq_n_s32((int32_t)n));
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(v), in));
+}
+
+/* The first n of memory, the others +0; nothing behind them is read. */
+TN_C_FN tn_v tn_v_load_head(const float *x, int64_t n)
+{
+    float part[4] = {0};
+    for (int64_t i = 0; i < n; i++)
+        part[i] = x[i];
+    return vld1q_f32(part);
+}
+
+TN_C_FN void tn_v_store_head(float *y, int64_t n, tn_v v)
+{
+    float part[4];
+    vst1q_f32(part, v);
+    for (int64_t i = 0; i < n; i++)
+        y[i] = part[i];
+}
+
+/* Lane l and lane l + half, down to one. */
+TN_C_FN float tn_v_across(tn_v v)
+{
+    float32x2_t two = vadd_f32(vget_low_f32(v), vget_high_f32(v));
+    return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
+}
 #elif defined(__AVX512F__)
 typedef __m512 tn_v;
 enum { TN_V_WIDTH = 16 };
@@ -34,6 +66,30 @@ enum { TN_V_WIDTH = 16 };
 #define TN_V_MUL   _mm512_mul_ps
 #define TN_V_FMA   _mm512_fmadd_ps
 #define TN_V_SET1  _mm512_set1_ps
+
+TN_C_FN tn_v tn_v_head(tn_v v, int64_t n)
+{
+    return _mm512_maskz_mov_ps((__mmask16)((1u << n) - 1), v);
+}
+
+TN_C_FN tn_v tn_v_load_head(const float *x, int64_t n)
+{
+    return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), x);
+}
+
+TN_C_FN void tn_v_store_head(float *y, int64_t n, tn_v v)
+{
+    _mm512_mask_storeu_ps(y, (__mmask16)((1u << n) - 1), v);
+}
+
+TN_C_FN float tn_v_across(tn_v v)
+{
+    __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(v), 1));
+    __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), high);
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
 #else
 typedef __m256 tn_v;
 enum { TN_V_WIDTH = 8 };
@@ -44,9 +100,46 @@ enum { TN_V_WIDTH = 8 };
 #define TN_V_MUL   _mm256_mul_ps
 #define TN_V_FMA   _mm256_fmadd_ps
 #define TN_V_SET1  _mm256_set1_ps
+
+TN_C_FN __m256i tn_v_head_mask(int64_t n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int32_t)n),
+                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+TN_C_FN tn_v tn_v_head(tn_v v, int64_t n)
+{
+    return _mm256_and_ps(v, _mm256_castsi256_ps(tn_v_head_mask(n)));
+}
+
+TN_C_FN tn_v tn_v_load_head(const float *x, int64_t n)
+{
+    return _mm256_maskload_ps(x, tn_v_head_mask(n));
+}
+
+TN_C_FN void tn_v_store_head(float *y, int64_t n, tn_v v)
+{
+    _mm256_maskstore_ps(y, tn_v_head_mask(n), v);
+}
+
+TN_C_FN float tn_v_across(tn_v v)
+{
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
 #endif
 
 enum { TN_V_SUM, TN_V_SUMSQ, TN_V_SUMSQ_CENTRED };
+
+/* tn_c_fold of the lanes in registers. */
+TN_C_FN float tn_v_fold(tn_v acc[TN_C_LANES / TN_V_WIDTH])
+{
+    for (int h = TN_C_LANES / TN_V_WIDTH / 2; h > 0; h /= 2)
+        for (int j = 0; j < h; j++)
+            acc[j] = TN_V_ADD(acc[j], acc[j + h]);
+    return tn_v_across(acc[0]);
+}
 
 /* One segment of at most 4096 elements; `centre` is taken from each element in SUMSQ_CENTRED. */
 TN_C_FN float tn_v_segment(int mode, const float *x, int64_t count, float centre)
@@ -64,14 +157,15 @@ TN_C_FN float tn_v_segment(int mode, const float *x, int64_t count, float centre
             acc[j] = mode == TN_V_SUM ? TN_V_ADD(acc[j], v) : TN_V_FMA(v, v, acc[j]);
         }
     }
-    float lane[TN_C_LANES];
-    for (int j = 0; j < N; j++)
-        TN_V_STORE(lane + j * TN_V_WIDTH, acc[j]);
-    for (int l = 0; i < count; i++, l++) {
-        float v = mode == TN_V_SUMSQ_CENTRED ? x[i] - centre : x[i];
-        lane[l] = mode == TN_V_SUM ? lane[l] + v : __builtin_fmaf(v, v, lane[l]);
+    for (int j = 0; i < count; i += TN_V_WIDTH, j++) {
+        /* lanes that have no element get +0, which changes none: no lane is -0 */
+        int64_t n = count - i < TN_V_WIDTH ? count - i : TN_V_WIDTH;
+        tn_v v = tn_v_load_head(x + i, n);
+        if (mode == TN_V_SUMSQ_CENTRED)
+            v = tn_v_head(TN_V_SUB(v, c), n);
+        acc[j] = mode == TN_V_SUM ? TN_V_ADD(acc[j], v) : TN_V_FMA(v, v, acc[j]);
     }
-    return tn_c_fold(lane);
+    return tn_v_fold(acc);
 }
 
 TN_C_FN float tn_v_reduce(int mode, const float *x, int64_t count, float centre)
@@ -181,6 +275,12 @@ TN_C_FN int32_t tn_v_key(bool most, const float *x, int64_t count)
     for (; i + 4 * TN_V_WIDTH <= count; i += 4 * TN_V_WIDTH)
         for (int j = 0; j < 4; j++)
             acc[j] = tn_v_order(most, acc[j], tn_v_keys(most, x + i + j * TN_V_WIDTH));
+    for (; i + TN_V_WIDTH <= count; i += TN_V_WIDTH)
+        acc[0] = tn_v_order(most, acc[0], tn_v_keys(most, x + i));
+    if (i < count && count >= TN_V_WIDTH) { /* some elements twice, which changes nothing */
+        acc[1] = tn_v_order(most, acc[1], tn_v_keys(most, x + count - TN_V_WIDTH));
+        i = count;
+    }
     tn_v_key_store(
         part, tn_v_order(most, tn_v_order(most, acc[0], acc[1]), tn_v_order(most, acc[2], acc[3])));
     for (int j = 0; j < TN_V_WIDTH; j++)

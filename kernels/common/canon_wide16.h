@@ -30,6 +30,20 @@ TN_C_FN void tn_v_store(float *p, tn_v v)
     memcpy(p, &v, sizeof v);
 }
 
+TN_C_FN float tn_v_across(tn_v v)
+{
+    float8 eight = v.lo + v.hi;
+    float4 four = eight.lo + eight.hi;
+    float2 two = four.lo + four.hi;
+    return two.x + two.y;
+}
+
+TN_C_FN tn_v tn_v_head(tn_v v, int64_t n)
+{
+    const tn_vi at = (tn_vi)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return select((tn_v)(0.0f), v, at < (tn_vi)((int)n));
+}
+
 TN_C_FN tn_vi tn_v_keys_of(bool most, tn_v x)
 {
     tn_vi i = as_int16(x);
@@ -127,6 +141,37 @@ TN_C_FN void tn_v_key_store(int32_t *to, tn_vi keys)
 {
     memcpy(to, keys.lane, sizeof keys.lane);
 }
+
+TN_C_FN float tn_v_across(tn_v v)
+{
+    for (int h = TN_V_WIDTH / 2; h > 0; h /= 2)
+        for (int l = 0; l < h; l++)
+            v.lane[l] = v.lane[l] + v.lane[l + h];
+    return v.lane[0];
+}
+
+TN_C_FN tn_v tn_v_head(tn_v v, int64_t n)
+{
+    for (int64_t l = n; l < TN_V_WIDTH; l++)
+        v.lane[l] = 0.0f;
+    return v;
+}
 #endif
+
+TN_C_FN tn_v tn_v_load_head(const float *x, int64_t n)
+{
+    float part[TN_V_WIDTH] = {0};
+    for (int64_t i = 0; i < n; i++)
+        part[i] = x[i];
+    return tn_v_load(part);
+}
+
+TN_C_FN void tn_v_store_head(float *y, int64_t n, tn_v v)
+{
+    float part[TN_V_WIDTH];
+    tn_v_store(part, v);
+    for (int64_t i = 0; i < n; i++)
+        y[i] = part[i];
+}
 
 #endif

@@ -112,9 +112,13 @@ static int usage(FILE *to)
 
 int tool_dispatch(int argc, char **argv)
 {
+    static char name[40]; /* what argp calls the verb in its messages */
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; ++i)
-        if (strcmp(argv[0], verbs[i].name) == 0)
+        if (strcmp(argv[0], verbs[i].name) == 0) {
+            snprintf(name, sizeof name, "tenon %s", verbs[i].name);
+            argv[0] = name;
             return verbs[i].run(argc, argv);
+        }
     fprintf(stderr, "tenon: unknown verb '%s'\n", argv[0]);
     return usage(stderr);
 }
