@@ -96,14 +96,18 @@ TN_TEST(vulkan_errors, ops)
         const char *op, *reason, *other; /* other: of a driver with wider limits */
     } rows[] = {
         {"matmul 1x64x96:f32,q4_0,f32:nt", "vulkan.packed", NULL},
-        {"matmul 8x8x8:f32:bias+add+mul+add+mul+add", "vulkan.operands", NULL},
+        {"matmul 8x8x8:f32:bias+add+mul+add+mul+add", "matmul.posts", NULL},
+        {"concat "
+         "30:f32:axis=0+exact+input1=30+input2=30+input3=30+input4=30+input5=30+input6=30+input7="
+         "30",
+         "vulkan.operands", NULL},
         {"matmul 2x2x70000:f32:canonical", "vulkan.loops", NULL},
         {"softmax 1x40000000:f32:axis=1", "vulkan.range", "vulkan.size"},
         {"eltwise add 40000x40000:f32:a=40000x1+b=1x40000", "vulkan.range", NULL},
         {"softmax 50000x50000x2:f16:axis=2", "vulkan.range", NULL},
         {"matmul 8x8x8:f32:acc=bf16", "kernel.accumulate", NULL},
-        {"topk 30x90:f32:axis=1+k=7+exact+index", "vulkan.no_kernels", NULL},
-        {"copy 3x500:f32,f8e4m3:canonical", "copy.dtype", NULL},
+        {"topk 30x90:s64:axis=1+k=7+exact+index", "topk.dtype", NULL},
+        {"copy 3x500:f32,e8m0:canonical", "copy.dtype", NULL},
         {"matmul 33x65x127:f32,f32,f8e4m3:canonical", "matmul.dtype", NULL},
     };
     vulkan_devices all = find_vulkan();

@@ -5,15 +5,43 @@
 #include "support/op_problem.h"
 #include "support/vulkan_devices.h"
 
-enum { PIPELINES_MOST = 80 };
+#include <kernels/common/kernel.h>
+
+enum { PIPELINES_MOST = 80, LISTS = 3, KERNEL_OPS = 64 };
 
 static const char *const texts[] = {
 #include "support/vulkan_texts.inc"
 };
+static const char *const kinds[] = {
+#include "support/vulkan_kinds.inc"
+};
+static const char *const types[] = {
+#include "support/vulkan_types.inc"
+};
+
+static const struct {
+    const char *name, *const *text;
+    size_t count;
+} list[LISTS] = {
+    {"texts", texts, sizeof texts / sizeof texts[0]},
+    {"kinds", kinds, sizeof kinds / sizeof kinds[0]},
+    {"types", types, sizeof types / sizeof types[0]},
+};
+
+/* Cases of each op and pass that ran, in the order of tn_k_ops. */
+typedef struct coverage {
+    uint32_t of[KERNEL_OPS], skipped;
+} coverage;
+
+static void cover(coverage *c, const tn_op *op)
+{
+    for (uint32_t i = 0; i < tn_k_op_count && i < KERNEL_OPS; ++i)
+        c->of[i] += tn_k_ops[i]->kind == TN_K_PASS(op->kind, tn_k_pass(op));
+}
 
 /* False: the device leaves the op out. */
 static bool one(tn_test_device *plain, tn_test_device *d, const char *uri, const char *text,
-                uint64_t seed)
+                uint64_t seed, coverage *c)
 {
     problem p, q;
     tn_error e = {0};
@@ -34,13 +62,16 @@ static bool one(tn_test_device *plain, tn_test_device *d, const char *uri, const
         compute(plain, "the plain device", text, &p, NULL);
         compute(d, uri, text, &q, p.host);
         drop(d, &q);
+        cover(c, p.op);
     }
     tn_plan_release(plan);
     drop(plain, &p);
     return true;
 }
 
-static void on_device(tn_test_device *plain, const char *uri, uint64_t seed)
+/* One list on a device opened for it, so that the pipelines that live at once stay bounded. */
+static uint32_t of_list(tn_test_device *plain, const char *uri, uint64_t seed, int which,
+                        coverage *c)
 {
     char validated[160];
     vulkan_log log = {0};
@@ -56,22 +87,47 @@ static void on_device(tn_test_device *plain, const char *uri, uint64_t seed)
         TN_REQUIRE(strcmp(e.reason, "vulkan.layer") == 0 && vulkan_open(uri, &log, &d), "%s: %s",
                    uri, e.text);
     }
-    for (size_t t = 0; t < sizeof texts / sizeof texts[0]; ++t) {
-        if (!drawn(seed, t, 3)) {
+    for (size_t t = 0; t < list[which].count; ++t) {
+        if (!drawn(seed + (uint64_t)which, t, 3)) {
             ++undrawn;
             continue;
         }
-        *(one(plain, &d, uri, texts[t], seed + t) ? &ran : &skipped) += 1;
+        *(one(plain, &d, uri, list[which].text[t], seed + t, c) ? &ran : &skipped) += 1;
     }
     uint32_t pipelines = atomic_load(&log.pipelines), complaints = atomic_load(&log.complaints);
-    fprintf(stderr,
-            "%s: %u cases of %zu ran%s, %u left out, %u not drawn, %u pipelines, %u complaints\n",
-            uri, ran, sizeof texts / sizeof texts[0], layers ? " under validation layers" : "",
-            skipped, undrawn, pipelines, complaints);
-    TN_EXPECT(ran > 0, "%s ran nothing", uri);
-    TN_EXPECT(pipelines > 0 && pipelines <= PIPELINES_MOST, "%s made %u pipelines", uri, pipelines);
+    fprintf(
+        stderr,
+        "%s: %u cases of %zu in %s ran%s, %u left out, %u not drawn, %u pipelines, %u complaints\n",
+        uri, ran, list[which].count, list[which].name, layers ? " under validation layers" : "",
+        skipped, undrawn, pipelines, complaints);
+    TN_EXPECT(pipelines <= PIPELINES_MOST, "%s made %u pipelines", uri, pipelines);
     TN_EXPECT(complaints == 0, "%s: %u complaints", uri, complaints);
     tn_test_close(&d);
+    c->skipped += undrawn;
+    return ran;
+}
+
+static void on_device(tn_test_device *plain, const char *uri, uint64_t seed)
+{
+    static const char probe[] = "matmul 33x65x127:f32:canonical";
+    coverage c = {0};
+    problem p;
+    tn_test_device d;
+    uint32_t ran = 0, missing = 0;
+    for (int i = 0; i < LISTS; ++i)
+        ran += of_list(plain, uri, seed, i, &c);
+    TN_EXPECT(ran > 0, "%s ran nothing", uri);
+    TN_REQUIRE(tn_test_open(uri, &d));
+    make(&d, probe, &p, seed);
+    bool canonical = tn_device_supports(d.device, p.op) == TN_OK;
+    drop(&d, &p);
+    tn_test_close(&d);
+    for (uint32_t i = 0; i < tn_k_op_count && i < KERNEL_OPS; ++i)
+        if (c.of[i] == 0 && c.skipped == 0 && canonical) {
+            fprintf(stderr, "%s has no case of %s\n", uri, tn_k_ops[i]->name);
+            ++missing;
+        }
+    TN_EXPECT(missing == 0, "%s: %u ops were not run", uri, missing);
 }
 
 TN_TEST(vulkan_parity, the_bits_of_cpu)

@@ -71,11 +71,14 @@ const char *tn__vk_entry_name(uint32_t entry); /* NULL behind the last */
 
 /* ---- devices ---- */
 enum {
-    VK_OPERANDS = 8, /* bindings of operands, then workspace and params */
+    VK_OPERANDS = 10,      /* at bindings 0 to 7, the rest behind those of workspace and params */
+    VK_WORKSPACE = 8,      /* binding */
+    VK_PARAMS = 9,         /* binding */
+    VK_MORE_OPERANDS = 10, /* first binding of the rest */
     VK_BINDINGS = VK_OPERANDS + 2,
-    VK_PUSH = 12,  /* uints: where operands and workspace begin, then the first group */
-    VK_SPECS = 16, /* specialisation constants of a pipeline */
-    VK_STEPS = 4,  /* dispatches of a plan */
+    VK_PUSH = VK_BINDINGS, /* uints: where operands and workspace begin */
+    VK_SPECS = 16,         /* specialisation constants of a pipeline */
+    VK_STEPS = 4,          /* dispatches of a plan */
     VK_PARAM_INTS = 256
 };
 /* How a module's FMA is made: docs/NUMERICS.md section 10. */
@@ -219,7 +222,8 @@ typedef struct vk_launch {
     uint8_t binding[TN_K_OPERANDS]; /* of each operand; their own order if the row says nothing */
     uint64_t workspace_bytes;
     double flops, bytes;
-    uint32_t loops; /* turns that the loops of one invocation take */
+    uint32_t loops;      /* turns that the loops of one invocation take */
+    uint32_t table_ints; /* behind the params: what the row's `table` writes */
     int32_t param[VK_PARAM_INTS];
 } vk_launch;
 typedef struct vk_row {
@@ -229,6 +233,9 @@ typedef struct vk_row {
     bool chains;      /* also as BOUNDED, with products rounded before they are added */
     bool (*make)(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why);
     void (*arithmetic)(const void *params, tn_arithmetic *out); /* or NULL */
+    void (*table)(const void *params, int32_t *out);            /* table_ints of them; or NULL */
+    /* Whether integers do it all, so that devices that flush subnormals keep them; NULL: no. */
+    bool (*by_bits)(const void *params);
 } vk_row;
 /* The rows of all ops; the last is NULL. */
 extern const vk_row *const tn__vk_rows[];

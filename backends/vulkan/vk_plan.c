@@ -79,7 +79,7 @@ static bool consider(vk_plan *p, const tn_op *op, const vk_row *row, bool plain,
     *no = (tn_k_why){"kernel.refused", "args", "does not take such an op"};
     memset(launch, 0, sizeof *launch);
     for (uint32_t i = 0; i < TN_K_OPERANDS; ++i)
-        launch->binding[i] = (uint8_t)i;
+        launch->binding[i] = (uint8_t)(i < VK_WORKSPACE ? i : i + VK_MORE_OPERANDS - VK_WORKSPACE);
     kernel_name(d, row, plain, name, sizeof name);
     if (kernel != NULL && strcmp(kernel, name) != 0)
         return refuse(no, "kernel.not_asked", "desc.kernel",
@@ -139,7 +139,8 @@ static const vk_row *next_row(const vk_plan *p, uint32_t *at)
     return tn__vk_rows[*at] != NULL ? tn__vk_rows[(*at)++] : NULL;
 }
 
-/* The best row that takes the op; *why is then what refused the last one that did not. */
+/* The best row that takes the op; otherwise *why is what refused the last one that could have been
+ * it. */
 static bool choose(vk_plan *p, const tn_op *op, const char *kernel, uint64_t limit, tn_k_why *why)
 {
     vk_launch launch;
@@ -149,7 +150,7 @@ static bool choose(vk_plan *p, const tn_op *op, const char *kernel, uint64_t lim
             tn_k_why no;
             if (!consider(p, op, row, plain != 0, kernel, limit, &launch, &no)) {
                 if (why->reason == NULL || strcmp(why->reason, "kernel.not_asked") == 0 ||
-                    strcmp(why->reason, "kernel.class") == 0)
+                    (strcmp(why->reason, "kernel.class") == 0 && !plan_for_other_types(&no)))
                     *why = no;
                 continue;
             }
@@ -267,7 +268,8 @@ static tn_status plan_arithmetic(void *plan, tn_arithmetic *out)
         p->row->arithmetic(p->params, out);
     if (p->plain)
         out->product = TN_F32;
-    if (!p->device->canonical && p->row->cls != TN_CLASS_EXACT)
+    bool by_bits = p->row->by_bits != NULL && p->row->by_bits(p->params);
+    if (!p->device->canonical && p->row->cls != TN_CLASS_EXACT && !by_bits)
         out->flush_in = out->flush_out = 1;
     return TN_OK;
 }
@@ -284,6 +286,7 @@ static const tn_plan_ops plan_ops = {
 static tn_status prepare(vk_plan *p)
 {
     vk_device *d = p->device;
+    uint64_t bytes = sizeof p->launch.param + p->launch.table_ints * (uint64_t)sizeof(int32_t);
     tn_status st = TN_OK;
     if (atomic_load(&d->lost))
         return tn__vk_lose(d, "vulkan.lost", "an earlier call");
@@ -292,10 +295,13 @@ static tn_status prepare(vk_plan *p)
                              p->row->cls == TN_CLASS_EXACT ? VK_FMA_NATIVE : d->fma,
                              p->launch.step[i].spec, &p->pipeline[i]);
     if (st == TN_OK)
-        st = tn__vk_memory_take(d, 1, sizeof p->launch.param, 0, &p->param);
+        st = tn__vk_memory_take(d, 1, bytes, 0, &p->param);
     if (st == TN_OK) {
-        memcpy(tn__vk_mapped(&p->param), p->launch.param, sizeof p->launch.param);
-        st = tn__vk_flush(d, &p->param, 0, sizeof p->launch.param, true);
+        unsigned char *to = tn__vk_mapped(&p->param);
+        memcpy(to, p->launch.param, sizeof p->launch.param);
+        if (p->launch.table_ints != 0)
+            p->row->table(p->params, (int32_t *)(void *)(to + sizeof p->launch.param));
+        st = tn__vk_flush(d, &p->param, 0, bytes, true);
     }
     return st;
 }

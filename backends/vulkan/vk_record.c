@@ -136,9 +136,9 @@ static void record_run(vk_device *d, vk_batch *b, const tn_work *w)
     const tn_k_operands *o = (const tn_k_operands *)(const void *)p->params;
     VkDescriptorBufferInfo info[VK_BINDINGS];
     uint32_t push[VK_PUSH] = {0};
-    (void)bind(d, &p->param, 0, p->param.bytes, 0, &info[VK_BINDINGS - 1]);
-    for (uint32_t i = 0; i + 1 < VK_BINDINGS; ++i)
-        info[i] = info[VK_BINDINGS - 1]; /* what a kernel has no operand for it does not touch */
+    (void)bind(d, &p->param, 0, p->param.bytes, 0, &info[VK_PARAMS]);
+    for (uint32_t i = 0; i < VK_BINDINGS; ++i)
+        info[i] = info[VK_PARAMS]; /* what a kernel has no operand for it does not touch */
     for (uint32_t i = 0; i < o->count && i < VK_OPERANDS; ++i)
         for (uint32_t s = 0; s < w->slot_count; ++s)
             if (w->slots[s].role == o->item[i].role && p->span[i].bytes != 0)
@@ -149,9 +149,9 @@ static void record_run(vk_device *d, vk_batch *b, const tn_work *w)
                                     &info[p->launch.binding[i]]) /
                                p->span[i].unit_bytes);
     if (p->launch.workspace_bytes != 0)
-        push[VK_OPERANDS] =
+        push[VK_WORKSPACE] =
             (uint32_t)(bind(d, w->workspace, w->workspace_offset, p->launch.workspace_bytes,
-                            w->workspace_offset, &info[VK_OPERANDS]) /
+                            w->workspace_offset, &info[VK_WORKSPACE]) /
                        sizeof(uint32_t));
     VkDescriptorSet set = b->set[b->sets_used++];
     VkWriteDescriptorSet write = {.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,

@@ -5,6 +5,8 @@
 
 #define ROWS(ROW)                                                                                  \
     ROW(tn__vk_matmul)                                                                             \
+    ROW(tn__vk_matmul_int)                                                                         \
+    ROW(tn__vk_matmul_int_exact)                                                                   \
     ROW(tn__vk_attention)                                                                          \
     ROW(tn__vk_softmax)                                                                            \
     ROW(tn__vk_norm)                                                                               \
@@ -21,7 +23,18 @@
     ROW(tn__vk_rope)                                                                               \
     ROW(tn__vk_conv)                                                                               \
     ROW(tn__vk_pool)                                                                               \
-    ROW(tn__vk_pool_exact)
+    ROW(tn__vk_pool_exact)                                                                         \
+    ROW(tn__vk_topk)                                                                               \
+    ROW(tn__vk_resize)                                                                             \
+    ROW(tn__vk_resize_nearest)                                                                     \
+    ROW(tn__vk_quantize)                                                                           \
+    ROW(tn__vk_dequantize)                                                                         \
+    ROW(tn__vk_softmax_backward)                                                                   \
+    ROW(tn__vk_eltwise_backward)                                                                   \
+    ROW(tn__vk_norm_backward)                                                                      \
+    ROW(tn__vk_gather_backward)                                                                    \
+    ROW(tn__vk_conv_weights)                                                                       \
+    ROW(tn__vk_attention_backward)
 
 #define DECLARE(name) extern const vk_row name;
 ROWS(DECLARE)

@@ -70,6 +70,15 @@ static inline void vk_groups_rows(const vk_caps *caps, uint64_t columns, uint32_
     out->groups[2] = tall == 0 ? 0 : (uint32_t)((rows + tall - 1) / tall);
 }
 
+/* Turns of `passes` over a row of 64 lanes, and of the folds in between; rank: of the grid inside a
+ * pass. */
+static inline uint32_t vk_turns(int64_t count, uint32_t passes, uint32_t rank)
+{
+    double each = (double)(count / 64 + 1) * (rank + 1) + 8.0 * ((double)count / 4096 + 1);
+    double all = passes * each;
+    return all > UINT32_MAX ? UINT32_MAX : (uint32_t)all;
+}
+
 static inline int vk_bits(float x)
 {
     int bits;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of conv and pool. */
+/* Rows of conv, pool and resize. */
 /* path: api > placement > queue > backend > [kernel] > device */
 #include "vk_rows.h"
 
@@ -7,6 +7,8 @@
 #include <kernels/conv/conv_glsl.h>
 #include <kernels/pool/pool.h>
 #include <kernels/pool/pool_glsl.h>
+#include <kernels/resize/resize.h>
+#include <kernels/resize/resize_glsl.h>
 
 enum { POSTS = 6, FIRST_POST = 4 /* binding of the first operand of a step */ };
 
@@ -161,6 +163,11 @@ static bool pool_floats(const void *params, const vk_caps *caps, vk_launch *out,
     return pool(params, caps, out, why);
 }
 
+static bool pool_by_bits(const void *params)
+{
+    return ((const tn_k_pool *)params)->kind == TN_POOL_MAX;
+}
+
 static bool pool_exact(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
 {
     const tn_k_pool *p = params;
@@ -169,6 +176,103 @@ static bool pool_exact(const void *params, const vk_caps *caps, vk_launch *out, 
     return pool(params, caps, out, why);
 }
 
+/* Ints of an element of an axis in the table. */
+static int64_t entry_ints(const tn_k_resize *p)
+{
+    return p->kind == TN_RESIZE_NEAREST ? 1 : 2 * TN_K_RESIZE_TAPS;
+}
+
+static void resize_table(const void *params, int32_t *out)
+{
+    const tn_k_resize *p = params;
+    for (uint32_t d = 0; d < p->rank; ++d)
+        for (int64_t o = 0; !tn_k_resize_kept(p, d) && o < p->out[d]; ++o) {
+            int64_t at[TN_K_RESIZE_TAPS] = {0};
+            float w[TN_K_RESIZE_TAPS] = {0.0f};
+            if (p->kind == TN_RESIZE_NEAREST) {
+                *out++ = (int32_t)tn_k_resize_nearest(p, d, o);
+                continue;
+            }
+            (void)tn_k_resize_taps(p, d, o, at, w);
+            for (uint32_t t = 0; t < TN_K_RESIZE_TAPS; ++t) {
+                out[t] = (int32_t)at[t];
+                out[TN_K_RESIZE_TAPS + t] = vk_bits(w[t]);
+            }
+            out += entry_ints(p);
+        }
+}
+
+static bool resize(const tn_k_resize *p, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    enum { TABLE_MOST = 1 << 22, AXES = 3 };
+    struct resize_glsl *g = (struct resize_glsl *)(void *)out->param;
+    bool nearest = p->kind == TN_RESIZE_NEAREST;
+    int64_t count = 1, table = 0;
+    uint32_t active = 0, elem = tn_k_elem_bytes(p->dtype);
+    for (int i = 0; i < AXES; ++i)
+        g->moving[i] = -1;
+    for (uint32_t d = 0; d < p->rank; ++d) {
+        if (p->in[d] > INT32_MAX || p->out[d] > INT32_MAX ||
+            __builtin_mul_overflow(count, p->out[d], &count) || count > INT32_MAX / 2)
+            return vk_size_refused(why);
+        g->dim[d] = (int)p->out[d];
+        g->a_stride[d] = p->in[d] > 1 ? (int)p->a_s[d] : 0;
+        g->out_stride[d] = p->out[d] > 1 ? (int)p->out_s[d] : 0;
+        g->first[d] = -1;
+        if (tn_k_resize_kept(p, d))
+            continue;
+        if (!nearest && active == AXES)
+            return tn_k_refuse(why, "resize.kind_row", "a", "this row sums along at most 3 axes");
+        if (!nearest)
+            g->moving[active++] = (int)d;
+        g->first[d] = VK_PARAM_INTS + (int)table;
+        table += p->out[d] * entry_ints(p);
+        if (table > TABLE_MOST)
+            return vk_size_refused(why);
+    }
+    g->count = (int)count;
+    g->rank = (int)p->rank;
+    g->taps = p->kind == TN_RESIZE_CUBIC ? 4 : 2;
+    out->table_ints = count == 0 ? 0 : (uint32_t)table;
+    out->step[0].module = VK_MODULE_resize;
+    out->step[0].spec[0] = nearest ? 0 : p->dtype;
+    out->step[0].spec[1] = nearest;
+    out->step[0].spec[2] = nearest ? vk_log2(elem) : 0;
+    vk_groups_of(caps, (uint64_t)count * (nearest && elem == 8 ? 2 : 1), 64, &out->step[0]);
+    out->steps = count != 0;
+    out->flops = (double)count * (nearest ? 8.0 : 60.0);
+    out->bytes = 8.0 * (double)count;
+    return true;
+}
+
+static bool resize_sums(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    const tn_k_resize *p = params;
+    return (p->kind != TN_RESIZE_NEAREST ||
+            tn_k_refuse(why, "resize.kind_row", "attr.kind", "this row is for linear and cubic")) &&
+           resize(p, caps, out, why);
+}
+
+static bool resize_nearest(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    const tn_k_resize *p = params;
+    return (p->kind == TN_RESIZE_NEAREST ||
+            tn_k_refuse(why, "resize.kind_row", "attr.kind", "this row is for nearest")) &&
+           resize(p, caps, out, why);
+}
+
+extern const vk_row tn__vk_resize, tn__vk_resize_nearest;
+const vk_row tn__vk_resize = {.name = "resize_glsl",
+                              .kind = TN_OP_RESIZE,
+                              .cls = TN_CLASS_CANONICAL,
+                              .make = resize_sums,
+                              .table = resize_table};
+const vk_row tn__vk_resize_nearest = {.name = "resize_nearest_glsl",
+                                      .kind = TN_OP_RESIZE,
+                                      .cls = TN_CLASS_EXACT,
+                                      .make = resize_nearest,
+                                      .table = resize_table};
+
 extern const vk_row tn__vk_conv, tn__vk_pool, tn__vk_pool_exact;
 const vk_row tn__vk_conv = {.name = "conv_glsl",
                             .kind = TN_OP_CONV,
@@ -176,7 +280,10 @@ const vk_row tn__vk_conv = {.name = "conv_glsl",
                             .chains = true,
                             .make = conv,
                             .arithmetic = tn_k_conv_arithmetic};
-const vk_row tn__vk_pool = {
-    .name = "pool_glsl", .kind = TN_OP_POOL, .cls = TN_CLASS_CANONICAL, .make = pool_floats};
+const vk_row tn__vk_pool = {.name = "pool_glsl",
+                            .kind = TN_OP_POOL,
+                            .cls = TN_CLASS_CANONICAL,
+                            .make = pool_floats,
+                            .by_bits = pool_by_bits};
 const vk_row tn__vk_pool_exact = {
     .name = "pool_exact_glsl", .kind = TN_OP_POOL, .cls = TN_CLASS_EXACT, .make = pool_exact};

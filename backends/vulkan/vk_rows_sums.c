@@ -20,14 +20,6 @@ _Static_assert(TN_REDUCE_MEAN == 1 && TN_REDUCE_MAX == 2 && TN_REDUCE_MIN == 3 &
                "reduce.comp has these numbers");
 _Static_assert(TN_NORM_RMS == 1 && TN_NORM_GROUP == 2, "norm.comp has these numbers");
 
-/* Turns of `passes` over a row, and of the folds in between; rank: of the grid inside a pass. */
-static uint32_t turns(int64_t count, uint32_t passes, uint32_t rank)
-{
-    double each = (double)(count / 64 + 1) * (rank + 1) + 8.0 * ((double)count / 4096 + 1);
-    double all = passes * each;
-    return all > UINT32_MAX ? UINT32_MAX : (uint32_t)all;
-}
-
 static bool softmax(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
 {
     const tn_k_softmax_params *p = params;
@@ -45,7 +37,7 @@ static bool softmax(const void *params, const vk_caps *caps, vk_launch *out, tn_
     out->step[0].spec[2] = p->log;
     vk_groups(caps, (uint64_t)g->rows.count, &out->step[0]);
     out->steps = g->rows.count != 0 && p->count != 0;
-    out->loops = turns(p->count, 3, 0);
+    out->loops = vk_turns(p->count, 3, 0);
     out->flops = 60.0 * (double)p->count * g->rows.count;
     return true;
 }
@@ -132,7 +124,7 @@ static bool norm(const void *params, const vk_caps *caps, vk_launch *out, tn_k_w
     out->step[0].module = VK_MODULE_norm;
     vk_groups(caps, (uint64_t)g->rows.count, &out->step[0]);
     out->steps = g->rows.count != 0 && p->count != 0;
-    out->loops = turns(p->count, 5, p->inner.rank);
+    out->loops = vk_turns(p->count, 5, p->inner.rank);
     out->flops = 20.0 * (double)p->count * g->rows.count;
     return true;
 }
@@ -150,9 +142,15 @@ static bool reduce(const void *params, const vk_caps *caps, vk_launch *out, tn_k
     out->step[0].spec[2] = p->kind;
     vk_groups(caps, (uint64_t)g->kept.count, &out->step[0]);
     out->steps = g->kept.count != 0;
-    out->loops = turns(p->count, 1, p->inner.rank);
+    out->loops = vk_turns(p->count, 1, p->inner.rank);
     out->flops = 4.0 * (double)p->count * g->kept.count;
     return true;
+}
+
+static bool reduce_by_bits(const void *params)
+{
+    uint32_t kind = ((const tn_k_reduce_params *)params)->kind;
+    return kind == TN_REDUCE_MAX || kind == TN_REDUCE_MIN;
 }
 
 static bool scan(const tn_k_scan_params *p, const vk_caps *caps, vk_launch *out, tn_k_why *why)
@@ -212,5 +210,8 @@ const vk_row tn__vk_softmax = {.name = "softmax_glsl",
                                .arithmetic = tn_k_softmax_arithmetic};
 const vk_row tn__vk_norm = {
     .name = "norm_glsl", .kind = TN_OP_NORM, .cls = TN_CLASS_CANONICAL, .make = norm};
-const vk_row tn__vk_reduce = {
-    .name = "reduce_glsl", .kind = TN_OP_REDUCE, .cls = TN_CLASS_CANONICAL, .make = reduce};
+const vk_row tn__vk_reduce = {.name = "reduce_glsl",
+                              .kind = TN_OP_REDUCE,
+                              .cls = TN_CLASS_CANONICAL,
+                              .make = reduce,
+                              .by_bits = reduce_by_bits};

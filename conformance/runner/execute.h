@@ -67,6 +67,10 @@ typedef struct tn_v_job {
     tn_v_image image[TN_V_ARGS];
     tn_v_truth truth[TN_V_ARGS];
     int truths;
+    /* The same with subnormal inputs kept, where the device declares that it may take them for 0;
+     * otherwise none. */
+    tn_v_truth kept[TN_V_ARGS];
+    int kept_truths;
     bool unstable; /* launches differ */
 } tn_v_job;
 

@@ -54,7 +54,7 @@ static bool round_set(const tn_v_job *j, double ref, double got)
     return false;
 }
 
-bool tn_v_right(const tn_v_job *j, const tn_v_truth *t, int64_t n, double *ratio)
+static bool right(const tn_v_job *j, const tn_v_truth *t, int64_t n, double *ratio)
 {
     *ratio = 0;
     if (t->bits) {
@@ -66,6 +66,10 @@ bool tn_v_right(const tn_v_job *j, const tn_v_truth *t, int64_t n, double *ratio
     const tn_v_arith *a = &j->call.arith;
     if (j->which->data == TN_V_ROUND && j->op->kind == TN_OP_MATMUL)
         return round_set(j, ref, got) || (*ratio = INFINITY, false);
+    /* What a device without subnormals reads as 0 it may pass on as it lies in memory. */
+    if (a->flush_in && a->flush_out && ref == 0 && signbit(ref) == signbit(got) &&
+        fabs(got) < ldexp(1.0, tn_v_format_of(t->dtype).exponent_min))
+        return true;
     bool exact = (t->single || j->call.exact) && t->err[n] == 0;
     if (!exact)
         return tn_v_within(a, t->dtype, ref, t->err[n], t->mag[n], got, ratio);
@@ -78,6 +82,18 @@ bool tn_v_right(const tn_v_job *j, const tn_v_truth *t, int64_t n, double *ratio
         same = true;
     *ratio = same ? 0 : INFINITY;
     return same;
+}
+
+bool tn_v_right(const tn_v_job *j, const tn_v_truth *t, int64_t n, double *ratio)
+{
+    if (right(j, t, n, ratio))
+        return true;
+    ptrdiff_t at = t - j->truth;
+    double other;
+    if (at < 0 || at >= j->kept_truths || !right(j, &j->kept[at], n, &other))
+        return false;
+    *ratio = other;
+    return true;
 }
 
 typedef struct spread {

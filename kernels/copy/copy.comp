@@ -12,6 +12,7 @@ layout(set = 0, binding = 9, std430) readonly buffer Params { copy_glsl P; };
 
 #include "kernels/common/glsl/prelude.glsl"
 #include "kernels/common/glsl/grid.glsl"
+#include "kernels/common/glsl/narrow8.glsl"
 
 OPERAND(0)
 OPERAND(1)
@@ -34,7 +35,7 @@ uint convert(uint bits)
     if (is_float(FROM)) {
         float x = c_widen(FROM, bits);
         if (is_float(TO))
-            return c_narrow(TO, x);
+            return c_narrow8(TO, x, P.saturate != 0);
         if (TO == T_BOOL)
             return (F2U(x) & 0x7fffffffu) != 0u ? 1u : 0u;
         return uint(TO == T_S32 ? to_int(x, -2147483648.0f, 2147483648.0f, -0x7fffffff - 1, 0x7fffffff)
@@ -43,7 +44,7 @@ uint convert(uint bits)
     }
     int i = FROM == T_S8 ? int(bits << 24) >> 24 : int(bits);
     if (is_float(TO))
-        return c_narrow(TO, I2F(i));
+        return c_narrow8(TO, I2F(i), P.saturate != 0);
     return TO == T_BOOL ? (i != 0 ? 1u : 0u) : uint(i);
 }
 

@@ -3,5 +3,6 @@
 #include "kernels/common/glsl/grid_glsl.h"
 
 struct copy_glsl {
+    int saturate;
     grid_glsl grid; /* A, OUT */
 };

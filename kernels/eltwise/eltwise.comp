@@ -12,6 +12,7 @@ layout(set = 0, binding = 9, std430) readonly buffer Params { eltwise_glsl P; };
 
 #include "kernels/common/glsl/prelude.glsl"
 #include "kernels/common/glsl/grid.glsl"
+#include "kernels/common/glsl/divide.glsl"
 #include "kernels/eltwise/eltwise_kinds.glsl"
 
 GRID(grid_at, P.grid)

@@ -6,17 +6,6 @@
 #define K_COMPARE 70u /* all three */
 #define K_WHERE   129u
 
-/* Right to the last bit: by float64, whose quotient rounded again is the quotient rounded once, or
- * by the device, which was asked when it was opened. */
-float kind_div(float x, float y)
-{
-#ifdef FMA_F64
-    return tn_d2f(tn_d(x) / tn_d(y));
-#else
-    return x / y;
-#endif
-}
-
 #ifdef FUNCTION
 /* One function a module: drivers inline all that a module has before they look at its constants. */
 float kind_f32(float x, float y, float z, float a, float b)
@@ -57,7 +46,7 @@ float kind_f32(float x, float y, float z, float a, float b)
     if (KIND == 20u || KIND == 128u)
         return FMA(x, KIND == 20u ? a : y, KIND == 20u ? b : z);
     if (KIND == K_DIV)
-        return kind_div(x, y);
+        return c_divide(x, y);
     switch (P.kind) {
     case 1:
         return U2F(F2U(x) ^ 0x80000000u);
