@@ -3,9 +3,11 @@
  * machine's speed meets all of them alike. */
 #include "tool.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static int compare(const void *a, const void *b)
 {
@@ -25,6 +27,29 @@ tool_stats tool_statistics(double *values, uint32_t count)
     return s;
 }
 
+static double process_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Threads of OpenMP and of other pools go on spinning after their work, some of them for 200 ms,
+ * and would take a cpu from whoever's turn is next: waits until this process rests. */
+static void settle(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) < 2)
+        return;
+    for (int i = 0; i < 600; ++i) {
+        const struct timespec pause = {0, 1000000};
+        double before = process_seconds();
+        nanosleep(&pause, NULL);
+        if (process_seconds() - before < 1e-4)
+            return;
+    }
+}
+
 bool tool_interleave(tool_contestant *c, uint32_t count, uint32_t rounds)
 {
     for (uint32_t i = 0; i < count; ++i) {
@@ -41,6 +66,7 @@ bool tool_interleave(tool_contestant *c, uint32_t count, uint32_t rounds)
     for (uint32_t r = 0; r < rounds; ++r) {
         for (uint32_t k = 0; k < count; ++k) {
             tool_contestant *one = &c[(k + r) % count];
+            settle();
             one->run(one->self); /* the peer before left its own data in the caches */
             double t = tool_now();
             for (uint32_t j = 0; j < one->repeat; ++j)
