@@ -55,21 +55,26 @@ class Torch:
 
         torch.set_num_threads(1)
         self.torch, self.device = torch, device or "cpu"
+        torch.zeros(1, device=self.device)  # says so at once where there is none
 
     def shape(self, m, n, k, dtype):
         pass
 
     def multiply(self, a, b):
-        to = lambda x: self.torch.from_numpy(x).to(self.device)
-        return (to(a) @ to(b)).cpu().numpy()
+        a, b = (self.torch.from_numpy(x.copy()).to(self.device) for x in (a, b))
+        return (a @ b).cpu().numpy()
 
 
 class Jax:
     types = {("f32", "f32")}
 
-    def shape(self, m, n, k, dtype):
+    def __init__(self):
         import jax
 
+        self.jax = jax
+
+    def shape(self, m, n, k, dtype):
+        jax = self.jax
         self.call = jax.jit(lambda x, y: jax.numpy.matmul(x, y, precision="highest"))
 
     def multiply(self, a, b):
@@ -82,7 +87,7 @@ def main():
     os.dup2(2, 1)  # what a framework prints is no answer
     try:
         who = {"numpy": Numpy, "onnxruntime": Onnxruntime, "torch": Torch, "jax": Jax}[name](*([device] if name == "torch" else []))
-    except ImportError as e:
+    except (ImportError, RuntimeError) as e:
         sys.exit(f"{name}: {e}")
     out.write(b"ready\n")
     out.flush()
