@@ -5,8 +5,9 @@
 
 #include <hal/hal.h>
 
-/* Helpers look for work this long before they sleep; a wake-up costs several microseconds. */
-enum { SPIN_NS = 20000, SPINS_PER_CLOCK = 32 };
+/* Helpers look for work this long before they sleep; a wake-up costs several microseconds, and tens
+ * of them where a hypervisor has to start the cpu again. */
+enum { SPIN_NS = 100000, SPINS_PER_CLOCK = 32 };
 
 typedef void (*task_fn)(void *arg, uint32_t index, uint32_t worker);
 
@@ -14,12 +15,15 @@ typedef struct helper {
     tn__pool *pool;
     pthread_t thread;
     uint32_t worker;
+    uint32_t cpu; /* where it is kept, if the pool is placed; guarded by: pool->job */
 } helper;
 
 struct tn__pool {
     tn_runtime *runtime;
     uint32_t workers, started;
     bool spin;
+    bool placed;         /* each helper is kept on a cpu of its own */
+    uint32_t clear;      /* the cpu without a helper, for the caller; guarded by: job */
     pthread_mutex_t job; /* held by the caller whose job the helpers serve */
     /* Number of the job in the upper half, tasks not yet taken in the lower one. Who takes a task
      * may read the three fields below until it has counted the task in `done`: only then can the
@@ -161,6 +165,40 @@ static void alone(uint32_t tasks, task_fn task, void *arg)
         task(arg, i, 0);
 }
 
+/* A scheduler may wake a helper on the cpu of the thread that woke it, though another is idle: a
+ * hypervisor's guest takes a halted cpu for one that its host has taken away, and the two then
+ * share one cpu for milliseconds. So where there is a cpu for each, each helper is kept on one, and
+ * the caller's stays clear of them, wherever the caller has moved to. */
+static void place(tn__pool *p)
+{
+    uint32_t cpus[64];
+    uint32_t count = tn__cpus_allowed(cpus, 64);
+    if (p->started + 1 != p->workers || count != p->workers || tn__cpus_usable() != count)
+        return;
+    for (uint32_t i = 0; i < p->started; i++) {
+        p->helpers[i].cpu = cpus[i + 1];
+        if (!tn__thread_keep(p->helpers[i].thread, cpus[i + 1]))
+            return;
+    }
+    p->clear = cpus[0];
+    p->placed = true;
+}
+
+static void clear_caller(tn__pool *p)
+{
+    uint32_t here = tn__cpu_here();
+    if (here == p->clear)
+        return;
+    for (uint32_t i = 0; i < p->started; i++) {
+        helper *h = &p->helpers[i];
+        if (h->cpu == here && tn__thread_keep(h->thread, p->clear)) {
+            h->cpu = p->clear;
+            p->clear = here;
+            return;
+        }
+    }
+}
+
 static void parallel(void *self, uint32_t tasks, task_fn task, void *arg)
 {
     tn__pool *p = self;
@@ -169,6 +207,8 @@ static void parallel(void *self, uint32_t tasks, task_fn task, void *arg)
         alone(tasks, task, arg);
         return;
     }
+    if (p->placed)
+        clear_caller(p);
     uint64_t job = (atomic_load_explicit(&p->ticket, memory_order_relaxed) >> 32) + 1;
     p->task = task;
     p->arg = arg;
@@ -234,6 +274,7 @@ tn_status tn__pool_create(tn_runtime *rt, uint32_t workers, tn__pool **out)
         }
         p->started++;
     }
+    place(p);
     *out = p;
     return TN_OK;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How many CPUs this process may really use: affinity mask and cgroup quota. */
+/* How many CPUs this process may really use: affinity mask and cgroup quota; and threads kept on
+ * one. */
 /* path: api > placement > queue > backend > kernel > [device] */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -96,4 +97,32 @@ uint32_t tn__cpus_usable(void)
         cpus = n > 0 ? (uint32_t)n : 1;
     }
     return cgroup_limit(cpus);
+}
+
+uint32_t tn__cpus_allowed(uint32_t *cpus, uint32_t max)
+{
+    cpu_set_t set[SETS];
+    uint32_t count = 0;
+    if (sched_getaffinity(0, sizeof(set), set) != 0)
+        return 0;
+    for (uint32_t cpu = 0; cpu < SETS * CPU_SETSIZE; cpu++)
+        if (CPU_ISSET_S(cpu, sizeof(set), set) && count++ < max)
+            cpus[count - 1] = cpu;
+    return count;
+}
+
+uint32_t tn__cpu_here(void)
+{
+    int cpu = sched_getcpu();
+    return cpu >= 0 ? (uint32_t)cpu : ~0u;
+}
+
+bool tn__thread_keep(pthread_t thread, uint32_t cpu)
+{
+    cpu_set_t set[SETS];
+    if (cpu >= SETS * CPU_SETSIZE)
+        return false;
+    CPU_ZERO_S(sizeof(set), set);
+    CPU_SET_S(cpu, sizeof(set), set);
+    return pthread_setaffinity_np(thread, sizeof(set), set) == 0;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The thread pool: every task once, unique workers, several callers, nesting. */
+#define _GNU_SOURCE /* the cpus that a thread may use */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include <hal/hal.h>
@@ -124,5 +126,58 @@ TN_TEST(pool, no_threads_runs_on_the_caller)
     TN_EXPECT(rt->host.executor.workers == 1);
     TN_EXPECT(run_and_check(&rt->host.executor, TASKS));
     TN_EXPECT(atomic_load(&rt->pool) == NULL);
+    tn_runtime_release(rt);
+}
+
+/* Where each worker's tasks ran; the caller waits in its task until every worker has one. */
+typedef struct seat {
+    uint32_t workers;
+    atomic_uint came;
+    atomic_uint cpu[CPU_SETSIZE];
+} seat;
+
+static void take_seat(void *arg, uint32_t index, uint32_t worker)
+{
+    seat *s = arg;
+    (void)index;
+    (void)atomic_fetch_add(&s->came, 1u);
+    while (atomic_load(&s->came) < s->workers)
+        (void)sched_yield();
+    atomic_store(&s->cpu[worker], tn__cpu_here());
+}
+
+/* With as many threads as cpus every thread has a cpu of its own, wherever the caller moves to. */
+TN_TEST(pool, helpers_keep_clear_of_the_caller)
+{
+    cpu_set_t all, one;
+    TN_REQUIRE(sched_getaffinity(0, sizeof(all), &all) == 0);
+    uint32_t cpus = (uint32_t)CPU_COUNT(&all);
+    if (cpus < 2 || tn__cpus_usable() != cpus)
+        return; /* a cpu for each is what the rest is about */
+    tn_runtime_desc d = {.head = TN_INIT(tn_runtime_desc), .flags = TN_RUNTIME_NO_ENV};
+    tn_runtime *rt = NULL;
+    tn_executor e;
+    TN_REQUIRE(tn_runtime_create(&d, &rt) == TN_OK && tn__runtime_executor(rt, &e) == TN_OK);
+    TN_REQUIRE(e.workers == cpus);
+    seat first = {.workers = cpus};
+    e.parallel(e.self, cpus, take_seat, &first); /* makes the pool */
+    for (uint32_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &all))
+            continue;
+        seat s = {.workers = cpus};
+        cpu_set_t seen;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        CPU_ZERO(&seen);
+        TN_REQUIRE(sched_setaffinity(0, sizeof(one), &one) == 0);
+        e.parallel(e.self, cpus, take_seat, &s);
+        for (uint32_t w = 0; w < cpus; w++)
+            CPU_SET(atomic_load(&s.cpu[w]), &seen);
+        TN_EXPECT(atomic_load(&s.cpu[0]) == cpu, "the caller is on cpu %u, not %u",
+                  atomic_load(&s.cpu[0]), cpu);
+        TN_EXPECT((uint32_t)CPU_COUNT(&seen) == cpus, "%d cpus for %u threads", CPU_COUNT(&seen),
+                  cpus);
+    }
+    TN_EXPECT(sched_setaffinity(0, sizeof(all), &all) == 0);
     tn_runtime_release(rt);
 }

@@ -37,7 +37,8 @@ typedef struct tn_runtime_desc {
     tn_allocator allocator;
     tn_executor executor; /* zeroed: libc, own pool */
     uint32_t threads; /* 0: all cpus this process may use (affinity, cgroup). One pool a runtime,
-                         made at the first cpu queue, shared by all of them */
+                         made at the first cpu queue, shared by all of them. With as many threads as
+                         cpus its helpers keep to one cpu each, away from the calling thread's */
     uint32_t flags;   /* TN_RUNTIME_NO_ENV, TN_RUNTIME_NO_PLUGINS, TN_RUNTIME_NO_THREADS */
     const char *plugin_path, *cache_dir;
     tn_log_fn log;
