@@ -25,12 +25,11 @@ enum {
     TPU_CAP_QUEUES =
         0x02c, /* depth of an engine's queue | semaphores << 8 | ring's most log2 << 16 */
     TPU_CAP_CLOCK_KHZ = 0x030,
-    TPU_CAP_NUMERICS =
-        0x034,               /* rows of a canonical chunk that one pass adds in order; 0: unknown */
-    TPU_CAP_ERRATA = 0x038,  /* bit (1 << id) */
-    TPU_CAP_PROTECT = 0x03c, /* 0 none, 1 ecc, 2 full */
-    TPU_FUSE_SELECT = 0x040, /* word of the mask of columns */
-    TPU_FUSE_MASK = 0x044,   /* disabled columns; a bit that is set stays, a reset applies it */
+    TPU_CAP_NUMERICS = 0x034, /* how the array adds: TPU_NUMERICS_*; 0: as docs/NUMERICS.md */
+    TPU_CAP_ERRATA = 0x038,   /* bit (1 << id) */
+    TPU_CAP_PROTECT = 0x03c,  /* 0 none, 1 ecc, 2 full */
+    TPU_FUSE_SELECT = 0x040,  /* word of the mask of columns */
+    TPU_FUSE_MASK = 0x044,    /* disabled columns; a bit that is set stays, a reset applies it */
     TPU_SERIAL = 0x048,
     TPU_BIN = 0x04c,
     TPU_CTRL = 0x050,
@@ -81,6 +80,16 @@ enum {
     TPU_STATUS_ERROR = 8,
     TPU_STATUS_THROTTLED = 16,
     TPU_STATUS_STOPPED = 32 /* at a breakpoint or after a step; engines go on with what they have */
+};
+/* 0: a column adds its rows one by one from +0 to the nearest even, subnormals kept; integers wrap
+ * in 32 bits. */
+enum {
+    TPU_NUMERICS_TREE = 0x7ff,      /* so many neighbouring products are added pairwise first */
+    TPU_NUMERICS_START = 1 << 16,   /* a column starts at what the accumulators hold */
+    TPU_NUMERICS_TO_ZERO = 1 << 17, /* products and sums are rounded toward zero */
+    TPU_NUMERICS_FLUSH = 1 << 18,   /* subnormal elements, products and sums are zeros */
+    TPU_NUMERICS_SATURATE = 1 << 19,
+    TPU_NUMERICS_BITS = 24 /* shift: bits of a column's sum of integers, 0: 32 */
 };
 enum { TPU_IRQ_DONE = 1, TPU_IRQ_ERROR = 2, TPU_IRQ_THERMAL = 4 };
 enum {

@@ -108,6 +108,7 @@ typedef struct tn_k_sys_caps {
     uint32_t acc_row_bytes, acc_rows, lanes, semaphores;
     uint32_t array_types; /* bit (1 << tn_dtype) of what the array multiplies */
     uint32_t flags;       /* TN_K_SYS_* below */
+    uint32_t numerics;    /* how the array adds, as the register has it; 0: as docs/NUMERICS.md */
     uint32_t segments;    /* of the tables that its functions are looked up in; 0: none */
 } tn_k_sys_caps;
 enum {

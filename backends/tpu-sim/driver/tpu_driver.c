@@ -52,6 +52,7 @@ static void read_caps(tpu_chip *c)
                               .semaphores = queues >> 8 & 255u,
                               .array_types = rd(c, TPU_CAP_TYPES),
                               .flags = rd(c, TPU_CAP_FLAGS)};
+    c->caps.numerics = rd(c, TPU_CAP_NUMERICS);
     c->caps.segments = rd(c, TPU_CAP_TABLE);
     if (c->caps.row_bytes != 0)
         c->caps.spad_rows =

@@ -115,10 +115,15 @@ static tn_status plan_arithmetic(void *plan, tn_arithmetic *out)
 {
     const tpu_plan *p = plan;
     pthread_mutex_lock(&p->device->lock);
-    uint32_t segments = p->device->chip.caps.segments;
+    uint32_t segments = p->device->chip.caps.segments, id = p->device->chip.caps.numerics;
     pthread_mutex_unlock(&p->device->lock);
     if (p->row->arithmetic != NULL)
         p->row->arithmetic(p->params, out);
+    if (p->row->macs != NULL) { /* the array adds in its own way */
+        out->tree = (id & TPU_NUMERICS_TREE) != 0;
+        out->accumulate_round = (id & TPU_NUMERICS_TO_ZERO) != 0;
+        out->flush_in = out->flush_out = (id & TPU_NUMERICS_FLUSH) != 0;
+    }
     if (segments != 0) { /* functions are looked up */
         float ulp = tn_k_sys_tables_ulp(segments), root = tn_k_sys_tables_rsqrt_ulp(segments);
         bool norm = p->op->kind == TN_OP_NORM || out->rsqrt_ulp > 0.0f;

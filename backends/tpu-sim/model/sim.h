@@ -22,7 +22,8 @@ typedef struct sim_profile {
     uint64_t dma_bytes_per_s;
     uint32_t dma_setup_cycles, dma_latency_ns, dma_burst;
     uint32_t spad_kib, acc_kib, row_bytes, queue_depth, semaphores;
-    uint32_t types, flags, chunk; /* TPU_CAP_TYPES, FLAGS, NUMERICS */
+    uint32_t types, flags, numerics;  /* TPU_CAP_TYPES, FLAGS, NUMERICS */
+    uint32_t tree_products, sum_bits; /* as in numerics */
     uint32_t errata, watchdog_us;
     uint32_t segments; /* of the tables of functions; 0: none */
     uint64_t dead_columns[SIM_COLUMNS_MOST / 64];

@@ -37,7 +37,8 @@ uint32_t tn__sim_load_weights(sim_dev *d, const tn_k_sys_packet *p)
 {
     uint32_t index;
     float *w = plane_of(d, p, &index);
-    uint64_t pitch = (uint64_t)p->s0 * d->profile.row_bytes;
+    uint64_t row = p->a & TN_K_SYS_ACC ? d->acc_row_bytes : d->profile.row_bytes;
+    uint64_t pitch = (uint64_t)p->s0 * row;
     const unsigned char *from = tn__sim_row(d, p->a);
     if (p->flags & TN_K_SYS_TRANSPOSE) {
         for (uint32_t c = 0; c < p->n1; c++) {
@@ -152,20 +153,27 @@ static void gated_tile(sim_dev *d, const float *w, uint64_t rows, uint32_t k, ui
 }
 
 /* Sums of `rows` rows; logical column c runs on the physical one `turn` further. */
-static void tile(sim_dev *d, const float *w, uint64_t rows, uint32_t k, uint32_t n, bool ints,
-                 bool gated, uint32_t turn, float *s)
+static void tile(sim_dev *d, const sim_tile *t, uint32_t turn, float *s)
 {
-    const uint32_t ld = d->cols_padded;
+    const float *w = t->w;
+    const uint32_t ld = d->cols_padded, rows = t->rows, k = t->k, n = t->n;
+    const bool ints = t->ints;
+    if (tn__sim_columns_differ(d, ints, k)) {
+        sim_tile turned = *t;
+        turned.turn = turn;
+        tn__sim_columns(d, &turned, s);
+        return;
+    }
     if (ints)
         integer_tile(d, w, rows, k, n, s);
     else
         d->math->tile(d->wide, d->profile.rows, w, ld, (int64_t)rows, k, n, s, ld);
-    if (gated)
+    if (t->gated)
         gated_tile(d, w, rows, k, n, s);
     const sim_fault *broken = tn__sim_fault_stuck(d);
     for (uint32_t c = 0; broken != NULL && c < n; c++)
         if (d->column[(c + turn) % d->columns] == broken->b)
-            for (uint64_t i = 0; i < rows; i++) {
+            for (size_t i = 0; i < rows; i++) {
                 const float *a = d->wide + i * d->profile.rows;
                 const uint32_t high = d->profile.rows;
                 s[i * ld + c] = ints ? tn_c_float(broken_integer(broken, a, w + c, ld, k, high))
@@ -191,17 +199,16 @@ static void add_rows(float *to, const float *s, uint32_t n, bool ints, bool accu
 
 /* Whether the second result, a column further, differs; a third one tells which column was wrong.
  */
-static bool compare(sim_dev *d, const float *w, uint32_t rows, uint32_t k, uint32_t n, bool ints,
-                    bool gated, uint32_t *out_column)
+static bool compare(sim_dev *d, const sim_tile *t, uint32_t *out_column)
 {
     const uint32_t ld = d->cols_padded;
-    tile(d, w, rows, k, n, ints, gated, 1, d->again);
-    for (uint32_t i = 0; i < rows; i++)
-        for (uint32_t c = 0; c < n; c++) {
+    tile(d, t, 1, d->again);
+    for (uint32_t i = 0; i < t->rows; i++)
+        for (uint32_t c = 0; c < t->n; c++) {
             uint32_t one = tn_c_bits(d->sums[i * ld + c]), two = tn_c_bits(d->again[i * ld + c]);
             if (one == two)
                 continue;
-            tile(d, w, rows, k, n, ints, gated, 2, d->again);
+            tile(d, t, 2, d->again);
             uint32_t turn = tn_c_bits(d->again[i * ld + c]) == one ? 1 : 0;
             *out_column = d->column[(c + turn) % d->columns];
             return false;
@@ -215,7 +222,9 @@ uint32_t tn__sim_multiply(sim_dev *d, sim_flight *f)
     uint32_t index;
     const float *w = plane_of(d, p, &index);
     uint32_t k = d->plane_k[index], n = d->plane_n[index], inner = p->n1 != 0 ? p->n1 : p->n0;
-    bool ints = integer(p->p1), gated = (p->flags & TN_K_SYS_GATED) != 0;
+    bool ints = integer(p->p1), adds = (p->flags & TN_K_SYS_ACCUMULATE) != 0;
+    uint32_t id = d->profile.numerics,
+             limits = ints ? TPU_NUMERICS_SATURATE : TPU_NUMERICS_TO_ZERO | TPU_NUMERICS_FLUSH;
     if (k == 0 || ints != integer(d->plane_type[index]))
         return TPU_ERR_TYPE;
     for (uint32_t first = 0; first < p->n0; first += d->scratch_rows) {
@@ -225,20 +234,34 @@ uint32_t tn__sim_multiply(sim_dev *d, sim_flight *f)
             uint32_t at = p->a + row / inner * (uint32_t)p->s1 + row % inner * (uint32_t)p->s0;
             widen(p->p1, tn__sim_row(d, at), k, d->wide + (size_t)i * d->profile.rows);
         }
-        tile(d, w, rows, k, n, ints, gated, 0, d->sums);
+        sim_tile t = {.w = w,
+                      .rows = rows,
+                      .k = k,
+                      .n = n,
+                      .ints = ints,
+                      .gated = (p->flags & TN_K_SYS_GATED) != 0};
+        bool starts = adds && (id & TPU_NUMERICS_START) != 0 && tn__sim_columns_differ(d, ints, k);
+        if (starts)
+            t.start = tn__sim_row(d, p->c + first);
+        tile(d, &t, 0, d->sums);
         if (d->protect == SIM_PROTECT_FULL && d->columns > 2) {
             uint32_t column;
-            if (!compare(d, w, rows, k, n, ints, gated, &column)) {
+            if (!compare(d, &t, &column)) {
                 f->c.p.s1 = (int32_t)column; /* for the error's info */
                 return TPU_ERR_COMPARE;
             }
         }
         for (uint32_t i = 0; i < rows; i++) {
             float *s = d->sums + (size_t)i * d->cols_padded;
+            float *to = (float *)(void *)tn__sim_row(d, p->c + first + i);
             if (f->errata & 2u)
                 memset(s, 0, n * sizeof *s);
-            add_rows((float *)(void *)tn__sim_row(d, p->c + first + i), s, n, ints,
-                     (p->flags & TN_K_SYS_ACCUMULATE) != 0);
+            if (starts)
+                memcpy(to, s, n * sizeof *to);
+            else if (adds && (id & limits) != 0)
+                tn__sim_accumulate(id, to, s, n, ints);
+            else
+                add_rows(to, s, n, ints, adds);
         }
     }
     d->count[TPU_COUNT_MACS] += (uint64_t)k * n * p->n0;

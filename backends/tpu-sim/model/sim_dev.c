@@ -334,7 +334,7 @@ static uint32_t capability(const sim_dev *d, uint32_t offset)
     case TPU_CAP_CLOCK_KHZ:
         return (uint32_t)p->array_khz;
     case TPU_CAP_NUMERICS:
-        return p->chunk;
+        return p->numerics;
     case TPU_CAP_ERRATA:
         return p->errata;
     default:

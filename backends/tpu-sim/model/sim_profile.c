@@ -9,22 +9,32 @@
 /* A profile is an object of objects of strings, numbers and lists of these. That much JSON is read
  * here, so that a library without tools needs no parser of its own. */
 typedef struct reader {
-    const char *at, *end;
+    const char *at, *end, *text;
     char *error;
     size_t room;
 } reader;
 
+static uint32_t line_of(const reader *r)
+{
+    uint32_t line = 1;
+    for (const char *p = r->text; p < r->at; p++)
+        line += *p == '\n';
+    return line;
+}
+
 static bool fail(reader *r, const char *what)
 {
+    size_t n = 0;
+    while (n < 20 && r->at + n < r->end && r->at[n] != '\n')
+        n++;
     if (r->error != NULL && r->error[0] == '\0')
-        snprintf(r->error, r->room, "%s before \"%.*s\"", what,
-                 (int)(r->end - r->at < 20 ? r->end - r->at : 20), r->at);
+        snprintf(r->error, r->room, "line %u: %s before \"%.*s\"", line_of(r), what, (int)n, r->at);
     return false;
 }
 
 static void space(reader *r)
 {
-    while (r->at < r->end && strchr(" \t\r\n", *r->at) != NULL)
+    while (r->at < r->end && *r->at != '\0' && strchr(" \t\r\n", *r->at) != NULL)
         r->at++;
 }
 
@@ -99,17 +109,22 @@ bool tn__sim_profile_each(const char *text, size_t bytes,
                                      const char *source),
                           void *self, char *error, size_t room)
 {
-    reader r = {text, text + bytes, error, room};
-    char key[SIM_NAME], v[256], source[256];
+    reader r = {text, text + bytes, text, error, room};
+    char key[SIM_NAME], v[256], source[256], why[200];
     if (room != 0)
         error[0] = '\0';
     if (!take(&r, '{'))
         return fail(&r, "a profile is an object");
     do {
+        space(&r);
+        uint32_t line = line_of(&r);
         if (!string(&r, key, sizeof key) || !take(&r, ':') || !parameter(&r, v, source, sizeof v))
             return fail(&r, "a parameter is malformed");
-        if (!fn(self, key, v, source))
+        if (!fn(self, key, v, source)) {
+            snprintf(why, sizeof why, "%s", room != 0 ? error : "");
+            snprintf(error, room, "line %u: %s", line, why);
             return false;
+        }
     } while (take(&r, ','));
     if (!take(&r, '}'))
         return fail(&r, "a brace is missing");
@@ -125,7 +140,7 @@ typedef struct parameter_row {
     const char *key;
     size_t at;
     uint64_t low, high;
-    uint8_t kind, flag, optional;
+    uint32_t kind, flag, optional;
 } parameter_row;
 static const parameter_row rows[] = {
     {"name", AT(name), 0, 0, TEXT, 0, 0},
@@ -143,6 +158,12 @@ static const parameter_row rows[] = {
     {"control_clock_khz", AT(control_khz), 1, 10000000, LONG, 0, 0},
     {"types", AT(types), 0, 0, TYPES, 0, 0},
     {"columns_add_in_order", AT(flags), 0, 0, YES_NO, TN_K_SYS_SEQUENTIAL, 0},
+    {"tree_products", AT(tree_products), 2, 1024, NUMBER, 0, 1},
+    {"sums_start_at_accumulator", AT(numerics), 0, 0, YES_NO, TPU_NUMERICS_START, 1},
+    {"round_toward_zero", AT(numerics), 0, 0, YES_NO, TPU_NUMERICS_TO_ZERO, 1},
+    {"flush_subnormals", AT(numerics), 0, 0, YES_NO, TPU_NUMERICS_FLUSH, 1},
+    {"integers_saturate", AT(numerics), 0, 0, YES_NO, TPU_NUMERICS_SATURATE, 1},
+    {"integer_sum_bits", AT(sum_bits), 17, 32, NUMBER, 0, 1},
     {"canonical_math", AT(flags), 0, 0, YES_NO, TN_K_SYS_MATH, 0},
     {"vector_f32", AT(flags), 0, 0, YES_NO, TN_K_SYS_VECTOR_F32, 0},
     {"weights_transpose", AT(flags), 0, 0, YES_NO, TN_K_SYS_LDW_TRANSPOSES, 0},
@@ -327,8 +348,15 @@ bool tn__sim_profile_read(const char *text, size_t bytes, sim_profile *out, char
         return false;
     }
     out->flags |= out->segments != 0 ? (uint32_t)TN_K_SYS_TABLES : 0u;
-    /* What a chunk of a canonical dot may be added in. */
-    out->chunk = (out->flags & TN_K_SYS_SEQUENTIAL) != 0 ? out->rows : 0;
+    out->numerics |= out->tree_products | out->sum_bits << TPU_NUMERICS_BITS;
+    if ((out->flags & TN_K_SYS_SEQUENTIAL) != 0 &&
+        (out->numerics & (TPU_NUMERICS_TREE | TPU_NUMERICS_START | TPU_NUMERICS_TO_ZERO |
+                          TPU_NUMERICS_FLUSH)) != 0) {
+        snprintf(error, room,
+                 "columns_add_in_order is true; another order, start, rounding or flushing of sums "
+                 "is no such order");
+        return false;
+    }
     return true;
 }
 

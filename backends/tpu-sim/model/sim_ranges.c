@@ -68,10 +68,20 @@ static void add(list *l, uint32_t at, uint64_t rows, bool write)
         l->out[l->count++] = (sim_range){(uint32_t)first, (uint32_t)(first + rows), acc, write};
 }
 
+/* count times `each` rows, which may leave 64 bits */
+static void add_product(list *l, uint32_t at, uint64_t count, uint64_t each, bool write)
+{
+    uint64_t rows;
+    if (__builtin_mul_overflow(count, each, &rows) || rows > UINT32_MAX)
+        l->error = TPU_ERR_RANGE;
+    else
+        add(l, at, rows, write);
+}
+
 /* rows tiles of `bytes` each, one behind another */
 static void add_tile(list *l, uint32_t at, uint64_t rows, uint64_t bytes, bool write)
 {
-    add(l, at, rows * tn__sim_rows_of(l->d, at, bytes), write);
+    add_product(l, at, rows, tn__sim_rows_of(l->d, at, bytes), write);
 }
 
 /* rows tiles of `bytes` each, `pitch` rows apart; 0: one behind another */
@@ -80,7 +90,7 @@ static void add_pitched(list *l, uint32_t at, uint64_t rows, uint64_t bytes, uin
 {
     uint64_t each = tn__sim_rows_of(l->d, at, bytes);
     if (pitch == 0 || rows == 0)
-        add(l, at, rows * each, write);
+        add_product(l, at, rows, each, write);
     else
         add(l, at, (rows - 1) * pitch + each, write);
 }
@@ -89,8 +99,12 @@ static void add_operand(list *l, const tn_k_sys_packet *p, uint32_t at, uint32_t
                         uint32_t type)
 {
     uint64_t size = tn__sim_type_bytes(type);
-    if (size == 0)
+    if (type == 0)
         return; /* the operand is not there */
+    if (size == 0) {
+        l->error = TPU_ERR_TYPE;
+        return;
+    }
     if (mode == TN_K_SYS_FULL)
         add_tile(l, at, p->n0, p->n1 * size, false);
     else
@@ -140,6 +154,9 @@ uint32_t tn__sim_ranges_of(const sim_dev *d, const tn_k_sys_packet *p, sim_range
     uint32_t ta = p->n2 & 0xffu, tb = p->n2 >> 8 & 0xffu, td = p->n2 >> 16 & 0xffu;
     uint32_t tc = p->n2 >> 24, modes = (uint32_t)p->s0 >> 16;
     uint64_t pitch, f32 = (uint64_t)p->n1 * 4;
+    if (tn__sim_engine_of(p) == TN_K_SYS_VECTOR && p->op != TN_K_SYS_NOP &&
+        (p->n0 == 0 || p->n1 == 0))
+        return TPU_ERR_PACKET;
     switch (p->op) {
     case TN_K_SYS_LD:
     case TN_K_SYS_ST:
@@ -151,7 +168,7 @@ uint32_t tn__sim_ranges_of(const sim_dev *d, const tn_k_sys_packet *p, sim_range
         else if (pitch < tn__sim_rows_of(d, p->a, (uint64_t)p->c + p->n1))
             l.error = TPU_ERR_RANGE;
         else
-            add(&l, p->a, (uint64_t)p->n0 * p->n2 * pitch, p->op == TN_K_SYS_LD);
+            add_product(&l, p->a, (uint64_t)p->n0 * p->n2, pitch, p->op == TN_K_SYS_LD);
         break;
     case TN_K_SYS_GTH:
         add_tile(&l, p->b, 1, (uint64_t)p->n0 * p->p0, false);

@@ -143,6 +143,22 @@ uint32_t tn__sim_dma(sim_dev *d, sim_flight *f, uint32_t *out_crc); /* sim_dma.c
 uint64_t tn__sim_dma_bursts(const sim_dev *d, const tn_k_sys_packet *p);
 uint32_t tn__sim_load_weights(sim_dev *d, const tn_k_sys_packet *p); /* sim_array.c */
 uint32_t tn__sim_multiply(sim_dev *d, sim_flight *f);
+
+/* sim_numerics.c: what the numerics id asks for beyond the array's own way. */
+typedef struct sim_tile {
+    const float *w;
+    uint32_t rows, k, n, turn;
+    bool ints, gated;
+    const unsigned char *start; /* accumulator rows that the columns start at; NULL: +0 */
+} sim_tile;
+static inline uint32_t tn__sim_sum_bits(uint32_t id)
+{
+    return id >> TPU_NUMERICS_BITS != 0 ? id >> TPU_NUMERICS_BITS : 32;
+}
+bool tn__sim_columns_differ(const sim_dev *d, bool ints, uint32_t k);
+void tn__sim_columns(const sim_dev *d, const sim_tile *t, float *s);
+void tn__sim_accumulate(uint32_t id, float *to, const float *s, uint32_t n, bool ints);
+
 uint32_t tn__sim_vector(sim_dev *d, const tn_k_sys_packet *p); /* sim_vector.c */
 uint64_t tn__sim_vector_cycles(const sim_dev *d, const tn_k_sys_packet *p);
 

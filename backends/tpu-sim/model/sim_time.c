@@ -428,6 +428,10 @@ static bool fetch(sim_dev *d)
     }
     if (d->stopped && d->steps == 0)
         return false;
+    if (d->tail - d->head > 1u << d->ring_log2) { /* more than the ring holds */
+        tn__sim_fail(d, TPU_ERR_RANGE, d->tail, at, d->seq);
+        return false;
+    }
     const unsigned char *from = d->env.map(d->env.self, at, sizeof p);
     if (from == NULL) {
         tn__sim_fail(d, TPU_ERR_BUS, 0, at, d->seq);

@@ -90,6 +90,11 @@ static void next_row(operand *o, uint32_t r)
         float_row(&one, 0, 1, &o->value);
 }
 
+static bool readable(uint32_t type)
+{
+    return tn_k_widens(type) || type == TN_S32 || type == TN_S8 || type == TN_U8 || type == TN_BOOL;
+}
+
 static void narrow_row(uint32_t type, const float *from, uint32_t n, unsigned char *to)
 {
     if (tn_k_widens(type)) {
@@ -121,6 +126,9 @@ static uint32_t map(sim_dev *d, const tn_k_sys_packet *p)
     bool looked_up = d->profile.segments != 0 && tn_k_sys_tables_have(kind);
     if (!copies && !tn_k_widens(to) && to != TN_BOOL && to != TN_S8 && to != TN_U8)
         return TPU_ERR_TYPE;
+    for (int i = copies; i < 3; i++)
+        if (type[i] != 0 && !readable(type[i]))
+            return TPU_ERR_TYPE;
     for (int i = 0; i < 3; i++)
         open_operand(d, p, at[i], modes >> 4 * i & 15u, type[i], &o[i]);
     if (p->iova != 0 && o[0].mode == TN_K_SYS_FULL) {
