@@ -134,6 +134,16 @@ TN_TEST(tpu_ops, texts_have_the_bits_of_cpu)
         "norm layer 5x4x60:f32:beta+canonical",
         "norm rms 9x513:f32:gamma+canonical",
         "norm rms 3x1:f16:canonical",
+        "norm group 2x8x4x5:f32:groups=4+eps=0.5+gamma+beta+canonical",
+        "norm group 3x6x70:bf16:axes=2+groups=2+eps=0.01+gamma+canonical",
+        "norm group 1x9x7x3:f32:groups=1+eps=0.5+beta+canonical",
+        "norm group 2x4x1:f16:axes=2+groups=4+eps=0.5+canonical",
+        "pad 4x9:f32:lo=1x2+hi=0x3+value=1.5",
+        "pad 6x9:bf16:lo=2x-1+hi=1x2+reflect",
+        "pad 3x5x70:s8:lo=2x0x3+hi=1x2x9+edge",
+        "pad 2x3x4x5:u8:lo=1x1x1x1+hi=2x2x2x2+value=7",
+        "pad 5x6:s64:lo=-1x2+hi=-2x1",
+        "pad 4x5000:f16:lo=0x4000+hi=3x-1+value=-0.5",
         "softmax 12x77:f32:axis=-1+canonical",
         "softmax 12x7x5:bf16:axis=0+canonical",
         "softmax 3x130:f32:axis=1+log+canonical",
@@ -153,6 +163,32 @@ TN_TEST(tpu_ops, texts_have_the_bits_of_cpu)
         for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
             text(&cpu, &chip, texts[i]);
         tpu_expect_clean(chip.device);
+        tn_test_close(&chip);
+        tn_test_close(&cpu);
+    }
+}
+
+/* Channels last: a group's elements are no run of memory. */
+TN_TEST(tpu_ops, group_norm_with_channels_last)
+{
+    static const char *const what = "norm group 2x8x4x5:f32:groups=4+eps=0.5+gamma+beta+canonical";
+    static const int64_t stride[] = {160, 1, 40, 8};
+    for (size_t c = 0; c < sizeof chips / sizeof chips[0]; c++) {
+        tn_test_device cpu, chip;
+        tn_op *op = NULL;
+        open_both(chips[c], &cpu, &chip);
+        TN_REQUIRE(tn_op_parse(cpu.runtime, what, &op) == TN_OK);
+        tn_arg args[ARGS];
+        tn_op turned = *op;
+        TN_REQUIRE(op->arg_count <= ARGS);
+        memcpy(args, op->args, op->arg_count * sizeof *args);
+        turned.args = args;
+        for (uint32_t i = 0; i < op->arg_count; i++)
+            if (args[i].tensor.rank == 4)
+                memcpy(args[i].tensor.stride, stride, sizeof stride);
+        compare(&cpu, &chip, &turned, what, tn_test_seed());
+        tpu_expect_clean(chip.device);
+        tn_op_free(cpu.runtime, op);
         tn_test_close(&chip);
         tn_test_close(&cpu);
     }

@@ -20,7 +20,7 @@ static bool norm_accepts(const void *params, const tn_k_sys_caps *caps, tn_class
     const tn_k_norm_params *p = params;
     int64_t rows;
     if (p->kind != TN_NORM_LAYER && p->kind != TN_NORM_RMS)
-        return tn_k_refuse(why, "systolic.kind", "attr.kind", "the rows are layer and rms norm");
+        return tn_k_refuse(why, "systolic.kind", "attr.kind", "this row is for layer and rms norm");
     if (!tn_k_sys_vector_class(caps, true, cls, why))
         return false;
     return (p->count > 0 && norm_rows(p, caps, &rows)) || tn_k_sys_no_room(why);
