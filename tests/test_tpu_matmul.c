@@ -281,8 +281,9 @@ TN_TEST(tpu_matmul, refusals_have_their_reason)
     refused(&plain, c, "systolic.function");
     c = base;
     c.a = c.b = TN_S8;
+    c.out = TN_S32;
     c.posts = 1;
-    c.post[0] = TN_POST_BIAS;
+    c.post[0] = TN_POST_RELU;
     refused(&wide, c, "systolic.integers");
     c = base;
     c.k = 60000;

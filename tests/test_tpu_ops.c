@@ -168,6 +168,37 @@ TN_TEST(tpu_ops, texts_have_the_bits_of_cpu)
     }
 }
 
+/* Behind sums of integers: scales, steps in f32, requantisation. */
+TN_TEST(tpu_ops, scaled_sums_of_bytes_have_the_bits_of_cpu)
+{
+    static const char *const texts[] = {
+        "matmul 9x17x33:s8,s8,f32:scale_of_a+scale_of_b=17",
+        "matmul 9x50x33:s8,s8,f32:scale_of_a=9+scale_of_b=50+bias+relu",
+        "matmul 40x70x90:s8,s8,f32:scale_of_a=40+scale_of_b+mul",
+        "matmul 5x6x7:s8,s8,f32",
+        "matmul 9x17x33:s8,s8,s8:scale_of_b=17+relu",
+        "matmul 9x17x33:s8,s8,s8:scale_of_a=9+scale_of_out=17+zero_of_out=17",
+        "matmul 16x24x65:s8,s8,s8:scale_of_a+scale_of_b=24+bias+scale_of_out+zero_of_out",
+        "matmul 200x70x300:s8,s8,s8:scale_of_a+scale_of_b+scale_of_out",
+        "matmul 3x5x9:s8,s8,s8:zero_of_out",
+    };
+    static const char *const bytes[] = {"tpu-sim:canonical-128", "tpu-sim:test-24x40",
+                                        "tpu-sim:tpu-v1", "tpu-sim:gemmini-16",
+                                        "tpu-sim:nvdla-full"};
+    for (size_t c = 0; c < sizeof bytes / sizeof bytes[0]; c++) {
+        tn_test_device cpu, chip;
+        open_both(bytes[c], &cpu, &chip);
+        for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+            text(&cpu, &chip, texts[i]);
+        if (c == 2)
+            text(&cpu, &chip,
+                 "matmul 16x24x65:u8,s8,u8:scale_of_a+scale_of_b=24+scale_of_out+zero_of_out");
+        tpu_expect_clean(chip.device);
+        tn_test_close(&chip);
+        tn_test_close(&cpu);
+    }
+}
+
 /* Channels last: a group's elements are no run of memory. */
 TN_TEST(tpu_ops, group_norm_with_channels_last)
 {

@@ -58,6 +58,9 @@ static bool layout(const tn_k_matmul *p, const tn_k_sys_caps *caps, shape *s)
     s->operands = p->c >= 0;
     for (uint32_t i = 0; i < p->post_count; i++)
         s->operands += p->post[i].operand >= 0;
+    bool a_scale = p->a_scale.operand >= 0, b_scale = p->b_scale.operand >= 0;
+    s->operands += (uint32_t)a_scale + b_scale + (a_scale && b_scale); /* and their product */
+    s->operands += (p->out_scale.operand >= 0) + (p->out_zero.operand >= 0 ? 3u : 0u);
     uint64_t tile = (uint64_t)caps->arrays * s->b_rows * s->b_pitch;
     s->b_buffers = 8;
     while (s->b_buffers > 2 && s->b_buffers * tile > caps->spad_rows / 4)
@@ -101,11 +104,11 @@ static bool strides_fit(const tn_k_matmul *p)
     return good && p->k < INT32_MAX && p->m < INT32_MAX && p->n < INT32_MAX;
 }
 
+/* Sums as they are, or in floats: nothing is added to integers. */
 static bool plain_sum(const tn_k_matmul *p)
 {
-    return p->out_type == TN_S32 && p->post_count == 0 && p->c < 0 && p->alpha == 1.0f &&
-           p->a_scale.operand < 0 && p->b_scale.operand < 0 && p->out_scale.operand < 0 &&
-           p->a_zero.operand < 0 && p->b_zero.operand < 0 && p->out_zero.operand < 0;
+    return p->c < 0 && p->alpha == 1.0f && p->a_zero.operand < 0 && p->b_zero.operand < 0 &&
+           p->int_posts == 0 && (p->out_type != TN_S32 || p->post_count == 0);
 }
 
 static bool accepts(const void *params, const tn_k_sys_caps *caps, tn_class cls, tn_k_why *why)
@@ -120,11 +123,14 @@ static bool accepts(const void *params, const tn_k_sys_caps *caps, tn_class cls,
     if (p->b_packed)
         return tn_k_refuse(why, "matmul.packed", "b", "the array takes B as it is");
     if (ints && !plain_sum(p))
-        return tn_k_refuse(why, "systolic.integers", "out",
-                           "sums of integers go to s32, without scales, zeros and steps behind");
+        return tn_k_refuse(
+            why, "systolic.integers", "out",
+            "the vector unit adds no integers: zero points of a and b, and steps in s32");
     for (uint32_t i = 0; i < p->post_count; i++)
         functions = functions || function_of(p->post[i].kind) != 0;
-    if (!ints && !tn_k_sys_vector_class(caps, functions, cls, why))
+    /* What follows sums of integers rounds as it is written down, which is EXACT's. */
+    tn_class vector = ints && cls == TN_CLASS_EXACT ? TN_CLASS_CANONICAL : cls;
+    if ((!ints || p->out_type != TN_S32) && !tn_k_sys_vector_class(caps, functions, vector, why))
         return false;
     if (!ints && cls == TN_CLASS_CANONICAL &&
         (caps->rows < TN_C_CHUNK || (caps->flags & TN_K_SYS_SEQUENTIAL) == 0))
@@ -298,11 +304,24 @@ static uint32_t load_operand(lowering *l, uint32_t slot, int32_t operand, uint32
     return mode;
 }
 
+/* c = f(x, y, z) over the tile, or over one row of `wide` words; `loads`: how many of its operands
+ * have to be waited for. */
 typedef struct step {
-    uint32_t kind, mode_b, mode_d, at_b, at_d, type_b, type_d;
+    uint32_t kind, loads, to, to_type, wide;
+    tn_k_sys_source x, y, z;
     float a, b;
-    bool loads;
 } step;
+
+enum { STEPS = TN_K_MATMUL_POSTS + 10 };
+
+/* A tile's steps as they are listed: what they read and write lies in slots of the epilogue's room,
+ * and in the accumulators, whose rows are of type `sum`. */
+typedef struct list {
+    lowering *l;
+    step step[STEPS];
+    uint32_t count, slot, acc, sum;
+    int64_t row, rows, col, cols;
+} list;
 
 static uint32_t word(float x)
 {
@@ -311,34 +330,127 @@ static uint32_t word(float x)
     return u;
 }
 
-/* The steps of one tile; their operands are loaded here. */
-static uint32_t steps_of(lowering *l, int64_t row, int64_t rows, int64_t col, int64_t cols,
-                         step out[TN_K_MATMUL_POSTS + 2])
+static uint32_t slot_at(const list *s, uint32_t slot)
 {
-    const tn_k_matmul *p = l->p;
-    uint32_t n = 0, slot = 0;
-    if (p->alpha != 1.0f)
-        out[n++] = (step){.kind = TN_ELTWISE_SCALE, .a = p->alpha, .b = -0.0f};
-    if (p->c >= 0) { /* c * beta + y; a is y */
-        step x = {.kind = TN_ELTWISE_FMA, .loads = true, .type_b = p->c_type, .type_d = TN_F32};
-        x.mode_b = load_operand(l, slot++, p->c, p->c_type, l->at.c, &p->c_view, row, rows, col,
-                                cols, &x.at_b);
-        x.mode_d = TN_K_SYS_ONE;
-        x.at_d = l->s.one_at;
-        out[n++] = x;
+    const shape *h = &s->l->s;
+    return h->p_at + (s->l->p_used % 2 * h->operands + slot) * (uint32_t)h->rows * h->p_rows;
+}
+
+static tn_k_sys_source loaded(list *s, int32_t operand, uint32_t type, int64_t at,
+                              const tn_k_matmul_view *v)
+{
+    tn_k_sys_source x = {.type = type};
+    x.mode = load_operand(s->l, s->slot++, operand, type, at, v, s->row, s->rows, s->col, s->cols,
+                          &x.at);
+    return x;
+}
+
+static tn_k_sys_source factor(list *s, const tn_k_matmul_factor *f, uint32_t type, bool along_rows)
+{
+    tn_k_matmul_view v = {.row = along_rows ? f->stride : 0, .col = along_rows ? 0 : f->stride};
+    return loaded(s, f->operand, type, 0, &v);
+}
+
+static tn_k_sys_source sums(const list *s)
+{
+    return (tn_k_sys_source){s->acc, TN_K_SYS_FULL, s->sum};
+}
+
+static void add_step(list *s, step x)
+{
+    if (x.to == 0) {
+        x.to = s->acc;
+        s->sum = TN_F32;
     }
+    x.to_type = x.to_type == 0 ? TN_F32 : x.to_type;
+    s->step[s->count++] = x;
+}
+
+/* Times scale of a * scale of b, which is rounded first. */
+static void rescale(list *s)
+{
+    const tn_k_matmul *p = s->l->p;
+    static const tn_k_sys_source none;
+    bool two = p->a_scale.operand >= 0 && p->b_scale.operand >= 0;
+    tn_k_sys_source a = none, b = none, y;
+    if (p->a_scale.operand >= 0)
+        a = factor(s, &p->a_scale, TN_F32, true);
+    if (p->b_scale.operand >= 0)
+        b = factor(s, &p->b_scale, TN_F32, false);
+    y = a.type != 0 ? a : b;
+    if (two) {
+        y.at = slot_at(s, s->slot++);
+        y.mode = a.mode == TN_K_SYS_ONE   ? b.mode
+                 : b.mode == TN_K_SYS_ONE ? a.mode
+                                          : (uint32_t)TN_K_SYS_FULL;
+        step x = {.kind = TN_ELTWISE_MUL, .loads = 2, .to = y.at, .x = a, .y = b};
+        if (y.mode != TN_K_SYS_FULL) { /* one vector of both */
+            x.wide = y.mode == TN_K_SYS_ONE       ? 1
+                     : y.mode == TN_K_SYS_PER_ROW ? (uint32_t)s->rows
+                                                  : (uint32_t)s->cols;
+            x.x.mode = a.mode == TN_K_SYS_ONE ? TN_K_SYS_ONE : TN_K_SYS_PER_COLUMN;
+            x.y.mode = b.mode == TN_K_SYS_ONE ? TN_K_SYS_ONE : TN_K_SYS_PER_COLUMN;
+        }
+        add_step(s, x);
+    }
+    if (y.type != 0)
+        add_step(s, (step){.kind = TN_ELTWISE_MUL, .loads = !two, .x = sums(s), .y = y});
+}
+
+/* Over the scale of out, to the nearest integer, a NaN made 0, and the zero point: the unit
+ * saturates as it narrows. */
+static void requantise(list *s)
+{
+    const tn_k_matmul *p = s->l->p;
+    if (p->out_scale.operand >= 0)
+        add_step(s, (step){.kind = TN_ELTWISE_DIV,
+                           .loads = 1,
+                           .x = sums(s),
+                           .y = factor(s, &p->out_scale, TN_F32, false)});
+    if (p->out_zero.operand < 0)
+        return;
+    tn_k_sys_source zero = factor(s, &p->out_zero, p->out_type, false);
+    tn_k_sys_source number = tn_k_sys_full(slot_at(s, s->slot++), TN_BOOL);
+    tn_k_sys_source nothing = tn_k_sys_full(slot_at(s, s->slot++), TN_BOOL);
+    add_step(s, (step){.kind = TN_ELTWISE_RINT, .x = sums(s)});
+    add_step(s, (step){.kind = TN_ELTWISE_EQUAL,
+                       .to = number.at,
+                       .to_type = TN_BOOL,
+                       .x = sums(s),
+                       .y = sums(s)});
+    add_step(s, (step){.kind = TN_ELTWISE_LESS,
+                       .to = nothing.at,
+                       .to_type = TN_BOOL,
+                       .x = sums(s),
+                       .y = sums(s)});
+    add_step(s, (step){.kind = TN_ELTWISE_WHERE, .x = number, .y = sums(s), .z = nothing});
+    add_step(s, (step){.kind = TN_ELTWISE_ADD, .loads = 1, .x = sums(s), .y = zero});
+}
+
+/* The steps of one tile; their operands are loaded here. */
+static void steps_of(list *s)
+{
+    const tn_k_matmul *p = s->l->p;
+    if (p->alpha != 1.0f)
+        add_step(s, (step){.kind = TN_ELTWISE_SCALE, .x = sums(s), .a = p->alpha, .b = -0.0f});
+    if (p->c >= 0) /* c * beta + y */
+        add_step(s, (step){.kind = TN_ELTWISE_FMA,
+                           .loads = 1,
+                           .x = loaded(s, p->c, p->c_type, s->l->at.c, &p->c_view),
+                           .y = {s->l->s.one_at, TN_K_SYS_ONE, TN_F32},
+                           .z = sums(s)});
+    if (integer(p->a_type))
+        rescale(s);
     for (uint32_t i = 0; i < p->post_count; i++) {
         const tn_k_matmul_post *q = &p->post[i];
-        step x = {.a = q->a, .b = q->b};
+        step x = {.x = sums(s), .a = q->a, .b = q->b};
         switch (q->kind) {
         case TN_POST_BIAS:
         case TN_POST_ADD:
         case TN_POST_MUL:
             x.kind = q->kind == TN_POST_MUL ? TN_ELTWISE_MUL : TN_ELTWISE_ADD;
-            x.loads = true;
-            x.type_b = q->type;
-            x.mode_b = load_operand(l, slot++, q->operand, q->type, l->at.post[i], &q->view, row,
-                                    rows, col, cols, &x.at_b);
+            x.loads = 1;
+            x.y = loaded(s, q->operand, q->type, s->l->at.post[i], &q->view);
             break;
         case TN_POST_SCALE:
             x.kind = TN_ELTWISE_SCALE;
@@ -354,11 +466,12 @@ static uint32_t steps_of(lowering *l, int64_t row, int64_t rows, int64_t col, in
             x.kind = function_of(q->kind);
             break;
         }
-        out[n++] = x;
+        add_step(s, x);
     }
-    if (n == 0)
-        out[n++] = (step){.kind = 0};
-    return n;
+    if (integer(p->a_type) && integer(p->out_type))
+        requantise(s);
+    if (s->count == 0)
+        add_step(s, (step){.kind = 0, .x = sums(s)});
 }
 
 /* Accumulators, through the steps, to the host. */
@@ -366,38 +479,36 @@ static void finish(lowering *l, uint32_t array, int64_t row, int64_t rows, int64
                    int64_t cols)
 {
     const tn_k_matmul *p = l->p;
-    step steps[TN_K_MATMUL_POSTS + 2];
-    uint32_t n = steps_of(l, row, rows, col, cols, steps);
-    uint32_t acc = acc_of(l, array, l->acc_used[array]++), used = l->o_used++;
+    list s = {.l = l, .row = row, .rows = rows, .col = col, .cols = cols};
+    s.acc = acc_of(l, array, l->acc_used[array]++);
+    s.sum = integer(p->a_type) ? TN_S32 : TN_F32;
+    uint32_t used = l->o_used++;
     uint32_t o_at = l->s.o_at + used % 2 * (uint32_t)l->s.rows * l->s.o_pitch;
-    uint32_t sum = integer(p->a_type) ? TN_S32 : TN_F32;
+    steps_of(&s);
     nop(l, TN_K_SYS_VECTOR, ACC_FULL + 4 * array, 1, 0, 0);
     if (used >= 2)
         nop(l, TN_K_SYS_VECTOR, O_FREE, 1, 0, 0);
-    for (uint32_t i = 0; i < n; i++) {
-        const step *x = &steps[i];
-        bool last = i + 1 == n, fma = x->kind == TN_ELTWISE_FMA;
-        tn_k_sys_packet m = {
-            .op = TN_K_SYS_MAP,
-            .wait_sem = P_FULL,
-            .wait_val = x->loads,
-            .sig_sem = O_FULL,
-            .sig_val = last,
-            /* fma(c, beta, y): y is the third operand there, the first elsewhere */
-            .a = fma ? x->at_b : acc,
-            .b = fma ? x->at_d : x->at_b,
-            .c = last ? o_at : acc,
-            .d = fma ? acc : 0,
-            .n0 = (uint32_t)rows,
-            .n1 = (uint32_t)cols,
-            .n2 = fma ? TN_K_SYS_MAP_TYPES(x->type_b, TN_F32, TN_F32, last ? p->out_type : TN_F32)
-                      : TN_K_SYS_MAP_TYPES(sum, x->type_b, 0, last ? p->out_type : TN_F32),
-            .s0 = fma ? TN_K_SYS_MAP_KIND(x->kind, x->mode_b, TN_K_SYS_ONE, TN_K_SYS_FULL)
-                      : TN_K_SYS_MAP_KIND(x->kind, TN_K_SYS_FULL, x->mode_b, 0),
-            .p0 = word(x->a),
-            .p1 = word(x->b),
-        };
-        tn_k_sys_put(l->out, m);
+    for (uint32_t i = 0; i < s.count; i++) {
+        const step *x = &s.step[i];
+        bool last = i + 1 == s.count;
+        tn_k_sys_put(l->out, (tn_k_sys_packet){
+                                 .op = TN_K_SYS_MAP,
+                                 .wait_sem = P_FULL,
+                                 .wait_val = (uint8_t)x->loads,
+                                 .sig_sem = O_FULL,
+                                 .sig_val = last,
+                                 .a = x->x.at,
+                                 .b = x->y.at,
+                                 .c = last ? o_at : x->to,
+                                 .d = x->z.at,
+                                 .n0 = x->wide != 0 ? 1 : (uint32_t)rows,
+                                 .n1 = x->wide != 0 ? x->wide : (uint32_t)cols,
+                                 .n2 = TN_K_SYS_MAP_TYPES(x->x.type, x->y.type, x->z.type,
+                                                          last ? p->out_type : x->to_type),
+                                 .s0 = TN_K_SYS_MAP_KIND(x->kind, x->x.mode, x->y.mode, x->z.mode),
+                                 .p0 = word(x->a),
+                                 .p1 = word(x->b),
+                             });
     }
     nop(l, TN_K_SYS_VECTOR, 0, 0, ACC_FREE + 4 * array, 1);
     if (l->s.operands != 0) {
