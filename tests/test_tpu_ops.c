@@ -340,6 +340,30 @@ TN_TEST(tpu_ops, convolutions_have_the_bits_of_cpu)
     }
 }
 
+/* Filters on several arrays at once; planes of weights alternate in each. */
+TN_TEST(tpu_ops, convolutions_on_several_arrays)
+{
+    static const char *const texts[] = {
+        "conv n1c128h9w7k300r3s3p1:bf16:canonical",
+        "conv n2c256h5w6k513r3s3:bf16,bf16,f32:nhwc+canonical+bias+relu",
+        "conv n1c130h8w8k1000r1s1:bf16:nhwc+canonical",
+        "conv n2c512h3w3k514r2s2p1g2:bf16:canonical+bias",
+        "conv n1c70h20w40k130r5s5p2:s8,s8,s32:nhwc",
+        "conv n1c16h60w60k140r1s1u2:s8,s8,s32",
+    };
+    static const char *const four[] = {"tpu-sim:tpu-v4", "tpu-sim:tpu-v5e",
+                                       "tpu-sim:tpu-v4?timing=serial"};
+    for (size_t c = 0; c < sizeof four / sizeof four[0]; c++) {
+        tn_test_device cpu, chip;
+        open_both(four[c], &cpu, &chip);
+        for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+            text(&cpu, &chip, texts[i]);
+        tpu_expect_clean(chip.device);
+        tn_test_close(&chip);
+        tn_test_close(&cpu);
+    }
+}
+
 /* Every kind, over shapes that are long, small, turned and broadcast. */
 TN_TEST(tpu_ops, every_elementwise_kind)
 {

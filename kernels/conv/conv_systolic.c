@@ -8,20 +8,9 @@
 #include <kernels/common/widen.h>
 #include <kernels/conv/conv_patch.h>
 
-enum {
-    A_FULL,
-    A_FREE,
-    B_FULL,
-    B_FREE,
-    S_FULL,
-    S_FREE,
-    P_FULL,
-    P_FREE,
-    O_FULL,
-    O_FREE,
-    FILLED,
-    A_CLEAN
-};
+/* Semaphores; of array i: B_FULL + EACH * i and so on. */
+enum { A_FULL, A_FREE, P_FULL, P_FREE, O_FULL, O_FREE, FILLED };
+enum { B_FULL = FILLED + 1, B_FREE, S_FULL, S_FREE, A_READY, EACH = A_READY + 1 - B_FULL };
 enum { B_BUFFERS = 4, GROUPS_MOST = 64 };
 
 typedef struct shape {
@@ -29,7 +18,8 @@ typedef struct shape {
     int64_t rows, in_rows,
         in_width; /* output rows at a time, and the padded input that they need */
     uint32_t a_at, b_at, o_at, p_at, a_pitch, b_pitch, b_rows, o_pitch, p_pitch, operands;
-    bool turned; /* filters have their channels side by side */
+    uint32_t arrays; /* that have filters of their own at the same time */
+    bool turned;     /* filters have their channels side by side */
 } shape;
 
 static bool integer(uint32_t type)
@@ -49,7 +39,7 @@ static bool padded(const tn_k_conv *p)
     return any && !integer(p->a_dtype);
 }
 
-static bool layout(const tn_k_conv *p, const tn_k_sys_caps *caps, shape *s)
+static bool layout_on(const tn_k_conv *p, const tn_k_sys_caps *caps, int64_t arrays, shape *s)
 {
     uint32_t ea = tn_k_elem_bytes(p->a_dtype), eb = tn_k_elem_bytes(p->b_dtype);
     int64_t most = caps->rows >= TN_C_CHUNK && !integer(p->a_dtype) ? TN_C_CHUNK : caps->rows;
@@ -65,13 +55,15 @@ static bool layout(const tn_k_conv *p, const tn_k_sys_caps *caps, shape *s)
     for (uint32_t i = 0; i < p->post_count; i++)
         s->operands += p->post[i].operand >= 0;
     s->in_width = (p->size[2] - 1) * p->stride[2] + (p->kernel[2] - 1) * p->dilation[2] + 1;
-    uint64_t fixed = (uint64_t)B_BUFFERS * s->b_rows * s->b_pitch;
+    int64_t chunks = (p->kg + caps->cols - 1) / caps->cols;
+    s->arrays = arrays < chunks ? (uint32_t)arrays : (uint32_t)chunks;
+    uint64_t fixed = (uint64_t)s->arrays * B_BUFFERS * s->b_rows * s->b_pitch;
     for (s->rows = p->size[1] < 64 ? p->size[1] : 64; s->rows > 0; s->rows--) {
         uint64_t pixels = (uint64_t)s->rows * (uint64_t)p->size[2];
         s->in_rows = (s->rows - 1) * p->stride[1] + (p->kernel[1] - 1) * p->dilation[1] + 1;
         uint64_t a = (uint64_t)s->tiles * (uint64_t)s->in_rows * (uint64_t)s->in_width * s->a_pitch;
         uint64_t need = fixed + a + 2 * pixels * (s->o_pitch + s->operands * s->p_pitch);
-        if (need > caps->spad_rows || 2 * pixels > caps->acc_rows)
+        if (need > caps->spad_rows || 2 * s->arrays * pixels > caps->acc_rows)
             continue;
         s->a_at = (uint32_t)fixed;
         s->o_at = s->a_at + (uint32_t)a;
@@ -79,6 +71,17 @@ static bool layout(const tn_k_conv *p, const tn_k_sys_caps *caps, shape *s)
         return true;
     }
     return false;
+}
+
+/* On as many arrays as leave a tile enough pixels to hide the loading of weights behind. */
+static bool layout(const tn_k_conv *p, const tn_k_sys_caps *caps, shape *s)
+{
+    int64_t most = ((int64_t)caps->semaphores - B_FULL) / EACH;
+    for (int64_t arrays = most < caps->arrays ? most : caps->arrays; arrays > 1; arrays--)
+        if (layout_on(p, caps, arrays, s) &&
+            (s->rows == p->size[1] || s->rows * p->size[2] >= (int64_t)caps->rows))
+            return true;
+    return most > 0 && layout_on(p, caps, 1, s);
 }
 
 static bool view_fits(const tn_k_conv_view *v, uint32_t type)
@@ -128,8 +131,14 @@ typedef struct lowering {
     tn_k_sys_block vector;
     shape s;
     int64_t n, group, row, rows; /* image, group, output rows at hand */
-    uint32_t loads, tiles, inputs;
+    uint32_t tiles, inputs;
+    uint32_t loads[TN_K_SYS_ARRAYS_MOST], used[TN_K_SYS_ARRAYS_MOST]; /* weights, accumulators */
 } lowering;
+
+static uint32_t semaphore(uint32_t which, uint32_t array)
+{
+    return which + EACH * array;
+}
 
 static uint64_t host(const lowering *l, uint32_t operand, uint32_t type, int64_t at)
 {
@@ -170,11 +179,11 @@ static void load_input(lowering *l)
     uint32_t bytes = tn_k_elem_bytes(p->a_dtype), plane = (uint32_t)(l->s.in_rows * l->s.in_width);
     int64_t sent = 0;
     bool marked = padded(p);
-    uint32_t reader = marked ? TN_K_SYS_VECTOR : TN_K_SYS_ARRAY;
+    uint32_t reader = marked ? TN_K_SYS_VECTOR : TN_K_SYS_SYNC;
     strip x;
     tn_k_sys_packet fill = {.op = TN_K_SYS_FILL,
                             .wait_sem = A_FREE,
-                            .wait_val = l->inputs != 0,
+                            .wait_val = l->inputs != 0 ? (uint8_t)l->s.arrays : 0,
                             .sig_sem = FILLED,
                             .sig_val = 1,
                             .a = l->s.a_at,
@@ -207,61 +216,64 @@ static void load_input(lowering *l)
                                (tn_k_sys_part){x.to, p->a_dtype, l->s.a_pitch, 0}, none, 1.0f, 0.0f,
                                x.pixels, x.count,
                                (tn_k_sys_part){x.to, p->a_dtype, l->s.a_pitch, 0});
-    if (marked) {
-        tn_k_sys_nop(l->out, TN_K_SYS_VECTOR, 0, 0, A_CLEAN, 1);
-        tn_k_sys_nop(l->out, TN_K_SYS_ARRAY, A_CLEAN, 1, 0, 0);
+    for (uint32_t i = 0; i < l->s.arrays; i++) {
+        tn_k_sys_nop(l->out, reader, 0, 0, semaphore(A_READY, i), 1);
+        tn_k_sys_nop(l->out, TN_K_SYS_ARRAY + 2 * i, semaphore(A_READY, i), 1, 0, 0);
     }
     l->inputs++;
 }
 
-static uint32_t acc(const lowering *l)
+static uint32_t acc(const lowering *l, uint32_t array)
 {
-    return TN_K_SYS_ACC | l->tiles % 2 * (uint32_t)(l->s.rows * l->p->size[2]);
+    return TN_K_SYS_ACC | (2 * array + l->used[array] % 2) * (uint32_t)(l->s.rows * l->p->size[2]);
 }
 
-static void tap(lowering *l, int64_t kh, int64_t kw, int64_t tile, int64_t f, int64_t count,
-                bool first, bool last)
+static void tap(lowering *l, uint32_t array, int64_t kh, int64_t kw, int64_t tile, int64_t f,
+                int64_t count, bool first, bool last)
 {
     const tn_k_conv *p = l->p;
     int64_t c = tile * l->s.step, k = p->cg - c < l->s.step ? p->cg - c : l->s.step;
-    uint32_t used = l->loads++, at = l->s.b_at + used % B_BUFFERS * l->s.b_rows * l->s.b_pitch;
+    uint32_t used = l->loads[array]++, buffer = array * B_BUFFERS + used % B_BUFFERS;
+    uint32_t at = l->s.b_at + buffer * l->s.b_rows * l->s.b_pitch;
     int64_t from =
         l->group * p->b_group + f * p->b_k + c * p->b_c + kh * p->b_s[1] + kw * p->b_s[2];
     uint32_t bytes = tn_k_elem_bytes(p->b_dtype);
     tn_k_sys_packet x = tn_k_sys_transfer(
         TN_K_SYS_LD, host(l, 1, p->b_dtype, from), bytes, l->s.turned ? p->b_k : p->b_c,
         l->s.turned ? p->b_c : p->b_k, l->s.turned ? count : k, l->s.turned ? k : count, at);
-    x.wait_sem = B_FREE;
+    x.wait_sem = (uint8_t)semaphore(B_FREE, array);
     x.wait_val = used >= B_BUFFERS;
-    x.sig_sem = B_FULL;
+    x.sig_sem = (uint8_t)semaphore(B_FULL, array);
     x.sig_val = 1;
     tn_k_sys_put(l->out, x);
     uint32_t pitch = tn_k_sys_rows_of(l->caps, 0, x.n1);
     tn_k_sys_put(l->out, (tn_k_sys_packet){.op = TN_K_SYS_LDW,
                                            .flags = l->s.turned ? TN_K_SYS_TRANSPOSE : 0,
-                                           .wait_sem = B_FULL,
+                                           .wait_sem = (uint8_t)semaphore(B_FULL, array),
                                            .wait_val = 1,
-                                           .sig_sem = B_FREE,
+                                           .sig_sem = (uint8_t)semaphore(B_FREE, array),
                                            .sig_val = 1,
                                            .a = at,
                                            .b = used % l->caps->planes,
+                                           .d = array,
                                            .n0 = (uint32_t)k,
                                            .n1 = (uint32_t)count,
                                            .s0 = (int32_t)pitch,
                                            .p1 = p->b_dtype});
     int64_t pixel = tile * l->s.in_rows * l->s.in_width + kh * p->dilation[1] * l->s.in_width +
                     kw * p->dilation[2];
-    if (first && l->tiles >= 2)
-        tn_k_sys_nop(l->out, TN_K_SYS_ARRAY, S_FREE, 1, 0, 0);
+    if (first && l->used[array] >= 2)
+        tn_k_sys_nop(l->out, TN_K_SYS_ARRAY + 2 * array, semaphore(S_FREE, array), 1, 0, 0);
     tn_k_sys_put(l->out, (tn_k_sys_packet){
                              .op = TN_K_SYS_MM,
                              .flags = (uint8_t)((first ? TN_K_SYS_ZERO : TN_K_SYS_ACCUMULATE) |
                                                 (padded(p) ? TN_K_SYS_GATED : 0)),
-                             .sig_sem = S_FULL,
+                             .sig_sem = (uint8_t)semaphore(S_FULL, array),
                              .sig_val = last,
                              .a = l->s.a_at + (uint32_t)pixel * l->s.a_pitch,
                              .b = used % l->caps->planes,
-                             .c = acc(l),
+                             .c = acc(l, array),
+                             .d = array,
                              .n0 = (uint32_t)(l->rows * p->size[2]),
                              .n1 = (uint32_t)p->size[2],
                              .s0 = (int32_t)(p->stride[2] * l->s.a_pitch),
@@ -297,7 +309,7 @@ static tn_k_sys_source load_operand(lowering *l, const tn_k_conv_post *q, uint32
     return (tn_k_sys_source){to, mode, q->dtype};
 }
 
-static void finish(lowering *l, int64_t f, int64_t count)
+static void finish(lowering *l, uint32_t array, int64_t f, int64_t count)
 {
     const tn_k_conv *p = l->p;
     static const tn_k_sys_source none;
@@ -313,10 +325,10 @@ static void finish(lowering *l, int64_t f, int64_t count)
         tn_k_sys_nop(l->out, TN_K_SYS_VECTOR, P_FULL, 128, 0, 0);
     if (loads != 0)
         tn_k_sys_nop(l->out, TN_K_SYS_VECTOR, P_FULL, loads, 0, 0);
-    tn_k_sys_nop(l->out, TN_K_SYS_VECTOR, S_FULL, 1, 0, 0);
+    tn_k_sys_nop(l->out, TN_K_SYS_VECTOR, semaphore(S_FULL, array), 1, 0, 0);
     if (l->tiles >= 2)
         tn_k_sys_nop(l->out, TN_K_SYS_VECTOR, O_FREE, 1, 0, 0);
-    tn_k_sys_source y = tn_k_sys_full(acc(l), sum);
+    tn_k_sys_source y = tn_k_sys_full(acc(l, array), sum);
     for (uint32_t i = 0; i < p->post_count; i++) {
         const tn_k_conv_post *q = &p->post[i];
         bool ends = i + 1 == p->post_count;
@@ -326,7 +338,7 @@ static void finish(lowering *l, int64_t f, int64_t count)
     }
     if (p->post_count == 0)
         tn_k_sys_map(&l->vector, 0, y, none, none, 0, 0, pixels, count, to, p->out_dtype);
-    tn_k_sys_nop(l->out, TN_K_SYS_VECTOR, 0, 0, S_FREE, 1);
+    tn_k_sys_nop(l->out, TN_K_SYS_VECTOR, 0, 0, semaphore(S_FREE, array), 1);
     if (loads != 0)
         tn_k_sys_nop(l->out, TN_K_SYS_VECTOR, 0, 0, P_FREE, 1);
     tn_k_sys_nop(l->out, TN_K_SYS_VECTOR, 0, 0, O_FULL, 1);
@@ -342,6 +354,24 @@ static void finish(lowering *l, int64_t f, int64_t count)
         tn_k_sys_put(l->out, x);
     }
     l->tiles++;
+    l->used[array]++;
+}
+
+/* Chunks of filters from f on, one an array, their taps in turn. */
+static void chunks(lowering *l, int64_t f)
+{
+    const tn_k_conv *p = l->p;
+    int64_t wide = l->caps->cols, steps = p->kernel[1] * p->kernel[2] * l->s.tiles;
+    int64_t count[TN_K_SYS_ARRAYS_MOST];
+    uint32_t here = 0;
+    for (; here < l->s.arrays && f + here * wide < p->kg; here++)
+        count[here] = p->kg - f - here * wide < wide ? p->kg - f - here * wide : wide;
+    for (int64_t i = 0; i < steps; i++)
+        for (uint32_t a = 0; a < here; a++)
+            tap(l, a, i / l->s.tiles / p->kernel[2], i / l->s.tiles % p->kernel[2], i % l->s.tiles,
+                f + a * wide, count[a], i == 0, i + 1 == steps);
+    for (uint32_t a = 0; a < here; a++)
+        finish(l, a, f + a * wide, count[a]);
 }
 
 static void lower(const void *params, const tn_k_sys_caps *caps, const uint64_t *operand,
@@ -352,21 +382,16 @@ static void lower(const void *params, const tn_k_sys_caps *caps, const uint64_t 
     l.vector = tn_k_sys_blocks(caps, out);
     if (tn_k_conv_pixels(p) == 0 || p->kg == 0 || !layout(p, caps, &l.s))
         return;
-    int64_t wide = caps->cols;
+    int64_t wide = (int64_t)caps->cols * l.s.arrays;
     for (l.n = 0; l.n < p->n; l.n++)
         for (l.group = 0; l.group < p->groups; l.group++)
             for (l.row = 0; l.row < p->size[1] && !out->failed; l.row += l.s.rows) {
                 l.rows = p->size[1] - l.row < l.s.rows ? p->size[1] - l.row : l.s.rows;
                 load_input(&l);
-                for (int64_t f = 0; f < p->kg; f += wide) {
-                    int64_t count = p->kg - f < wide ? p->kg - f : wide;
-                    int64_t steps = p->kernel[1] * p->kernel[2] * l.s.tiles;
-                    for (int64_t i = 0; i < steps; i++)
-                        tap(&l, i / l.s.tiles / p->kernel[2], i / l.s.tiles % p->kernel[2],
-                            i % l.s.tiles, f, count, i == 0, i + 1 == steps);
-                    finish(&l, f, count);
-                }
-                tn_k_sys_nop(out, TN_K_SYS_ARRAY, 0, 0, A_FREE, 1);
+                for (int64_t f = 0; f < p->kg; f += wide)
+                    chunks(&l, f);
+                for (uint32_t a = 0; a < l.s.arrays; a++)
+                    tn_k_sys_nop(out, TN_K_SYS_ARRAY + 2 * a, 0, 0, A_FREE, 1);
             }
 }
 
