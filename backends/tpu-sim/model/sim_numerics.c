@@ -151,7 +151,8 @@ bool tn__sim_columns_differ(const sim_dev *d, bool ints, uint32_t k)
     if ((id & TPU_NUMERICS_SATURATE) == 0 && tn__sim_sum_bits(id) == 32)
         return false;
     /* No sum of k products of bytes leaves its bits. */
-    bool within = (uint64_t)k * 255 * 255 < UINT64_C(1) << (tn__sim_sum_bits(id) - 1);
+    uint64_t most = (d->profile.types >> TN_U8 & 1u) != 0 ? 255 * 255 : 128 * 128;
+    bool within = k * most < UINT64_C(1) << (tn__sim_sum_bits(id) - 1);
     return !within || (id & TPU_NUMERICS_START) != 0 || tn__sim_fault_stuck(d) != NULL;
 }
 
