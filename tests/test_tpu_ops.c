@@ -515,6 +515,7 @@ TN_TEST(tpu_ops, refusals_have_their_reason)
     refused(&odd, "softmax 2x90000:f32:axis=-1", "systolic.memory");
     refused(&odd, "reduce min 4x5:f32:axes=1", "systolic.kind");
     refused(&odd, "copy 4x5:s32,f32", "systolic.dtype");
+    refused(&odd, "pad 4x5:s64:lo=1x0+value=5", "systolic.value");
     refused(&odd, "attention h1q4k4d8:bf16:canonical", "systolic.order");
     refused(&plain, "attention h1q4k4d8:bf16:stats", "systolic.kind");
     refused(&plain, "attention h1q4k4d8:f32", "systolic.dtype");
