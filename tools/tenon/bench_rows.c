@@ -50,6 +50,24 @@ static void settle(void)
     }
 }
 
+static uint32_t common(uint32_t a, uint32_t b)
+{
+    return b == 0 ? a : common(b, a % b);
+}
+
+/* The step between turns of round r: another one prime to `count` each time. Whoever runs behind a
+ * contestant that has just read the same operands finds them in a large cache; so nobody always
+ * runs behind the same one. */
+static uint32_t step_of(uint32_t r, uint32_t count)
+{
+    uint32_t step = 1;
+    while (r > 0 && count > 1) {
+        step = step % count + 1;
+        r -= common(step, count) == 1;
+    }
+    return step;
+}
+
 bool tool_interleave(tool_contestant *c, uint32_t count, uint32_t rounds)
 {
     for (uint32_t i = 0; i < count; ++i) {
@@ -64,8 +82,9 @@ bool tool_interleave(tool_contestant *c, uint32_t count, uint32_t rounds)
         c[i].repeat = t < 0.5e-3 ? (uint32_t)(0.5e-3 / (t > 1e-8 ? t : 1e-8)) + 1u : 1u;
     }
     for (uint32_t r = 0; r < rounds; ++r) {
+        uint32_t step = step_of(r, count);
         for (uint32_t k = 0; k < count; ++k) {
-            tool_contestant *one = &c[(k + r) % count];
+            tool_contestant *one = &c[(k * step + r) % count];
             settle();
             one->run(one->self); /* the peer before left its own data in the caches */
             double t = tool_now();
