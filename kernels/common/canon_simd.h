@@ -5,6 +5,7 @@
 #define TN_KERNELS_CANON_SIMD_H
 
 #include <kernels/common/canon.h>
+#include <kernels/common/stream.h>
 #ifdef TN_V_WIDE16
 #include <kernels/common/canon_wide16.h>
 #elif defined(__ARM_NEON)
@@ -19,6 +20,7 @@ typedef float32x4_t tn_v;
 enum { TN_V_WIDTH = 4 };
 #define TN_V_LOAD         vld1q_f32
 #define TN_V_STORE        vst1q_f32
+#define TN_V_STREAM       vst1q_f32
 #define TN_V_ADD          vaddq_f32
 #define TN_V_SUB          vsubq_f32
 #define TN_V_MUL          vmulq_f32
@@ -59,13 +61,14 @@ TN_C_FN float tn_v_across(tn_v v)
 #elif defined(__AVX512F__)
 typedef __m512 tn_v;
 enum { TN_V_WIDTH = 16 };
-#define TN_V_LOAD  _mm512_loadu_ps
-#define TN_V_STORE _mm512_storeu_ps
-#define TN_V_ADD   _mm512_add_ps
-#define TN_V_SUB   _mm512_sub_ps
-#define TN_V_MUL   _mm512_mul_ps
-#define TN_V_FMA   _mm512_fmadd_ps
-#define TN_V_SET1  _mm512_set1_ps
+#define TN_V_LOAD   _mm512_loadu_ps
+#define TN_V_STORE  _mm512_storeu_ps
+#define TN_V_STREAM _mm512_stream_ps
+#define TN_V_ADD    _mm512_add_ps
+#define TN_V_SUB    _mm512_sub_ps
+#define TN_V_MUL    _mm512_mul_ps
+#define TN_V_FMA    _mm512_fmadd_ps
+#define TN_V_SET1   _mm512_set1_ps
 
 TN_C_FN tn_v tn_v_head(tn_v v, int64_t n)
 {
@@ -93,13 +96,14 @@ TN_C_FN float tn_v_across(tn_v v)
 #else
 typedef __m256 tn_v;
 enum { TN_V_WIDTH = 8 };
-#define TN_V_LOAD  _mm256_loadu_ps
-#define TN_V_STORE _mm256_storeu_ps
-#define TN_V_ADD   _mm256_add_ps
-#define TN_V_SUB   _mm256_sub_ps
-#define TN_V_MUL   _mm256_mul_ps
-#define TN_V_FMA   _mm256_fmadd_ps
-#define TN_V_SET1  _mm256_set1_ps
+#define TN_V_LOAD   _mm256_loadu_ps
+#define TN_V_STORE  _mm256_storeu_ps
+#define TN_V_STREAM _mm256_stream_ps
+#define TN_V_ADD    _mm256_add_ps
+#define TN_V_SUB    _mm256_sub_ps
+#define TN_V_MUL    _mm256_mul_ps
+#define TN_V_FMA    _mm256_fmadd_ps
+#define TN_V_SET1   _mm256_set1_ps
 
 TN_C_FN __m256i tn_v_head_mask(int64_t n)
 {
@@ -129,6 +133,12 @@ TN_C_FN float tn_v_across(tn_v v)
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 #endif
+
+/* Whether a vector at y may be stored by TN_V_STREAM. */
+TN_C_FN bool tn_v_aligned(const float *y)
+{
+    return (uintptr_t)y % (TN_V_WIDTH * sizeof *y) == 0;
+}
 
 enum { TN_V_SUM, TN_V_SUMSQ, TN_V_SUMSQ_CENTRED };
 
@@ -264,10 +274,25 @@ TN_C_FN tn_vi tn_v_keys(bool most, const float *x)
     return tn_v_keys_of(most, TN_V_LOAD(x));
 }
 
+/* The greatest or least of a vector's keys. */
+TN_C_FN int32_t tn_v_key_across(bool most, tn_vi keys)
+{
+#if defined(__AVX512F__) && !defined(TN_V_WIDE16)
+    return most ? _mm512_reduce_max_epi32(keys) : _mm512_reduce_min_epi32(keys);
+#else
+    int32_t part[TN_V_WIDTH];
+    tn_v_key_store(part, keys);
+    int32_t m = part[0];
+    for (int j = 1; j < TN_V_WIDTH; j++)
+        m = most ? (part[j] > m ? part[j] : m) : (part[j] < m ? part[j] : m);
+    return m;
+#endif
+}
+
 /* The greatest or least key of a row; -Inf's or Inf's for an empty one. */
 TN_C_FN int32_t tn_v_key(bool most, const float *x, int64_t count)
 {
-    int32_t m = most ? TN_C_KEY_NINF : TN_C_KEY_INF, part[TN_V_WIDTH];
+    int32_t m = most ? TN_C_KEY_NINF : TN_C_KEY_INF;
     tn_vi acc[4];
     for (int j = 0; j < 4; j++)
         acc[j] = tn_v_key_set1(m);
@@ -281,10 +306,8 @@ TN_C_FN int32_t tn_v_key(bool most, const float *x, int64_t count)
         acc[1] = tn_v_order(most, acc[1], tn_v_keys(most, x + count - TN_V_WIDTH));
         i = count;
     }
-    tn_v_key_store(
-        part, tn_v_order(most, tn_v_order(most, acc[0], acc[1]), tn_v_order(most, acc[2], acc[3])));
-    for (int j = 0; j < TN_V_WIDTH; j++)
-        m = most ? (part[j] > m ? part[j] : m) : (part[j] < m ? part[j] : m);
+    m = tn_v_key_across(
+        most, tn_v_order(most, tn_v_order(most, acc[0], acc[1]), tn_v_order(most, acc[2], acc[3])));
     for (; i < count; i++) {
         int32_t key = most ? tn_c_key_max(x[i]) : tn_c_key_min(x[i]);
         m = most ? (key > m ? key : m) : (key < m ? key : m);

@@ -11,6 +11,7 @@ typedef float16 tn_v;
 typedef int16 tn_vi;
 #define TN_V_LOAD         tn_v_load
 #define TN_V_STORE        tn_v_store
+#define TN_V_STREAM       tn_v_store
 #define TN_V_ADD(a, b)    ((a) + (b))
 #define TN_V_SUB(a, b)    ((a) - (b))
 #define TN_V_MUL(a, b)    ((a) * (b))
@@ -74,6 +75,7 @@ typedef struct tn_vi {
 } tn_vi;
 #define TN_V_LOAD         tn_v_load
 #define TN_V_STORE        tn_v_store
+#define TN_V_STREAM       tn_v_store
 #define TN_V_ADD(a, b)    tn_v_fma(a, tn_v_set1(1.0f), b)
 #define TN_V_SUB(a, b)    tn_v_fma(b, tn_v_set1(-1.0f), a)
 #define TN_V_MUL(a, b)    tn_v_mul(a, b)

@@ -173,7 +173,11 @@ static inline uint32_t tn_t_rows(const tn_k_op *kop, const tn_op *op, unsigned c
     for (uint32_t i = 0; i < kop->variant_count; i++) {
         const tn_k_variant *v = kop->variants[i];
         for (uint32_t workers = 1; workers <= 3; workers += 2) {
-            tn_k_caps caps = {.isa = tn_t_isa(), .workers = workers, .l1d_bytes = 32768};
+            /* Beside so small an L2 any output is one to be written past the caches. */
+            tn_k_caps caps = {.isa = tn_t_isa(),
+                              .workers = workers,
+                              .l1d_bytes = 32768,
+                              .l2_bytes = workers > 1 ? 8 : 0};
             if ((v->isa & caps.isa) != v->isa || !v->accepts(params, &caps, &why))
                 continue;
             unsigned char *to = rows == 0 ? block[out] : other;
