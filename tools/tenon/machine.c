@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -94,9 +95,11 @@ static void *measure_one(void *arg)
         double rate;
         if (m->read) {
             double t = tool_now(), s[8] = {0};
-            for (size_t i = 0; i + 8 <= m->count; i += 8)
+            /* One number of each line: lines are what memory gives, and additions are not what
+             * is measured. */
+            for (size_t i = 0; i + 64 <= m->count; i += 64)
                 for (int j = 0; j < 8; ++j)
-                    s[j] += m->data[i + (size_t)j];
+                    s[j] += m->data[i + (size_t)j * 8];
             rate = (double)m->count * sizeof(double) / (tool_now() - t) * 1e-9;
             for (int j = 0; j < 8; ++j)
                 m->sink += s[j];
@@ -116,6 +119,16 @@ static void *measure_one(void *arg)
     return NULL;
 }
 
+/* In huge pages where there are any, as the cpu device's large buffers lie. */
+static void *large(size_t bytes)
+{
+    void *data = NULL;
+    if (posix_memalign(&data, (size_t)2 << 20, bytes) != 0)
+        return NULL;
+    (void)madvise(data, bytes, MADV_HUGEPAGE);
+    return data;
+}
+
 static double measure_all(uint32_t threads, bool read)
 {
     if (threads == 0 || threads > 64)
@@ -125,7 +138,7 @@ static double measure_all(uint32_t threads, bool read)
     measure m[64];
     memset(m, 0, sizeof m);
     size_t count = (size_t)32 << 20;
-    double *data = read ? malloc(count * sizeof *data) : NULL, total = 0.0;
+    double *data = read ? large(count * sizeof *data) : NULL, total = 0.0;
     if (read && data == NULL)
         return 0.0;
     if (read)
@@ -208,13 +221,14 @@ double tool_copy_gbs(uint32_t threads)
         return 0.0;
     copy c[64];
     size_t all = (size_t)128 << 20, each = all / threads / 4096 * 4096;
-    void *from = NULL, *to = NULL;
+    void *from = large(all), *to = NULL;
     double total = 0.0;
     uint32_t started = 0;
     memset(c, 0, sizeof c);
-    if (posix_memalign(&from, 4096, all) != 0)
+    if (from == NULL)
         return 0.0;
-    if (posix_memalign(&to, 4096, all) == 0) {
+    to = large(all);
+    if (to != NULL) {
         memset(from, 1, all);
         for (; started < threads; ++started) {
             c[started] = (copy){.cpu = started, .bytes = each};
