@@ -46,6 +46,11 @@ static inline vf_mask vf_first(int n)
 {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
+/* The lanes from first up to end. */
+static inline vf_mask vf_between(int first, int end)
+{
+    return _mm256_andnot_si256(vf_first(first), vf_first(end));
+}
 /* Lanes outside the mask are +0 and not read. */
 static inline vf vf_load_masked(const float *p, vf_mask m)
 {

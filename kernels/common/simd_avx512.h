@@ -55,6 +55,11 @@ static inline vf_mask vf_first(int n)
 {
     return (vf_mask)(n >= 16 ? 0xffffu : n <= 0 ? 0u : (1u << n) - 1u);
 }
+/* The lanes from first up to end. */
+static inline vf_mask vf_between(int first, int end)
+{
+    return (vf_mask)(vf_first(end) & ~vf_first(first));
+}
 /* Lanes outside the mask are +0 and not read. */
 static inline vf vf_load_masked(const float *p, vf_mask m)
 {
