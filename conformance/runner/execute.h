@@ -24,7 +24,9 @@ extern const char *const tn_v_status_names[TN_V_STATUS_COUNT];
 typedef struct tn_v_session {
     tn_runtime *runtime;
     tn_device *device;
-    tn_queue *queue;
+    tn_queue *queue, *other; /* other NULL: the device has one queue */
+    tn_fence *fence[2];      /* between them */
+    uint64_t lap;            /* what they have reached */
     char uri[128];
     uint64_t timeout_ns; /* of one launch */
     bool explain;        /* look for the hypothesis of a failure */
@@ -55,6 +57,7 @@ typedef struct tn_v_image {
     bool output;
     double *values; /* row-major, inputs */
     double *decoded;
+    unsigned char *ours; /* outputs: 1 where an element lies, 0 in the gaps */
 } tn_v_image;
 
 typedef struct tn_v_job {
