@@ -6,6 +6,8 @@
 
 double tn_v_fit(const tn_tensor *t, double v)
 {
+    if (isinf(v) && tn_v_format_of((tn_dtype)t->dtype).has_infinity)
+        return v;
     return tn_v_rounded((tn_dtype)t->dtype, v, TN_V_NEAREST_EVEN, true);
 }
 
@@ -22,9 +24,12 @@ int64_t tn_v_count(const tn_tensor *t)
     return n;
 }
 
-/* An integer that its type and every sum of a few of them hold. */
-static double small_integer(const tn_tensor *t, tn_v_random *r)
+/* An integer that its type and every sum of a few of them hold; wide: the ends of its range. */
+static double small_integer(const tn_tensor *t, bool wide, tn_v_random *r)
 {
+    static const double end[2][4] = {{0, 255, 255, 254}, {-128, 127, -128, -127}};
+    if (wide && (t->dtype == TN_U8 || t->dtype == TN_S8))
+        return end[t->dtype == TN_S8][tn_v_below(r, 4)];
     switch (t->dtype) {
     case TN_U8:
         return (double)tn_v_below(r, 256);
@@ -40,7 +45,7 @@ static double small_integer(const tn_tensor *t, tn_v_random *r)
 double tn_v_value(const tn_tensor *t, tn_v_data data, tn_v_random *r)
 {
     if (tn_v_integer(t) || t->dtype == TN_BOOL)
-        return small_integer(t, r);
+        return small_integer(t, data == TN_V_WIDE, r);
     double v;
     switch (data) {
     case TN_V_POSITIVE:
@@ -52,11 +57,28 @@ double tn_v_value(const tn_tensor *t, tn_v_data data, tn_v_random *r)
     case TN_V_BIG:
         v = 1e4 + tn_v_normal(r);
         break;
+    case TN_V_HUGE: { /* the product of two of them is in the range, too */
+        double reach = (ilogb(tn_v_format_of((tn_dtype)t->dtype).max) - 12) / 2.0;
+        reach = reach < 1 ? 1 : reach;
+        v = (tn_v_next(r) & 1 ? -1 : 1) * exp2(reach * (2 * tn_v_uniform(r) - 1));
+        break;
+    }
     default:
         v = tn_v_normal(r);
         break;
     }
     return tn_v_fit(t, v);
+}
+
+/* Values that functions and comparisons treat apart; they meet any value of another operand. */
+static double odd_value(const tn_tensor *t, tn_v_random *r)
+{
+    static const double floats[] = {NAN, INFINITY, -INFINITY, 0.0, -0.0, 1, -1, 0x1p-140};
+    tn_v_format f = tn_v_format_of((tn_dtype)t->dtype);
+    int64_t which = tn_v_below(r, 10);
+    if (which >= 8 || !f.floating)
+        return which % 2 == 0 ? f.max : f.min;
+    return tn_v_fit(t, floats[which]);
 }
 
 /* Bits of every pattern of a 16-bit type, or a stratified sample of all bits of f32. */
@@ -285,7 +307,11 @@ static void plain_data(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
     const tn_tensor *out = &f->op->args[tn_v_find(f->op, TN_ARG_OUT)].tensor;
     bool quantised = f->op->kind == TN_OP_QUANTIZE;
     for (int64_t i = 0; i < n; ++i) {
-        double v = data == TN_V_SPECIAL ? pattern(&a->tensor, i, n, r)
+        double v = data == TN_V_SPECIAL
+                       ? a->role == TN_ARG_A || a->role >= TN_ARG_INPUT0
+                             ? pattern(&a->tensor, i, n, r)
+                         : tn_v_below(r, 4) == 0 ? odd_value(&a->tensor, r)
+                                                 : pattern(&a->tensor, tn_v_below(r, n), n, r)
                    : data == TN_V_TIES  ? tie(&a->tensor, out, quantised, r)
                                         : tn_v_value(&a->tensor, data, r);
         if (a->tensor.dtype == TN_S64)
@@ -298,9 +324,16 @@ bool tn_v_fill(const tn_v_case *c, const tn_op *op, const tn_v_arith *arith,
                double *const value[TN_V_ARGS], tn_v_plan *out)
 {
     tn_v_random r = {c->seed};
+    tn_v_case as;
     tn_v_fill_call f = {c, op, arith, value, out, 0};
     memset(out, 0, sizeof *out);
     out->launches = 1;
+    if (c->data == TN_V_REPEAT) {
+        as = *c;
+        as.data = TN_V_ZERO_MEAN;
+        f.which = c = &as;
+        out->launches = 69;
+    }
     if (c->data == TN_V_POSITIVE || c->data == TN_V_WIDE || c->data == TN_V_ZERO_MEAN) {
         out->rms = true;
         out->spread = c->data == TN_V_POSITIVE ? TN_V_SPREAD_POSITIVE

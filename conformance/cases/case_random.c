@@ -7,7 +7,7 @@
 
 const char *const tn_v_data_names[TN_V_DATA_COUNT] = {"hot",  "e24",   "zero",  "pos",     "wide",
                                                       "ties", "round", "order", "special", "graded",
-                                                      "big",  "rise",  "edge"};
+                                                      "big",  "rise",  "edge", "huge", "repeat"};
 
 uint64_t tn_v_next(tn_v_random *r)
 {

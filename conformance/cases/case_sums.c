@@ -324,6 +324,21 @@ static void special_row(matrix *a, int64_t n, int64_t i, const tn_tensor *out, t
     }
 }
 
+/* C, bias and the like: values that an epilogue may not lose. */
+static void odd_posts(const tn_v_fill_call *f, tn_v_random *r)
+{
+    static const double odd[] = {NAN, INFINITY, -INFINITY, -0.0, 0x1p-130, 1e4};
+    for (uint32_t i = 0; i < f->op->arg_count; ++i) {
+        uint32_t role = f->op->args[i].role;
+        const tn_tensor *t = &f->op->args[i].tensor;
+        if (f->value[i] == NULL ||
+            (role != TN_ARG_C && (role < TN_ARG_POST0 || role >= TN_ARG_SCALE_OF)))
+            continue;
+        for (int64_t k = tn_v_below(r, 9); k < tn_v_count(t); k += 1 + tn_v_below(r, 17))
+            f->value[i][k] = tn_v_fit(t, odd[tn_v_below(r, 6)]);
+    }
+}
+
 static bool fill_special(const tn_v_fill_call *f, matrix *a, matrix *b, tn_v_random *r)
 {
     const tn_tensor *out = &f->op->args[tn_v_find(f->op, TN_ARG_OUT)].tensor;
@@ -339,7 +354,10 @@ static bool fill_special(const tn_v_fill_call *f, matrix *a, matrix *b, tn_v_ran
                     *at(b, n, j, k) = 0;
             if (j % 11 == 7)
                 *at(b, n, j, tn_v_below(r, b->k)) = NAN;
+            if (j % 13 == 5 && tn_v_format_of((tn_dtype)b->t->dtype).has_infinity)
+                *at(b, n, j, tn_v_below(r, b->k)) = tn_v_next(r) & 1 ? INFINITY : -INFINITY;
         }
+    odd_posts(f, r);
     return true;
 }
 
@@ -398,6 +416,8 @@ bool tn_v_fill_matmul(const tn_v_fill_call *f, tn_v_random *r)
     case TN_V_POSITIVE:
     case TN_V_WIDE:
         return true;
+    case TN_V_HUGE:
+        return !integer;
     default:
         return false;
     }
@@ -422,13 +442,18 @@ bool tn_v_fill_conv(const tn_v_fill_call *f, tn_v_random *r)
     f->plan->rms = f->plan->rms && !integer && f->op->post_count == 0;
     if (data == TN_V_ZERO_MEAN || data == TN_V_POSITIVE || data == TN_V_WIDE)
         return true;
+    if (data == TN_V_HUGE)
+        return !integer;
     if (data == TN_V_SPECIAL) {
-        int64_t n = tn_v_count(a);
+        static const double odd[] = {NAN, INFINITY, -INFINITY, -0.0, 0x1p-130};
+        int64_t n = tn_v_count(a), m = tn_v_count(b);
         if (integer || n < 8)
             return false;
-        for (int k = 0; k < 3; ++k)
-            f->value[ia][tn_v_below(r, n)] =
-                tn_v_format_of((tn_dtype)a->dtype).has_infinity && k > 0 ? INFINITY : NAN;
+        for (int64_t k = 0; k < 3 + n / 64; ++k)
+            f->value[ia][tn_v_below(r, n)] = tn_v_fit(a, odd[k % 5]);
+        if (!back && m > 8) /* and a weight */
+            f->value[ib][tn_v_below(r, m)] = tn_v_next(r) & 1 ? NAN : INFINITY;
+        odd_posts(f, r);
         return true;
     }
     if (data == TN_V_GRADED &&
@@ -501,12 +526,13 @@ bool tn_v_fill_reduce(const tn_v_fill_call *f, tn_v_random *r)
         terms *= (t->axes_mask >> d & 1u) != 0 ? a->dim[d] : 1;
     if (f->which->data == TN_V_SPECIAL) {
         static const double odd[] = {NAN, INFINITY, -INFINITY, -0.0, 0x1p-140};
-        for (int64_t i = 0; i < 5 && i < n; ++i)
-            v[tn_v_below(r, n)] = tn_v_fit(a, odd[i]);
+        for (int64_t i = 0; i < 5 + n / 64 && i < n; ++i)
+            v[tn_v_below(r, n)] = tn_v_fit(a, odd[i % 5]);
         return true;
     }
     if (f->which->data != TN_V_EXACT)
-        return f->which->data <= TN_V_WIDE && f->which->data != TN_V_ONE_HOT;
+        return (f->which->data <= TN_V_WIDE && f->which->data != TN_V_ONE_HOT) ||
+               f->which->data == TN_V_HUGE;
     double amp = ldexp(0.9, exact_bits(f)) / (double)(terms > 0 ? terms : 1);
     if (t->kind == TN_REDUCE_SUMSQ)
         amp = sqrt(amp);

@@ -20,6 +20,8 @@ typedef enum tn_v_data {
     TN_V_BIG,       /* "big": scores far from zero, means far above their spread */
     TN_V_RISE,      /* "rise": maxima that grow along the row */
     TN_V_EDGE,      /* "edge": values that make a neighbour's share visible */
+    TN_V_HUGE,      /* "huge": magnitudes over the whole range of the type */
+    TN_V_REPEAT,    /* "repeat": as zero, launched again and again */
     TN_V_DATA_COUNT
 } tn_v_data;
 extern const char *const tn_v_data_names[TN_V_DATA_COUNT];

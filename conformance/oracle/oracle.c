@@ -65,6 +65,11 @@ void tn_v_posts(const tn_v_call *call, const tn_v_truth *truth, const int64_t *i
         const tn_post *post = &call->op->posts[p];
         tn_v_view r = tn_v_view_of(call, post->role);
         double with = r.t != NULL ? tn_v_load(&r, tn_v_broadcast(r.t, i, truth->rank)) : 0;
+        if (isfinite(y) && fabs(y) + e >= tn_v_format_of(a->accumulate).max) {
+            *ref = 0; /* whatever comes of an infinity that may be met on the way */
+            *err = INFINITY;
+            return;
+        }
         switch (post->kind) {
         case TN_POST_BIAS:
         case TN_POST_ADD:

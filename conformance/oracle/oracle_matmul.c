@@ -122,7 +122,7 @@ bool tn_v_matmul(const tn_v_call *c, tn_v_truth *out)
          tb = (attr->flags & TN_MATMUL_TRANSPOSE_B) != 0;
     int64_t k = a.t->dim[a.t->rank - (ta ? 2 : 1)], i[TN_MAX_RANK];
     bool wide = a.t->dtype == TN_F64 || b.t->dtype == TN_F64, integer = is_integer(a.t);
-    double u = tn_v_unit(c->arith.accumulate);
+    double u = tn_v_unit(c->arith.accumulate), most = tn_v_format_of(c->arith.accumulate).max;
     float alpha = (attr->flags & TN_MATMUL_ALPHA) != 0 ? attr->alpha : 1.0f,
           beta = (attr->flags & TN_MATMUL_BETA) != 0 ? attr->beta : 1.0f;
     out->terms = (double)k;
@@ -145,7 +145,7 @@ bool tn_v_matmul(const tn_v_call *c, tn_v_truth *out)
             } else {
                 sum += p;
             }
-            mag += fabs(p);
+            mag += isfinite(p) ? fabs(p) : 0;
         }
         double ref = isfinite(rest) ? sum + rest : sum, err = 0;
         if (!c->exact)
@@ -158,8 +158,12 @@ bool tn_v_matmul(const tn_v_call *c, tn_v_truth *out)
         if (cc.t != NULL && beta != 0.0f) {
             double add = tn_v_load(&cc, tn_v_broadcast(cc.t, i, out->rank)) * (double)beta;
             ref += add;
-            mag += fabs(add);
+            mag += isfinite(add) ? fabs(add) : 0;
             err += c->exact ? 0 : u * (fabs(ref) + err) + c->arith.tiny;
+        }
+        if (isinf(ref) && mag * fmax(1, fabs((double)alpha)) >= most) {
+            ref = 0; /* an operand's infinity may meet one of finite terms */
+            err = INFINITY;
         }
         tn_v_posts(c, out, i, &ref, &err);
         out->ref[n] = ref;

@@ -119,7 +119,7 @@ static bool pad(const tn_v_call *c, tn_v_truth *out)
                 outside = true;
         }
         if (outside)
-            constant(out, n, (double)t->value);
+            constant(out, n, integer(out->dtype) ? trunc((double)t->value) : (double)t->value);
         else
             from(out, n, arg, tn_v_broadcast(a, i, out->rank));
     }
