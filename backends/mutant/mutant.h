@@ -37,9 +37,17 @@ typedef struct mutant_op {
     const char *kernel;         /* of the child, NULL: its choice */
 } mutant_op;
 
+/* What a plan remembers of its launches. */
+typedef struct mutant_memo {
+    unsigned char *bytes;
+    uint64_t size, key, runs;
+} mutant_memo;
+
 typedef struct mutant_run {
     const struct mutant_plan *plan;
     const tn_host *host;
+    mutant_memo *memo;
+    bool other_queue;                 /* not the first of the device */
     uint64_t launch;                  /* counts launches of the device */
     tn_buffer *buffer[MUTANT_ARGS];   /* in the order of the op's args */
     uint64_t offset[MUTANT_ARGS];     /* bytes */
@@ -68,7 +76,9 @@ enum {
     MUTANT_LOST_WRITE,
     MUTANT_PAGE,
     MUTANT_DATA_LINE,
-    MUTANT_CALLS
+    MUTANT_CALLS,
+    MUTANT_LATE_MAP,
+    MUTANT_PLAN_BY_SHAPE
 };
 
 typedef struct mutant_defect {
@@ -86,7 +96,7 @@ typedef struct mutant_defect {
 
 /* Tables of defects, each ending with a row without id. */
 extern const mutant_defect tn__mutant_matmul[], tn__mutant_ops[], tn__mutant_rows[],
-    tn__mutant_hal[];
+    tn__mutant_hal[], tn__mutant_seldom[];
 const mutant_defect *tn__mutant_find(const char *id);
 const mutant_defect *tn__mutant_at(uint32_t index); /* NULL past the last */
 uint32_t tn__mutant_count(void);
@@ -96,10 +106,11 @@ typedef struct mutant_device {
     void *token;
     tn_device *child;
     const mutant_defect *defect; /* NULL: none */
-    uint64_t launches;
+    uint64_t launches, plans, queues; /* plans: alive; queues: made so far */
+    mutant_op known;                  /* MUTANT_PLAN_BY_SHAPE: the op of the plan before */
     pthread_t late; /* work that was reported before it was done */
     bool is_late;
-    pthread_mutex_t mutex; /* guards: launches, late, is_late */
+    pthread_mutex_t mutex; /* guards: launches, plans, queues, known, late, is_late */
 } mutant_device;
 
 typedef struct mutant_buffer {
@@ -115,13 +126,15 @@ typedef struct mutant_plan {
     mutant_op right, bent;
     const mutant_defect *defect; /* NULL: this op does not meet it */
     struct mutant_plan *before;  /* MUTANT_OLD_PARAMS */
+    mutant_memo memo;
 } mutant_plan;
 
 tn_status tn__mutant_plan_create(void *device, const tn_op *op, const tn_plan_desc *desc,
                                  tn_choice_fn fn, void *self, void **out,
                                  const tn_plan_ops **out_ops);
 /* Runs a plan with its buffers on the child's queue, and waits. */
-tn_status tn__mutant_run(mutant_device *d, tn_queue *queue, mutant_plan *p, const tn_work *w);
+tn_status tn__mutant_run(mutant_device *d, tn_queue *queue, mutant_plan *p, const tn_work *w,
+                         bool other_queue);
 void *tn__mutant_take(const tn_host *host, size_t bytes); /* zeroed */
 void tn__mutant_give(const tn_host *host, void *p, size_t bytes);
 void tn__mutant_join(mutant_device *d);

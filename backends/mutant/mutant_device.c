@@ -11,6 +11,7 @@ typedef struct mutant_queue {
     void *token;
     tn_queue *child;
     mutant_plan *last; /* the plan of the run before */
+    bool other;        /* not the first queue of the device */
     uint64_t runs;
 } mutant_queue;
 
@@ -218,7 +219,7 @@ static void *do_late(void *arg)
     late_work *l = arg;
     struct timespec t = {0, 3000000};
     nanosleep(&t, NULL);
-    (void)!tn__mutant_run(l->queue->device, l->queue->child, l->plan, &l->work);
+    (void)!tn__mutant_run(l->queue->device, l->queue->child, l->plan, &l->work, l->queue->other);
     tn__mutant_give(l->queue->device->host, l, sizeof *l);
     return NULL;
 }
@@ -255,9 +256,9 @@ static tn_status run(mutant_queue *q, const tn_work *w)
     if (hal_defect(d) == MUTANT_OLD_PARAMS && old != NULL && old != p && q->runs % 3 == 0 &&
         old->right.op.kind == p->right.op.kind && old->right.op.arg_count == p->right.op.arg_count)
         p = old;
-    if (hal_defect(d) == MUTANT_EARLY_FENCE && run_late(q, w))
+    if ((hal_defect(d) == MUTANT_EARLY_FENCE || hal_defect(d) == MUTANT_LATE_MAP) && run_late(q, w))
         return TN_OK;
-    return tn__mutant_run(d, q->child, p, w);
+    return tn__mutant_run(d, q->child, p, w, q->other);
 }
 
 static bool hangs(const mutant_queue *q, const tn_work *w)
@@ -340,6 +341,9 @@ static tn_status queue_create(void *device, const tn_queue_desc *desc, void *tok
     }
     q->device = d;
     q->token = token;
+    pthread_mutex_lock(&d->mutex);
+    q->other = d->queues++ > 0;
+    pthread_mutex_unlock(&d->mutex);
     *out = q;
     *out_ops = &queue_ops;
     return TN_OK;

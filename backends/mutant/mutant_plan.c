@@ -157,6 +157,11 @@ static void point(mutant_op *o)
 static void plan_destroy(void *plan)
 {
     mutant_plan *p = plan;
+    mutant_device *d = p->device;
+    pthread_mutex_lock(&d->mutex);
+    d->plans--;
+    pthread_mutex_unlock(&d->mutex);
+    tn__mutant_give(d->host, p->memo.bytes, p->memo.size);
     tn_plan_release(p->child);
     tn__mutant_give(p->device->host, p, sizeof *p);
 }
@@ -208,6 +213,22 @@ static bool bend(mutant_plan *p, const mutant_defect *m)
     return tn_plan_create(p->device->child, &p->bent.op, &desc, &p->child) == TN_OK;
 }
 
+/* The attributes of the op before, where operands are the same: what a cache of plans does that
+ * forgets them. */
+static void take_known(mutant_device *d, mutant_plan *p)
+{
+    const mutant_op *o = &p->right;
+    pthread_mutex_lock(&d->mutex);
+    if (d->known.op.kind == o->op.kind && d->known.op.arg_count == o->op.arg_count &&
+        memcmp(d->known.args, o->args, o->op.arg_count * sizeof *o->args) == 0) {
+        p->right.attr = d->known.attr;
+        p->bent.attr = d->known.attr;
+    } else {
+        d->known = *o;
+    }
+    pthread_mutex_unlock(&d->mutex);
+}
+
 tn_status tn__mutant_plan_create(void *device, const tn_op *op, const tn_plan_desc *desc,
                                  tn_choice_fn fn, void *self, void **out,
                                  const tn_plan_ops **out_ops)
@@ -226,6 +247,8 @@ tn_status tn__mutant_plan_create(void *device, const tn_op *op, const tn_plan_de
     }
     point(&p->right);
     point(&p->bent);
+    if (d->defect != NULL && d->defect->hal == MUTANT_PLAN_BY_SHAPE)
+        take_known(d, p);
     tn_status st = TN_OK;
     if (d->defect != NULL && d->defect->compute != NULL) /* what the child refuses is refused */
         st = tn_device_supports(d->child, &p->right.op);
@@ -242,6 +265,9 @@ tn_status tn__mutant_plan_create(void *device, const tn_op *op, const tn_plan_de
         tn__mutant_give(d->host, p, sizeof *p);
         return st;
     }
+    pthread_mutex_lock(&d->mutex);
+    d->plans++;
+    pthread_mutex_unlock(&d->mutex);
     *out = p;
     *out_ops = &plan_ops;
     return TN_OK;
@@ -301,7 +327,8 @@ static tn_status make_scratch(mutant_run *r, const mutant_plan *p)
     return TN_OK;
 }
 
-tn_status tn__mutant_run(mutant_device *d, tn_queue *queue, mutant_plan *p, const tn_work *w)
+tn_status tn__mutant_run(mutant_device *d, tn_queue *queue, mutant_plan *p, const tn_work *w,
+                         bool other_queue)
 {
     mutant_run *r = tn__mutant_take(d->host, sizeof *r);
     if (r == NULL)
@@ -309,6 +336,8 @@ tn_status tn__mutant_run(mutant_device *d, tn_queue *queue, mutant_plan *p, cons
                            "no memory for a run; free something and try again");
     r->plan = p;
     r->host = d->host;
+    r->memo = &p->memo;
+    r->other_queue = other_queue;
     pthread_mutex_lock(&d->mutex);
     r->launch = d->launches++;
     pthread_mutex_unlock(&d->mutex);

@@ -162,6 +162,8 @@ double tn_v_rounded(tn_dtype dtype, double v, tn_v_round round, bool saturate)
     tn_v_format f = tn_v_format_of(dtype);
     if (dtype == TN_F64)
         return v;
+    if (dtype == TN_F32 && round == TN_V_NEAREST_EVEN && fabs(v) <= f.max)
+        return (double)(float)v; /* as every host rounds */
     if (dtype == TN_BOOL)
         return v != 0.0 ? 1.0 : 0.0;
     if (!f.floating) {

@@ -396,11 +396,12 @@ static bool both_data(tn_v_job *j, tn_v_job *other, tn_plan *plan, const place *
         st = run(&f);
     if (st == TN_OK)
         st = run(&g);
+    st = idle(s, st);
+    if (st == TN_OK)
+        st = look(&g); /* before a read of the queue makes late work good */
     if (st == TN_OK)
         st = receive(&f);
     st = idle(s, st);
-    if (st == TN_OK)
-        st = look(&g);
     if (st != TN_OK) {
         tn_v_failed_call(out, st, "run beside another");
         return false;

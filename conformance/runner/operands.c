@@ -100,14 +100,16 @@ static bool lay_inputs(tn_v_job *j, bool flush)
         for (int64_t k = 0; k < n; ++k)
             tn_v_encode(d, m->values[k], TN_V_NEAREST_EVEN, false,
                         base + (uint64_t)offset_of(t, k) * m->elem);
+        /* Types of fewer exponents are widened first, and what was subnormal is no more. */
+        int least = tn_v_format_of(d).exponent_min;
+        double normal = floating && least <= tn_v_format_of(TN_F32).exponent_min
+                            ? ldexp(1.0, least)
+                            : 0;
         for (int64_t k = 0; k < m->elems; ++k) {
             double v = tn_v_decode(d, base + (uint64_t)k * m->elem);
             if (j->call.arith.read_as != 0 && d == TN_F32)
                 v = tn_v_rounded(j->call.arith.read_as, v, TN_V_NEAREST_EVEN, false);
-            /* Types of fewer exponents are widened first, and what was subnormal is no more. */
-            if (floating && v != 0 &&
-                tn_v_format_of(d).exponent_min <= tn_v_format_of(TN_F32).exponent_min &&
-                fabs(v) < ldexp(1.0, tn_v_format_of(d).exponent_min)) {
+            if (v != 0 && fabs(v) < normal) {
                 tiny = true;
                 v = flush ? copysign(0.0, v) : v;
             }
