@@ -172,9 +172,21 @@ static bool side_operand(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
             v[i] = (double)(keys - tn_v_below(r, keys / 2 + 1));
         return true;
     }
+    if (a->role == TN_ARG_INDEX && f->op->kind == TN_OP_ROPE) {
+        for (int64_t i = 0; i < n; ++i) /* places, a few of them far away or before the start */
+            v[i] = tn_v_below(r, 8) == 0 ? (double)(tn_v_below(r, 200000) - 9000)
+                                         : (double)tn_v_below(r, 3000);
+        return true;
+    }
+    if (a->role == TN_ARG_FREQ) {
+        for (int64_t i = 0; i < n; ++i)
+            v[i] = tn_v_fit(t, exp2(-13.0 * (double)i / (double)n));
+        return true;
+    }
     if (a->role == TN_ARG_INDEX && f->op->kind == TN_OP_GATHER) {
         const tn_axis *axis = f->op->attr;
-        const tn_tensor *table = &f->op->args[tn_v_find(f->op, TN_ARG_A)].tensor;
+        int of = tn_v_find(f->op, TN_ARG_A); /* the gradient has no table, but its OUT is one */
+        const tn_tensor *table = &f->op->args[of < 0 ? tn_v_find(f->op, TN_ARG_OUT) : of].tensor;
         int64_t dim = table->dim[axis->axis < 0 ? axis->axis + table->rank : axis->axis];
         for (int64_t i = 0; i < n; ++i) /* from the end, and a few out of range */
             v[i] = (double)(tn_v_below(r, 2 * dim + 2) - dim - 1);
@@ -299,6 +311,15 @@ static void attention_data(const tn_v_fill_call *f, uint32_t arg, tn_v_data data
     }
 }
 
+/* Few values, so that many are equal. */
+static void equal_data(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
+{
+    static const double v[] = {0.0, -0.0, 1, 2, 3, 1, 2};
+    const tn_tensor *t = &f->op->args[arg].tensor;
+    for (int64_t i = 0; i < tn_v_count(t); ++i)
+        f->value[arg][i] = t->dtype == TN_BOOL ? (double)tn_v_below(r, 2) : v[tn_v_below(r, 7)];
+}
+
 static void plain_data(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
 {
     const tn_arg *a = &f->op->args[arg];
@@ -350,6 +371,8 @@ bool tn_v_fill(const tn_v_case *c, const tn_op *op, const tn_v_arith *arith,
             attention_data(&f, i, c->data, &r);
         else if (op->kind == TN_OP_SOFTMAX || op->kind == TN_OP_NORM)
             row_data(&f, i, c->data, &r);
+        else if (op->kind == TN_OP_TOPK && c->data == TN_V_EDGE)
+            equal_data(&f, i, &r);
         else if (op->kind != TN_OP_MATMUL && op->kind != TN_OP_CONV && op->kind != TN_OP_REDUCE)
             plain_data(&f, i, &r);
         else

@@ -66,6 +66,7 @@ long tn_v_list_cases(tn_v_list list, tn_v_case **out)
     tn_v_list_attention(&s);
     tn_v_list_edges(&s);
     tn_v_list_drawn(&s);
+    tn_v_list_places(&s);
     if (s.failed) {
         free(s.cases);
         *out = NULL;

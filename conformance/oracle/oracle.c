@@ -153,12 +153,25 @@ static bool compute(const tn_v_call *call, tn_v_truth *t, int count)
     case TN_OP_POOL:
         return tn_v_pool(call, t);
     case TN_OP_ELTWISE:
-        return tn_v_eltwise(call, t);
+        return ((const tn_eltwise *)call->op->attr)->pass == TN_PASS_FORWARD
+                   ? tn_v_eltwise(call, t)
+                   : tn_v_eltwise_back(call, t);
     case TN_OP_COPY:
     case TN_OP_CONCAT:
     case TN_OP_PAD:
-    case TN_OP_GATHER:
         return tn_v_move(call, t);
+    case TN_OP_GATHER:
+        return (((const tn_axis *)call->op->attr)->flags & TN_GATHER_BACKWARD) != 0
+                   ? tn_v_gather_back(call, t)
+                   : tn_v_move(call, t);
+    case TN_OP_ROPE:
+        return tn_v_rope(call, t);
+    case TN_OP_TOPK:
+        return tn_v_topk(call, t, count);
+    case TN_OP_SCAN:
+        return tn_v_scan(call, t);
+    case TN_OP_RESIZE:
+        return tn_v_resize(call, t);
     case TN_OP_QUANTIZE:
     case TN_OP_DEQUANTIZE:
         return tn_v_quantize(call, t);

@@ -110,5 +110,11 @@ bool tn_v_pool(const tn_v_call *call, tn_v_truth *out);
 bool tn_v_eltwise(const tn_v_call *call, tn_v_truth *out);
 bool tn_v_move(const tn_v_call *call, tn_v_truth *out); /* copy concat pad gather */
 bool tn_v_quantize(const tn_v_call *call, tn_v_truth *out);
+bool tn_v_rope(const tn_v_call *call, tn_v_truth *out);
+bool tn_v_topk(const tn_v_call *call, tn_v_truth *truth, int count);
+bool tn_v_scan(const tn_v_call *call, tn_v_truth *out);
+bool tn_v_resize(const tn_v_call *call, tn_v_truth *out);
+bool tn_v_gather_back(const tn_v_call *call, tn_v_truth *out);
+bool tn_v_eltwise_back(const tn_v_call *call, tn_v_truth *out);
 
 #endif
