@@ -165,9 +165,7 @@ static bool side_operand(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
         return true;
     }
     if (a->role == TN_ARG_LENGTHS) {
-        int k = tn_v_find(f->op, TN_ARG_K);
-        const tn_tensor *key = &f->op->args[k].tensor;
-        int64_t keys = key->dim[key->rank - 2];
+        int64_t keys = f->keys;
         for (int64_t i = 0; i < n; ++i)
             v[i] = (double)(keys - tn_v_below(r, keys / 2 + 1));
         return true;
@@ -176,6 +174,13 @@ static bool side_operand(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
         for (int64_t i = 0; i < n; ++i) /* places, a few of them far away or before the start */
             v[i] = tn_v_below(r, 8) == 0 ? (double)(tn_v_below(r, 200000) - 9000)
                                          : (double)tn_v_below(r, 3000);
+        return true;
+    }
+    if (a->role == TN_ARG_PAGES) { /* a mixed order; now and then no page at all */
+        int64_t pages = f->op->args[tn_v_find(f->op, TN_ARG_K)].tensor.dim[0];
+        int64_t first = tn_v_below(r, pages);
+        for (int64_t i = 0; i < n; ++i)
+            v[i] = i > 0 && tn_v_below(r, 7) == 0 ? -1 : (double)((first + 5 * i) % pages);
         return true;
     }
     if (a->role == TN_ARG_FREQ) {
@@ -307,6 +312,8 @@ static void attention_data(const tn_v_fill_call *f, uint32_t arg, tn_v_data data
         } else if (data == TN_V_SPECIAL && role == TN_ARG_K && j == rows - 1 && e == 0) {
             x = NAN;
         }
+        if (t->dtype == TN_S8)
+            x = (double)tn_v_below(r, 256) - 128;
         v[i] = tn_v_fit(t, x);
     }
 }
@@ -362,8 +369,11 @@ bool tn_v_fill(const tn_v_case *c, const tn_op *op, const tn_v_arith *arith,
                                                : TN_V_SPREAD_ZERO;
     }
     int key = tn_v_find(op, TN_ARG_K);
-    if (op->kind == TN_OP_ATTENTION && key >= 0)
+    if (op->kind == TN_OP_ATTENTION && key >= 0) {
+        int pages = tn_v_find(op, TN_ARG_PAGES);
         f.keys = op->args[key].tensor.dim[op->args[key].tensor.rank - 2];
+        f.keys *= pages < 0 ? 1 : op->args[pages].tensor.dim[1];
+    }
     for (uint32_t i = 0; i < op->arg_count; ++i) {
         if (value[i] == NULL || side_operand(&f, i, &r))
             continue;

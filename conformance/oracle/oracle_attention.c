@@ -9,7 +9,8 @@
 typedef struct sight {
     const tn_v_call *call;
     const tn_attention *attr;
-    tn_v_view q, k, v, mask, lengths, sinks, slopes, grad;
+    tn_v_view q, k, v, mask, lengths, sinks, slopes, grad, pages, scale_k, scale_v;
+    int64_t page; /* tokens of one; 0: K and V are in one piece */
     int64_t batch, heads, kv_heads, queries, keys, d, dv;
     double scale;
 } sight;
@@ -34,8 +35,11 @@ static bool look(const tn_v_call *call, sight *s)
     s->sinks = tn_v_view_of(call, TN_ARG_SINKS);
     s->slopes = tn_v_view_of(call, TN_ARG_SLOPES);
     s->grad = tn_v_view_of(call, TN_ARG_GRAD);
-    if (s->q.t == NULL || s->k.t == NULL || s->v.t == NULL || s->attr->page_tokens != 0 ||
-        s->k.t->dtype == TN_S8 || s->v.t->dtype == TN_S8)
+    s->pages = tn_v_view_of(call, TN_ARG_PAGES);
+    s->scale_k = tn_v_view_of(call, TN_ARG_SCALE_OF + TN_ARG_K);
+    s->scale_v = tn_v_view_of(call, TN_ARG_SCALE_OF + TN_ARG_V);
+    s->page = s->attr->page_tokens;
+    if (s->q.t == NULL || s->k.t == NULL || s->v.t == NULL || (s->page > 0) != (s->pages.t != NULL))
         return false;
     const tn_tensor *q = s->q.t, *k = s->k.t;
     s->batch = q->rank == 4 ? q->dim[0] : 1;
@@ -43,7 +47,7 @@ static bool look(const tn_v_call *call, sight *s)
     s->queries = q->dim[q->rank - 2];
     s->d = q->dim[q->rank - 1];
     s->kv_heads = k->dim[k->rank - 3];
-    s->keys = k->dim[k->rank - 2];
+    s->keys = s->page > 0 ? s->page * s->pages.t->dim[1] : k->dim[k->rank - 2];
     s->dv = s->v.t->dim[s->v.t->rank - 1];
     s->scale = s->attr->scale != 0 ? (double)s->attr->scale : 1 / sqrt((double)s->d);
     return true;
@@ -84,6 +88,28 @@ static void row_free(row *r)
 static int64_t head_of(const sight *s, int64_t h)
 {
     return s->call->twist.head_modulo ? h % s->kv_heads : h / (s->heads / s->kv_heads);
+}
+
+/* The page that holds key j; -1: none does. Without pages the batch itself. */
+static int64_t page_of(const sight *s, int64_t b, int64_t j)
+{
+    if (s->page == 0)
+        return b;
+    const tn_tensor *t = s->pages.t;
+    double p = tn_v_load(&s->pages, b * t->stride[0] + j / s->page * t->stride[1]);
+    return p >= 0 && p < (double)s->k.t->dim[0] ? (int64_t)p : -1;
+}
+
+/* Element e of a key or a value; that of bytes is scaled, and rounded. */
+static double token(const sight *s, const tn_v_view *v, const tn_v_view *scale, int64_t b,
+                    int64_t h, int64_t j, int64_t e)
+{
+    int64_t p = page_of(s, b, j), at = s->page > 0 ? j % s->page : j;
+    double x = p < 0 ? NAN : tn_v_load(v, place(v->t, p, h, at, e));
+    if (scale->t == NULL || p < 0)
+        return x;
+    int64_t index[3] = {p, h, at};
+    return (double)(float)(x * tn_v_load(scale, tn_v_broadcast(scale->t, index, 3)));
 }
 
 static bool in_sight(const sight *s, int64_t keys, int64_t i, int64_t j)
@@ -161,7 +187,7 @@ static void find_row(const sight *s, int64_t b, int64_t h, int64_t i, row *r)
     for (int64_t j = 0; j < s->keys; ++j) {
         r->weight[j] = r->error[j] = 0;
         r->bent[j] = 1;
-        r->part[j] = in_sight(s, keys, i, j);
+        r->part[j] = in_sight(s, keys, i, j) && page_of(s, b, j) >= 0;
         double bias = 0;
         if (r->part[j] && s->mask.t != NULL) {
             double m = tn_v_load(&s->mask, place(s->mask.t, b, h, i, j));
@@ -178,10 +204,9 @@ static void find_row(const sight *s, int64_t b, int64_t h, int64_t i, row *r)
         if (!r->part[j])
             continue;
         double z = 0, mag = 0;
-        int64_t pq = place(s->q.t, b, h, i, 0), pk = place(s->k.t, b, kv, j, 0),
-                sq = s->q.t->stride[s->q.t->rank - 1], sk = s->k.t->stride[s->k.t->rank - 1];
+        int64_t pq = place(s->q.t, b, h, i, 0), sq = s->q.t->stride[s->q.t->rank - 1];
         for (int64_t e = 0; e < s->d; ++e) {
-            double p = tn_v_load(&s->q, pq + e * sq) * tn_v_load(&s->k, pk + e * sk);
+            double p = tn_v_load(&s->q, pq + e * sq) * token(s, &s->k, &s->scale_k, b, kv, j, e);
             z += p;
             mag += fabs(p);
         }
@@ -234,7 +259,7 @@ static void find_row(const sight *s, int64_t b, int64_t h, int64_t i, row *r)
 
 static double at_v(const sight *s, int64_t b, int64_t kv, int64_t j, int64_t c)
 {
-    return tn_v_load(&s->v, place(s->v.t, b, kv, j, c));
+    return token(s, &s->v, &s->scale_v, b, kv, j, c);
 }
 
 static void forward_row(const sight *s, int64_t b, int64_t h, const row *r, double *ref,

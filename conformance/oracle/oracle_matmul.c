@@ -115,8 +115,7 @@ bool tn_v_matmul(const tn_v_call *c, tn_v_truth *out)
     const tn_matmul *attr = c->op->attr;
     tn_v_view a = tn_v_view_of(c, TN_ARG_A), b = tn_v_view_of(c, TN_ARG_B),
               cc = tn_v_view_of(c, TN_ARG_C);
-    if (a.t == NULL || b.t == NULL || a.t->rank < 2 || b.t->rank < 2 || out->rank < 2 ||
-        b.t->layout != 0)
+    if (a.t == NULL || b.t == NULL || a.t->rank < 2 || b.t->rank < 2 || out->rank < 2)
         return false;
     bool ta = (attr->flags & TN_MATMUL_TRANSPOSE_A) != 0,
          tb = (attr->flags & TN_MATMUL_TRANSPOSE_B) != 0;

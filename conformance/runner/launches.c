@@ -323,7 +323,8 @@ static void what_stayed(tn_v_job *j, tn_v_job *other, uint64_t first, tn_v_resul
     for (uint32_t i = 0; i < j->op->arg_count && out->hypothesis[0] == '\0'; ++i) {
         tn_v_truth right[TN_V_ARGS];
         tn_v_job copy = *other;
-        if (j->image[i].output)
+        if (j->image[i].output ||
+            memcmp(j->image[i].before, other->image[i].before, j->image[i].total) == 0)
             continue;
         copy.call.memory[i] = j->call.memory[i];
         copy.kept_truths = 0;

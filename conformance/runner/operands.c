@@ -49,6 +49,53 @@ uint64_t tn_v_alignment(const tn_v_job *j)
     return align;
 }
 
+/* Bytes of a block of 32 elements (docs/LAYOUTS.md); 0: the layout has none. */
+static uint64_t block_bytes(const tn_tensor *t)
+{
+    return t->layout == TN_LAYOUT_Q4_0    ? 18
+           : t->layout == TN_LAYOUT_Q8_0  ? 34
+           : t->layout == TN_LAYOUT_MXFP4 ? 17
+                                          : 0;
+}
+
+/* Blocks whose scales and numbers come from digests of the operand's values, and what they mean. */
+static void lay_blocks(const tn_tensor *t, tn_v_image *m)
+{
+    static const double four[] = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
+    uint64_t bytes = block_bytes(t);
+    for (int64_t b = 0; b < tn_v_count(t) / 32; ++b) {
+        unsigned char *at = m->before + m->guard + (uint64_t)b * bytes, number[32];
+        for (int k = 0; k < 32; ++k) {
+            tn_v_random r = {0};
+            memcpy(&r.state, &m->values[b * 32 + k], sizeof r.state);
+            number[k] = (unsigned char)tn_v_next(&r);
+        }
+        double scale;
+        if (t->layout == TN_LAYOUT_MXFP4) {
+            at[0] = (unsigned char)(120 + number[0] % 8);
+            scale = ldexp(1.0, at[0] - 127);
+        } else { /* an f16 of either sign between 2^-7 and 2^-5 */
+            at[0] = number[1];
+            at[1] = (unsigned char)((number[2] & 0x87) | 0x20);
+            scale = tn_v_decode(TN_F16, at);
+        }
+        for (int k = 0; k < 32; ++k) {
+            unsigned char n = t->layout == TN_LAYOUT_Q8_0 ? number[k] : number[k] & 15;
+            double v = t->layout == TN_LAYOUT_Q8_0   ? (double)(int8_t)n
+                       : t->layout == TN_LAYOUT_Q4_0 ? (double)n - 8
+                                                     : (n & 8 ? -1 : 1) * four[n & 7];
+            m->decoded[b * 32 + k] = v * scale;
+            number[k] = n;
+        }
+        at += t->layout == TN_LAYOUT_MXFP4 ? 1 : 2;
+        for (int k = 0; k < 32; ++k)
+            if (t->layout == TN_LAYOUT_Q8_0)
+                at[k] = number[k];
+            else if (k < 16)
+                at[k] = (unsigned char)(number[k] | number[k + 16] << 4);
+    }
+}
+
 bool tn_v_images(tn_v_job *j, char *why, size_t bytes)
 {
     uint64_t align = tn_v_alignment(j);
@@ -58,7 +105,12 @@ bool tn_v_images(tn_v_job *j, char *why, size_t bytes)
         m->elem = tn_v_elem_bytes((tn_dtype)t->dtype);
         m->output = tn_v_is_output(j->op, j->op->args[i].role);
         m->elems = spanned(t);
-        if (m->elem == 0 || t->layout != TN_LAYOUT_STRIDED) {
+        bool blocks = block_bytes(t) != 0 && !m->output;
+        if (blocks) {
+            m->elem = 1;
+            m->elems = tn_v_count(t) / 32 * (int64_t)block_bytes(t);
+        }
+        if (m->elem == 0 || (t->layout != TN_LAYOUT_STRIDED && !blocks)) {
             snprintf(why, bytes, "the suite makes no data of type %s in that layout",
                      tn_dtype_name((tn_dtype)t->dtype));
             return false;
@@ -67,7 +119,7 @@ bool tn_v_images(tn_v_job *j, char *why, size_t bytes)
         m->total = 2 * m->guard + (uint64_t)m->elems * m->elem;
         m->bytes = malloc(m->total);
         m->before = malloc(m->total);
-        m->decoded = calloc((size_t)m->elems + 1, sizeof(double));
+        m->decoded = calloc((size_t)(blocks ? tn_v_count(t) : m->elems) + 1, sizeof(double));
         m->ours = m->output ? calloc((size_t)m->elems + 1, 1) : NULL;
         if (!m->output)
             m->values = calloc((size_t)tn_v_count(t) + 1, sizeof(double));
@@ -95,6 +147,11 @@ static bool lay_inputs(tn_v_job *j, bool flush)
         memset(m->before, floating ? 0xff : 0xa5, m->total);
         if (m->output)
             memset(m->before, 0xa5, m->total);
+        if (block_bytes(t) != 0) {
+            lay_blocks(t, m);
+            j->call.memory[i] = (tn_v_memory){m->decoded, tn_v_count(t)};
+            continue;
+        }
         unsigned char *base = m->before + m->guard;
         int64_t n = m->output ? 0 : tn_v_count(t);
         for (int64_t k = 0; k < n; ++k)
