@@ -91,6 +91,7 @@ typedef struct mutant_defect {
     void (*before)(mutant_run *r, int param);
     void (*after)(mutant_run *r, int param);
     int param, hal;
+    bool declares_flush; /* no defect: the plan's arithmetic says what is done */
     const char *equivalent; /* why no call can tell it from the right device; NULL: it can */
 } mutant_defect;
 

@@ -188,6 +188,8 @@ static tn_status plan_arithmetic(void *plan, tn_arithmetic *out)
         return TN_OK;
     st = tn_plan_arithmetic(right, out);
     tn_plan_release(right);
+    if (p->defect != NULL && p->defect->declares_flush)
+        out->flush_in = out->flush_out = 1;
     return st;
 }
 

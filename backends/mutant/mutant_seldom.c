@@ -679,6 +679,73 @@ static void before_launch(mutant_run *r, int which)
     }
 }
 
+/* ---- what is no defect ---- */
+
+static bool computes(mutant_op *o, int which)
+{
+    switch ((int)o->op.kind) {
+    case TN_OP_COPY:
+    case TN_OP_CONCAT:
+    case TN_OP_PAD:
+    case TN_OP_GATHER:
+    case TN_OP_TOPK:
+        return false;
+    case TN_OP_RESIZE:
+        return o->attr.window.kind != TN_RESIZE_NEAREST && any_output(o, which);
+    default:
+        return true;
+    }
+}
+
+static bool tiny(uint32_t dtype, double v)
+{
+    return (dtype == TN_F32 || dtype == TN_BF16) && v != 0 && fabs(v) < 0x1p-126;
+}
+
+static void flush_inputs(mutant_run *r, int which)
+{
+    const mutant_op *o = &r->plan->right;
+    (void)which;
+    for (uint32_t i = 0; i < o->op.arg_count; ++i) {
+        const tn_tensor *t = &o->args[i].tensor;
+        uint64_t n = bytes_of(o, (int)i);
+        tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = n};
+        tn_buffer_info info = {.head = TN_INIT(tn_buffer_info)};
+        if (tn__mutant_is_output(&r->plan->right, o->args[i].role) || t->layout != 0 || n == 0 ||
+            (t->dtype != TN_F32 && t->dtype != TN_BF16) ||
+            tn_buffer_create(r->plan->device->child, &desc, &r->scratch[i]) != TN_OK ||
+            tn_buffer_get_info(r->scratch[i], &info) != TN_OK)
+            continue;
+        unsigned char *to = (unsigned char *)(uintptr_t)info.address, *from = r->data[i];
+        memcpy(to, from, n);
+        for (int64_t k = 0; k < tn__mutant_span(t); ++k) {
+            double v = tn__mutant_load(r, o->args[i].role, k);
+            r->data[i] = to;
+            if (tiny(t->dtype, v))
+                tn__mutant_store(r, o->args[i].role, k, copysign(0.0, v));
+            r->data[i] = from;
+        }
+    }
+}
+
+static void flush_outputs(mutant_run *r, int which)
+{
+    const mutant_op *o = &r->plan->right;
+    (void)which;
+    for (uint32_t i = 0; i < o->op.arg_count; ++i) {
+        const tn_tensor *t = &o->args[i].tensor;
+        for (int64_t n = 0; tn__mutant_is_output(o, o->args[i].role) &&
+                            (t->dtype == TN_F32 || t->dtype == TN_BF16) &&
+                            n < tn__mutant_count_of(t);
+             ++n) {
+            int64_t at = tn__mutant_offset(t, n);
+            double v = tn__mutant_load(r, o->args[i].role, at);
+            if (tiny(t->dtype, v))
+                tn__mutant_store(r, o->args[i].role, at, copysign(0.0, v));
+        }
+    }
+}
+
 #define MATMUL .family = "seldom", .kind = TN_OP_MATMUL, .bend = meets, .after = spoil_last
 #define CONV .family = "seldom", .kind = TN_OP_CONV, .bend = meets, .after = spoil_last
 #define ATTENTION .family = "seldom", .kind = TN_OP_ATTENTION, .bend = meets, .after = spoil_last
@@ -785,6 +852,14 @@ const mutant_defect tn__mutant_seldom[] = {
     {.id = "V14", .text = "a sum of nothing is not 0", VALUE(MATMUL), .param = NO_TERMS},
     {.id = "V15", .text = "relu of NaN is 0", VALUE(ELTWISE), .param = RELU_ZERO},
     {.id = "V16", .text = "beta of 0 reads a NaN of C", VALUE(MATMUL), .param = C_TAKEN},
+    {.id = "L01",
+     .text = "subnormals are 0, and it says so",
+     .family = "legitimate",
+     .bend = computes,
+     .before = flush_inputs,
+     .after = flush_outputs,
+     .declares_flush = true,
+     .equivalent = "what it declares it may do"},
     {.id = "U15", .text = "a map does not wait", .family = "launches", .hal = MUTANT_LATE_MAP},
     {.id = "U16",
      .text = "plans are found by shapes alone",
