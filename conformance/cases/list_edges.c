@@ -62,7 +62,7 @@ static void borders(tn_v_sink *s)
         tn_v_add(s, TN_V_STANDARD, 6, SUMS, "matmul 2x3x70000:%s:nt", floats[t]);
         tn_v_add(s, TN_V_STANDARD, 6, SUMS, "matmul 300x2x3x4:%s:nn", floats[t]);
         tn_v_add(s, TN_V_STANDARD, 6, SUMS, "matmul 1030x1040x130:%s:nn+bias", floats[t]);
-        tn_v_add(s, TN_V_STANDARD, 6, B(TN_V_EXACT), "matmul 1100x1030x1030:%s:nn", floats[t]);
+        tn_v_add(s, TN_V_FULL, 6, B(TN_V_EXACT), "matmul 1100x1030x1030:%s:nn", floats[t]);
         tn_v_add(s, TN_V_QUICK, 6, B(TN_V_HUGE), "matmul 33x35x37:%s:nn", floats[t]);
         tn_v_add(s, TN_V_QUICK, 6, B(TN_V_HUGE), "matmul 3x70x130:%s:nt+bias", floats[t]);
         tn_v_add(s, TN_V_QUICK, 6, B(TN_V_HUGE), "conv n1c5h9w10k7r3s3p1:%s", floats[t]);

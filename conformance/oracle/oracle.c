@@ -76,6 +76,11 @@ void tn_v_posts(const tn_v_call *call, const tn_v_truth *truth, const int64_t *i
             y += with;
             break;
         case TN_POST_MUL:
+            if (isinf(with) && fabs(y) <= e) { /* the device may have a zero there, or not */
+                *ref = 0;
+                *err = INFINITY;
+                return;
+            }
             y *= with;
             e *= fabs(with);
             break;
@@ -99,7 +104,9 @@ void tn_v_posts(const tn_v_call *call, const tn_v_truth *truth, const int64_t *i
             e = e * 1.1 + (a->function_rel + u) * fabs(y) + 2 * a->tiny;
             continue;
         }
-        if (!call->exact)
+        /* integers stay exact until a function has been among the posts, or they outgrow the type */
+        if (!call->exact || e != 0 ||
+            tn_v_rounded(a->accumulate, y, TN_V_NEAREST_EVEN, false) != y)
             e += u * (fabs(y) + e) + a->tiny;
     }
     *ref = y;

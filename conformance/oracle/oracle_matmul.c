@@ -150,7 +150,9 @@ bool tn_v_matmul(const tn_v_call *c, tn_v_truth *out)
         if (!c->exact)
             err =
                 tn_v_sum_error(&c->arith, (double)k, mag) + (wide ? 0 : (double)k * 0x1p-53 * mag);
+        bool over = mag * fmax(1, fabs((double)alpha)) >= most;
         if (alpha != 1.0f) {
+            mag *= fabs((double)alpha);
             ref *= (double)alpha;
             err = err * fabs((double)alpha) + (c->exact ? 0 : u * fabs(ref));
         }
@@ -160,8 +162,8 @@ bool tn_v_matmul(const tn_v_call *c, tn_v_truth *out)
             mag += isfinite(add) ? fabs(add) : 0;
             err += c->exact ? 0 : u * (fabs(ref) + err) + c->arith.tiny;
         }
-        if (isinf(ref) && mag * fmax(1, fabs((double)alpha)) >= most) {
-            ref = 0; /* an operand's infinity may meet one of finite terms */
+        if (!isnan(ref) && over) {
+            ref = 0; /* an infinity of finite terms may meet another */
             err = INFINITY;
         }
         tn_v_posts(c, out, i, &ref, &err);

@@ -134,7 +134,8 @@ static void add_error(spread *s, const tn_v_job *j, const tn_v_truth *t, int64_t
 /* Whether the errors as a whole are such as the declared arithmetic makes. */
 static bool spread_good(const spread *s, const tn_v_job *j, const tn_v_truth *t, tn_v_result *out)
 {
-    if (s->count < 100)
+    /* a product or two of few operands have errors that are no sample of anything */
+    if (s->count < 100 || t->terms < 4)
         return true;
     double mean = s->sum / s->count, square = s->square / s->count,
            deviation = sqrt(square - mean * mean);
