@@ -86,8 +86,14 @@ static double pattern(const tn_tensor *t, int64_t i, int64_t count, tn_v_random 
 {
     unsigned char bytes[8] = {0};
     uint32_t bits = tn_dtype_bits((tn_dtype)t->dtype);
-    if (bits == 64)
-        return tn_v_value(t, TN_V_WIDE, r);
+    if (bits == 64 && t->dtype != TN_F64) /* what a double holds of them, of any magnitude */
+        return trunc((tn_v_next(r) & 1 ? -1 : 1) * exp2(52.9 * tn_v_uniform(r)));
+    if (bits == 64) { /* casts have to round, overflow and underflow */
+        static const double odd[] = {NAN,  INFINITY, -INFINITY, -0.0,         0x1p-140, 0x1p-150,
+                                     1e300, -1e-300,  65519.9,   0x1.ffffffp127, 1 + 0x1p-24, 0x1p-25};
+        return i % 3 == 0 ? odd[tn_v_below(r, 12)]
+                          : (tn_v_next(r) & 1 ? -1 : 1) * exp2(400 * tn_v_uniform(r) - 200);
+    }
     uint64_t all = 1ull << bits, step = all / (uint64_t)(count > 0 ? count : 1);
     uint64_t at = step > 1 ? (uint64_t)i * step + tn_v_next(r) % step : (uint64_t)i % all;
     static const uint32_t f32[] = {0x0,        0x80000000, 0x7f800000, 0xff800000, 0x7fc00000,
@@ -194,7 +200,8 @@ static bool side_operand(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
         const tn_tensor *table = &f->op->args[of < 0 ? tn_v_find(f->op, TN_ARG_OUT) : of].tensor;
         int64_t dim = table->dim[axis->axis < 0 ? axis->axis + table->rank : axis->axis];
         for (int64_t i = 0; i < n; ++i) /* from the end, and a few out of range */
-            v[i] = (double)(tn_v_below(r, 2 * dim + 2) - dim - 1);
+            v[i] = (double)(tn_v_below(r, 2 * dim + 2) - dim - 1) +
+                   (t->dtype == TN_S64 && tn_v_below(r, 9) == 0 ? 0x1p32 : 0);
         return true;
     }
     if (a->role == TN_ARG_STATS && f->op->kind == TN_OP_NORM) {
