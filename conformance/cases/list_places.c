@@ -143,7 +143,10 @@ static void caches(tn_v_sink *s)
                                        "b2h4g2q17k40d32:%s:sinks+causal_end+window=12x0",
                                        "b1h2q9k33d16:%s:slopes+causal",
                                        "b2h2q9k33d16:%s:slopes+sinks+softcap=8",
-                                       "h3q1k130d64:%s:sinks+slopes"};
+                                       "h3q1k130d64:%s:sinks+slopes",
+                                       "b1h2q9k33d16:%s:stats",
+                                       "b2h4g2q17k40d32:%s:stats+causal_end+lengths",
+                                       "h3q5k130d64:%s:stats+sinks+window=20x3"};
     uint32_t c = B(TN_V_ZERO_MEAN) | B(TN_V_EDGE) | B(TN_V_RISE);
     char op[160];
     for (unsigned t = 0; t < 3; ++t) {

@@ -189,7 +189,7 @@ void tn_v_list_moves(tn_v_sink *s)
                          all[a], all[b]);
             }
     }
-    uint32_t q = B(TN_V_ZERO_MEAN) | B(TN_V_TIES);
+    uint32_t q = B(TN_V_ZERO_MEAN) | B(TN_V_TIES) | B(TN_V_SPECIAL);
     for (int t = 0; t < 3; ++t) {
         tn_v_add(s, TN_V_QUICK, 4, q, "quantize 9x32:%s,s8:axis=0+scale_of_out+zero_of_out",
                  types[t]);

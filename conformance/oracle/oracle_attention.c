@@ -374,6 +374,32 @@ static bool backward(const sight *s, tn_v_truth *dq, tn_v_truth *dk, tn_v_truth 
     return true;
 }
 
+/* (m, l): the integer maximum of the scores in base 2, and the sum of weights above it. Where the
+ * maximum may be a tie, m may be its neighbour, and l is another number. */
+static void statistics(const sight *s, const row *r, double *ref, double *err)
+{
+    const tn_v_arith *a = &s->call->arith;
+    double exp_rel = a->function_rel > a->u ? a->function_rel : a->u;
+    ref[0] = ref[1] = err[0] = err[1] = 0;
+    if (r->parts == 0 && s->sinks.t == NULL)
+        return;
+    double t = r->top * 1.4426950408889634, m = nearbyint(t), most = 0, l = 0;
+    for (int64_t j = 0; j < s->keys; ++j) {
+        if (!r->part[j])
+            continue;
+        l += r->weight[j] * (r->error[j] + exp_rel);
+        most = r->error[j] > most ? r->error[j] : most;
+    }
+    double off = most * 1.4426950408889634 + 4 * a->u * fabs(t), grow = exp2(t - m);
+    bool tie = !(fabs(t - m) < 0.5 - off);
+    ref[0] = m;
+    ref[1] = r->sum * grow;
+    err[0] = tie ? 1 : 0;
+    err[1] = tie ? INFINITY
+                 : grow * (l + r->sum * (exp_rel + 8 * a->u * (1 + fabs(t))) +
+                           tn_v_sum_error(a, (double)r->parts + 1, r->sum));
+}
+
 int tn_v_attention(const tn_v_call *call, tn_v_truth *out, int count)
 {
     sight s;
@@ -400,12 +426,7 @@ int tn_v_attention(const tn_v_call *call, tn_v_truth *out, int count)
         forward_row(&s, b, h, &r, o->ref + n * s.dv, o->err + n * s.dv, o->mag + n * s.dv);
         if (stats == NULL)
             continue;
-        /* (m, l): the integer maximum of the scores in base 2, and the sum of weights above it */
-        double m = nearbyint(r.top * 1.4426950408889634);
-        stats->ref[2 * n] = m;
-        stats->ref[2 * n + 1] = r.sum * exp2(r.top * 1.4426950408889634 - m);
-        stats->err[2 * n] = 1; /* a tie of the maximum may go to its neighbour */
-        stats->err[2 * n + 1] = INFINITY;
+        statistics(&s, &r, stats->ref + 2 * n, stats->err + 2 * n);
     }
     row_free(&r);
     return o != NULL ? count : 0;
