@@ -91,13 +91,13 @@ typedef struct mutant_defect {
     void (*before)(mutant_run *r, int param);
     void (*after)(mutant_run *r, int param);
     int param, hal;
-    bool declares_flush; /* no defect: the plan's arithmetic says what is done */
+    bool declares_flush;    /* no defect: the plan's arithmetic says what is done */
     const char *equivalent; /* why no call can tell it from the right device; NULL: it can */
 } mutant_defect;
 
 /* Tables of defects, each ending with a row without id. */
 extern const mutant_defect tn__mutant_matmul[], tn__mutant_ops[], tn__mutant_rows[],
-    tn__mutant_hal[], tn__mutant_seldom[], tn__mutant_subtle[];
+    tn__mutant_hal[], tn__mutant_seldom[], tn__mutant_subtle[], tn__mutant_launches[];
 const mutant_defect *tn__mutant_find(const char *id);
 const mutant_defect *tn__mutant_at(uint32_t index); /* NULL past the last */
 uint32_t tn__mutant_count(void);
@@ -106,10 +106,10 @@ typedef struct mutant_device {
     const tn_host *host;
     void *token;
     tn_device *child;
-    const mutant_defect *defect; /* NULL: none */
+    const mutant_defect *defect;      /* NULL: none */
     uint64_t launches, plans, queues; /* plans: alive; queues: made so far */
     mutant_op known;                  /* MUTANT_PLAN_BY_SHAPE: the op of the plan before */
-    pthread_t late; /* work that was reported before it was done */
+    pthread_t late;                   /* work that was reported before it was done */
     bool is_late;
     pthread_mutex_t mutex; /* guards: launches, plans, queues, known, late, is_late */
 } mutant_device;
@@ -157,6 +157,8 @@ float tn__mutant_round(double v, int bits, bool nearest);
 float tn__mutant_f16(double v);
 /* Stores v in a type, rounding toward zero (0) or half away from zero (1). */
 void tn__mutant_store_round(uint32_t dtype, void *to, int64_t at, double v, int how);
+/* Spoils the last element of the output; `which` is a defect's param and counts for nothing. */
+void tn__mutant_spoil_last(mutant_run *r, int which);
 /* An output in f32 that `after` turns into the type of the call. */
 bool tn__mutant_wide_output(mutant_op *o);
 

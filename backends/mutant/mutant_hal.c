@@ -41,9 +41,9 @@ const mutant_defect tn__mutant_hal[] = {
     {.id = "R17", .text = "a host function is called twice now and then", HAL, .hal = MUTANT_CALLS},
     {0}};
 
-static const mutant_defect *const tables[] = {tn__mutant_matmul, tn__mutant_ops, tn__mutant_rows,
-                                              tn__mutant_hal,    tn__mutant_seldom,
-                                              tn__mutant_subtle};
+static const mutant_defect *const tables[] = {
+    tn__mutant_matmul, tn__mutant_ops,    tn__mutant_rows,    tn__mutant_hal,
+    tn__mutant_seldom, tn__mutant_subtle, tn__mutant_launches};
 enum { TABLES = sizeof tables / sizeof tables[0] };
 
 const mutant_defect *tn__mutant_at(uint32_t index)

@@ -146,7 +146,8 @@ static double wrong(const mutant_run *r, int which, const tn_tensor *out, int64_
     case WORD_CAST:
         return x > 2147483647.0 ? 2147483647.0 : x < -2147483648.0 ? -2147483648.0 : v;
     case WIDE_CAST:
-        return isfinite(v) && isfinite(x) && fabs(v) > fabs(x) ? (double)nextafterf((float)v, 0) : v;
+        return isfinite(v) && isfinite(x) && fabs(v) > fabs(x) ? (double)nextafterf((float)v, 0)
+                                                               : v;
     case F8_CAST:
         return isnan(v) && !isnan(x) ? (x > 0 ? 448 : -448) : v;
     case QUANT_NAN:
@@ -245,8 +246,8 @@ static void after(mutant_run *r, int which)
         int64_t at = tn__mutant_offset(out, n);
         double was = tn__mutant_load(r, TN_ARG_OUT, at), v = wrong(r, which, out, n, was);
         if (which == COLUMN_TAIL)
-            v -= tn__mutant_load(r, TN_ARG_A, (a->dim[0] - 1) * a->stride[0] +
-                                                  n % a->dim[1] * a->stride[1]);
+            v -= tn__mutant_load(r, TN_ARG_A,
+                                 (a->dim[0] - 1) * a->stride[0] + n % a->dim[1] * a->stride[1]);
         if (v != was && !(isnan(v) && isnan(was)))
             tn__mutant_store(r, TN_ARG_OUT, at, v);
     }

@@ -89,8 +89,9 @@ static double pattern(const tn_tensor *t, int64_t i, int64_t count, tn_v_random 
     if (bits == 64 && t->dtype != TN_F64) /* what a double holds of them, of any magnitude */
         return trunc((tn_v_next(r) & 1 ? -1 : 1) * exp2(52.9 * tn_v_uniform(r)));
     if (bits == 64) { /* casts have to round, overflow and underflow */
-        static const double odd[] = {NAN,  INFINITY, -INFINITY, -0.0,         0x1p-140, 0x1p-150,
-                                     1e300, -1e-300,  65519.9,   0x1.ffffffp127, 1 + 0x1p-24, 0x1p-25};
+        static const double odd[] = {NAN,      INFINITY,       -INFINITY,   -0.0,
+                                     0x1p-140, 0x1p-150,       1e300,       -1e-300,
+                                     65519.9,  0x1.ffffffp127, 1 + 0x1p-24, 0x1p-25};
         return i % 3 == 0 ? odd[tn_v_below(r, 12)]
                           : (tn_v_next(r) & 1 ? -1 : 1) * exp2(400 * tn_v_uniform(r) - 200);
     }
@@ -342,12 +343,12 @@ static void plain_data(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
     const tn_tensor *out = &f->op->args[tn_v_find(f->op, TN_ARG_OUT)].tensor;
     bool quantised = f->op->kind == TN_OP_QUANTIZE;
     for (int64_t i = 0; i < n; ++i) {
-        double v = data == TN_V_SPECIAL
-                       ? a->role == TN_ARG_A || a->role >= TN_ARG_INPUT0
-                             ? pattern(&a->tensor, i, n, r)
-                         : tn_v_below(r, 4) == 0 ? odd_value(&a->tensor, r)
-                                                 : pattern(&a->tensor, tn_v_below(r, n), n, r)
-                   : data == TN_V_TIES  ? tie(&a->tensor, out, quantised, r)
+        double v = data == TN_V_SPECIAL ? a->role == TN_ARG_A || a->role >= TN_ARG_INPUT0
+                                              ? pattern(&a->tensor, i, n, r)
+                                          : tn_v_below(r, 4) == 0
+                                              ? odd_value(&a->tensor, r)
+                                              : pattern(&a->tensor, tn_v_below(r, n), n, r)
+                   : data == TN_V_TIES ? tie(&a->tensor, out, quantised, r)
                                         : tn_v_value(&a->tensor, data, r);
         if (a->tensor.dtype == TN_S64)
             v = trunc(v);

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const tn_v_data_names[TN_V_DATA_COUNT] = {"hot",  "e24",   "zero",  "pos",     "wide",
-                                                      "ties", "round", "order", "special", "graded",
-                                                      "big",  "rise",  "edge", "huge", "repeat"};
+const char *const tn_v_data_names[TN_V_DATA_COUNT] = {
+    "hot",     "e24",    "zero", "pos",  "wide", "ties", "round", "order",
+    "special", "graded", "big",  "rise", "edge", "huge", "repeat"};
 
 uint64_t tn_v_next(tn_v_random *r)
 {

@@ -201,7 +201,9 @@ static void conv(tn_v_sink *s, tn_v_list from, tn_v_random *r)
     if (groups > 1)
         put(&t, "g%lld", (long long)groups);
     put(&t, ":%s:%s", floats[tn_v_below(r, 3)],
-        turned ? "transposed" : chance(r, 50) ? "nhwc" : "bounded");
+        turned          ? "transposed"
+        : chance(r, 50) ? "nhwc"
+                        : "bounded");
     list(&t, "stride", stride, dims);
     list(&t, "dilation", dilation, dims);
     list(&t, "lo", pads[0], dims);
@@ -313,8 +315,8 @@ static void reduce(tn_v_sink *s, tn_v_list from, tn_v_random *r)
         }
     if (chance(r, 40))
         strides(&t, "a", dim, rank, r);
-    tn_v_add(s, from, 6,
-             B(TN_V_ZERO_MEAN) | B(chance(r, 50) ? TN_V_EXACT : TN_V_SPECIAL), "%s", t.s);
+    tn_v_add(s, from, 6, B(TN_V_ZERO_MEAN) | B(chance(r, 50) ? TN_V_EXACT : TN_V_SPECIAL), "%s",
+             t.s);
 }
 
 static void eltwise(tn_v_sink *s, tn_v_list from, tn_v_random *r)
@@ -397,8 +399,7 @@ static void pool(tn_v_sink *s, tn_v_list from, tn_v_random *r)
     list(&t, "dilation", dilation, dims);
     list(&t, "lo", lo, dims);
     list(&t, "hi", hi, dims);
-    put(&t, "%s%s", chance(r, 40) ? "+ceil" : "",
-        !most && chance(r, 40) ? "+count_padding" : "");
+    put(&t, "%s%s", chance(r, 40) ? "+ceil" : "", !most && chance(r, 40) ? "+count_padding" : "");
     if (chance(r, 30))
         strides(&t, "a", dim, dims + 2, r);
     tn_v_add(s, from, 6, B(TN_V_ZERO_MEAN) | (most ? B(TN_V_SPECIAL) : 0), "%s", t.s);
@@ -415,7 +416,8 @@ static void moves(tn_v_sink *s, tn_v_list from, tn_v_random *r)
     put(&t, ":%s:", all[tn_v_below(r, 8)]);
     if (which == 0) {
         put(&t, "axis=%d+index=%lldx%lld/%s", chance(r, 30) ? axis - rank : axis,
-            (long long)between(r, 1, 9), (long long)between(r, 1, 5), chance(r, 50) ? "s32" : "s64");
+            (long long)between(r, 1, 9), (long long)between(r, 1, 5),
+            chance(r, 50) ? "s32" : "s64");
         if (chance(r, 40))
             strides(&t, "a", dim, rank, r);
     } else if (which == 1) {

@@ -83,13 +83,27 @@ static void borders(tn_v_sink *s)
 /* Each epilogue at sizes that fill tiles and that do not. */
 static void epilogues(tn_v_sink *s)
 {
-    static const char *const posts[] = {
-        "bias",           "add",           "mul",         "relu",
-        "bias+gelu",      "gelu_tanh",     "silu",        "clamp=-1/6.5",
-        "bias+relu",      "bias+add+relu", "mul+add",     "scale=0.5/0+bias",
-        "bias+mul+silu",  "relu+add",      "add+bias",    "alpha=0.5+bias",
-        "alpha=-2+beta=3+c", "beta=0.5+c+bias+relu", "alpha=3+beta=-1+c+add", "gelu+mul"};
-    static const char *const sizes[] = {"1x1x1",    "1x17x5",   "17x1x33",   "15x33x8",
+    static const char *const posts[] = {"bias",
+                                        "add",
+                                        "mul",
+                                        "relu",
+                                        "bias+gelu",
+                                        "gelu_tanh",
+                                        "silu",
+                                        "clamp=-1/6.5",
+                                        "bias+relu",
+                                        "bias+add+relu",
+                                        "mul+add",
+                                        "scale=0.5/0+bias",
+                                        "bias+mul+silu",
+                                        "relu+add",
+                                        "add+bias",
+                                        "alpha=0.5+bias",
+                                        "alpha=-2+beta=3+c",
+                                        "beta=0.5+c+bias+relu",
+                                        "alpha=3+beta=-1+c+add",
+                                        "gelu+mul"};
+    static const char *const sizes[] = {"1x1x1",    "1x17x5",    "17x1x33", "15x33x8",
                                         "64x65x31", "33x129x16", "5x300x7", "130x7x20"};
     static const char *const layouts[] = {"nn", "nt", "tn", "tt"};
     for (unsigned p = 0; p < sizeof posts / sizeof posts[0]; ++p)
@@ -110,7 +124,7 @@ static void epilogues(tn_v_sink *s)
 static void sums_of_bytes(tn_v_sink *s)
 {
     static const char *const types[] = {"s8,s8,s32", "u8,s8,s32", "u8,u8,s32", "s8,u8,s32"};
-    static const char *const sizes[] = {"1x1x1",     "3x5x7",      "16x16x16", "17x33x65",
+    static const char *const sizes[] = {"1x1x1",     "3x5x7",      "16x16x16",  "17x33x65",
                                         "33x31x129", "64x64x256",  "5x100x300", "1x70x1030",
                                         "40x1x500",  "130x131x132"};
     for (unsigned t = 0; t < 4; ++t)
@@ -123,8 +137,8 @@ static void sums_of_bytes(tn_v_sink *s)
             tn_v_add(s, TN_V_QUICK, 6, B(TN_V_WIDE), "matmul %s:%s:nn+exact", sizes[z], types[t]);
             tn_v_add(s, from, 6, c, "matmul %s:%s:nt+zero_of_a", sizes[z], types[t]);
             tn_v_add(s, from, 6, c, "matmul %s:%s:nn+zero_of_b", sizes[z], types[t]);
-            tn_v_add(s, from, 6, c, "matmul %s:%s:tn+zero_of_a=%d+zero_of_b=%d", sizes[z],
-                     types[t], m, n);
+            tn_v_add(s, from, 6, c, "matmul %s:%s:tn+zero_of_a=%d+zero_of_b=%d", sizes[z], types[t],
+                     m, n);
             tn_v_add(s, from, 6, c, "matmul %s:%s:nn+bias+relu+zero_of_a+zero_of_b=%d", sizes[z],
                      types[t], n);
         }
@@ -144,11 +158,10 @@ static void sums_of_bytes(tn_v_sink *s)
 /* Rows of one element, of many, and many rows; along every axis. */
 static void rows(tn_v_sink *s)
 {
-    static const char *const shapes[] = {"5x1:%s:axis=1",      "1x7:%s:axis=1",
-                                         "3x4097:%s:axis=1",   "2x70000:%s:axis=1",
-                                         "300x5:%s:axis=0",    "9x17x33:%s:axis=1",
-                                         "1025x3:%s:axis=0",   "70x31:%s:axis=1",
-                                         "2x3x5x7:%s:axis=2",  "5x2049:%s:axis=1"};
+    static const char *const shapes[] = {
+        "5x1:%s:axis=1",     "1x7:%s:axis=1",     "3x4097:%s:axis=1", "2x70000:%s:axis=1",
+        "300x5:%s:axis=0",   "9x17x33:%s:axis=1", "1025x3:%s:axis=0", "70x31:%s:axis=1",
+        "2x3x5x7:%s:axis=2", "5x2049:%s:axis=1"};
     uint32_t c = B(TN_V_ZERO_MEAN) | B(TN_V_BIG) | B(TN_V_SPECIAL);
     for (int t = 0; t < 3; ++t) {
         for (unsigned i = 0; i < sizeof shapes / sizeof shapes[0]; ++i) {
@@ -158,8 +171,8 @@ static void rows(tn_v_sink *s)
             tn_v_add(s, i % 3 == (unsigned)t ? TN_V_QUICK : TN_V_STANDARD, 6, c, "softmax %s+log",
                      op);
         }
-        static const char *const widths[] = {"7x1", "1x2", "3x4097", "2x9000", "300x9", "70x31",
-                                             "5x2049"};
+        static const char *const widths[] = {"7x1",   "1x2",   "3x4097", "2x9000",
+                                             "300x9", "70x31", "5x2049"};
         uint32_t n = B(TN_V_ZERO_MEAN) | B(TN_V_BIG) | B(TN_V_WIDE);
         for (unsigned i = 0; i < sizeof widths / sizeof widths[0]; ++i) {
             tn_v_add(s, TN_V_QUICK, 6, n, "norm layer %s:%s:eps=1e-3+gamma+beta", widths[i],
@@ -167,9 +180,9 @@ static void rows(tn_v_sink *s)
             tn_v_add(s, TN_V_QUICK, 6, n, "norm rms %s:%s:eps=1e-5+gamma", widths[i], floats[t]);
         }
         static const char *const kinds[] = {"sum", "mean", "max", "min", "sumsq"};
-        static const char *const dims[] = {"4097x3:%s:axes=0", "3x70000:%s:axes=1",
-                                           "513x70:%s:axes=0", "70000:%s:axes=0",
-                                           "7x1:%s:axes=1",    "2x3x4x5:%s:axes=1x3",
+        static const char *const dims[] = {"4097x3:%s:axes=0",      "3x70000:%s:axes=1",
+                                           "513x70:%s:axes=0",      "70000:%s:axes=0",
+                                           "7x1:%s:axes=1",         "2x3x4x5:%s:axes=1x3",
                                            "2x3x4x5:%s:axes=0x2x3", "33x34x35:%s:axes=1"};
         for (unsigned k = 0; k < 5; ++k)
             for (unsigned i = 0; i < sizeof dims / sizeof dims[0]; ++i) {

@@ -12,10 +12,14 @@ static const char *const all[] = {"f32", "bf16", "f16", "s32", "s8", "u8", "s64"
 
 static void ropes(tn_v_sink *s)
 {
-    static const char *const forms[] = {
-        "5x16:%s",          "2x3x5x16:%s:index=5",          "5x16:%s:interleaved",
-        "7x64:%s:rotary=32", "2x4x9x80:%s:interleaved+rotary=20", "1x128:%s",
-        "3x17x34:%s:index=3x1", "2x3x5x16:%s:index=5+a=2x3x5x16@240x80x1x5"};
+    static const char *const forms[] = {"5x16:%s",
+                                        "2x3x5x16:%s:index=5",
+                                        "5x16:%s:interleaved",
+                                        "7x64:%s:rotary=32",
+                                        "2x4x9x80:%s:interleaved+rotary=20",
+                                        "1x128:%s",
+                                        "3x17x34:%s:index=3x1",
+                                        "2x3x5x16:%s:index=5+a=2x3x5x16@240x80x1x5"};
     for (unsigned t = 0; t < 3; ++t)
         for (unsigned i = 0; i < sizeof forms / sizeof forms[0]; ++i) {
             char op[128];
@@ -26,10 +30,10 @@ static void ropes(tn_v_sink *s)
 
 static void chosen(tn_v_sink *s)
 {
-    static const char *const forms[] = {"4x9:%s:axis=1+k=3",         "33x7:%s:axis=0+k=5+smallest",
-                                        "4x130:%s:axis=1+k=130",     "2x3x40:%s:axis=-1+k=1",
-                                        "2x40x3:%s:axis=1+k=7",      "5x300:%s:axis=1+k=2+smallest",
-                                        "6x9:%s:axis=1+k=9+smallest", "1x70:%s:axis=1+k=64"};
+    static const char *const forms[] = {
+        "4x9:%s:axis=1+k=3",          "33x7:%s:axis=0+k=5+smallest", "4x130:%s:axis=1+k=130",
+        "2x3x40:%s:axis=-1+k=1",      "2x40x3:%s:axis=1+k=7",        "5x300:%s:axis=1+k=2+smallest",
+        "6x9:%s:axis=1+k=9+smallest", "1x70:%s:axis=1+k=64"};
     for (unsigned t = 0; t < 7; ++t)
         for (unsigned i = 0; i < sizeof forms / sizeof forms[0]; ++i) {
             char op[128];
@@ -50,14 +54,11 @@ static void chosen(tn_v_sink *s)
 
 static void scans(tn_v_sink *s)
 {
-    static const char *const forms[] = {"4x9:%s:axis=1",
-                                        "4x9:%s:axis=1+exclusive",
-                                        "4x33:%s:axis=1+reverse",
-                                        "5x130:%s:axis=1+exclusive+reverse",
-                                        "70x5:%s:axis=0",
-                                        "3x7x11:%s:axis=1+reverse+exclusive",
-                                        "2x300:%s:axis=1",
-                                        "2x4x9:%s:axis=2+a=2x4x9@1x2x10"};
+    static const char *const forms[] = {
+        "4x9:%s:axis=1",          "4x9:%s:axis=1+exclusive",
+        "4x33:%s:axis=1+reverse", "5x130:%s:axis=1+exclusive+reverse",
+        "70x5:%s:axis=0",         "3x7x11:%s:axis=1+reverse+exclusive",
+        "2x300:%s:axis=1",        "2x4x9:%s:axis=2+a=2x4x9@1x2x10"};
     for (unsigned t = 0; t < 7; ++t)
         for (unsigned i = 0; i < sizeof forms / sizeof forms[0]; ++i) {
             char op[128];
@@ -101,7 +102,8 @@ static void resizes(tn_v_sink *s)
                      op);
             tn_v_add(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN) | B(TN_V_WIDE), "resize cubic %s", op);
         }
-    tn_v_add(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN), "resize cubic 1x2x5x7:f32:out=1x2x9x4+value=-0.5");
+    tn_v_add(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN),
+             "resize cubic 1x2x5x7:f32:out=1x2x9x4+value=-0.5");
 }
 
 static void gradients(tn_v_sink *s)

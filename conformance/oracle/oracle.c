@@ -104,9 +104,9 @@ void tn_v_posts(const tn_v_call *call, const tn_v_truth *truth, const int64_t *i
             e = e * 1.1 + (a->function_rel + u) * fabs(y) + 2 * a->tiny;
             continue;
         }
-        /* integers stay exact until a function has been among the posts, or they outgrow the type */
-        if (!call->exact || e != 0 ||
-            tn_v_rounded(a->accumulate, y, TN_V_NEAREST_EVEN, false) != y)
+        /* integers stay exact until a function has been among the posts, or they outgrow the type
+         */
+        if (!call->exact || e != 0 || tn_v_rounded(a->accumulate, y, TN_V_NEAREST_EVEN, false) != y)
             e += u * (fabs(y) + e) + a->tiny;
     }
     *ref = y;

@@ -30,8 +30,8 @@ bool tn_v_rope(const tn_v_call *c, tn_v_truth *out)
     if (a.t == NULL || at.t == NULL || freq.t == NULL || a.t->rank < 1)
         return false;
     uint32_t rank = a.t->rank;
-    int64_t d = a.t->dim[rank - 1],
-            turned = t != NULL && t->rotary_dims > 0 ? t->rotary_dims : d, i[TN_MAX_RANK];
+    int64_t d = a.t->dim[rank - 1], turned = t != NULL && t->rotary_dims > 0 ? t->rotary_dims : d,
+            i[TN_MAX_RANK];
     bool pairs = t != NULL && t->interleaved != 0;
     double f = TURN_ULP * tn_v_unit(TN_F32) * 2;
     f = c->arith.function_rel > f ? c->arith.function_rel : f;
@@ -145,8 +145,7 @@ bool tn_v_scan(const tn_v_call *c, tn_v_truth *out)
         }
         out->ref[n] = integer ? wrapped(out->dtype, bits) : sum;
         out->mag[n] = mag;
-        out->err[n] =
-            integer || c->exact ? 0 : tn_v_sum_error(&c->arith, (double)terms, mag);
+        out->err[n] = integer || c->exact ? 0 : tn_v_sum_error(&c->arith, (double)terms, mag);
     }
     return true;
 }
@@ -168,8 +167,8 @@ static bool kept(const image *m, uint32_t d)
 static double place(const image *m, uint32_t d, int64_t o)
 {
     double in = (double)m->a->t->dim[d], to = (double)m->out->dim[d],
-           up = m->t->scale[d] == 0 ? in : 1, down = m->t->scale[d] == 0 ? to
-                                                                         : (double)m->t->scale[d];
+           up = m->t->scale[d] == 0 ? in : 1,
+           down = m->t->scale[d] == 0 ? to : (double)m->t->scale[d];
     switch (m->t->mode & TN_RESIZE_COORDINATE) {
     case TN_RESIZE_ALIGN_CORNERS:
         return to == 1 ? 0 : (double)o * (in - 1) / (to - 1);

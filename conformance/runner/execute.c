@@ -189,8 +189,9 @@ void tn_v_run(tn_v_session *s, const tn_v_case *c, tn_v_result *out)
     tn_v_job *j = calloc(1, sizeof *j), *other = c->seed != 0 ? calloc(1, sizeof *other) : NULL;
     tn_v_case with;
     tn_op *op = NULL;
-    tn_status st = j != NULL && (other != NULL || c->seed == 0) ? tn_op_parse(s->runtime, c->op, &op)
-                                                                : TN_STATUS_NO_MEMORY;
+    tn_status st = j != NULL && (other != NULL || c->seed == 0)
+                       ? tn_op_parse(s->runtime, c->op, &op)
+                       : TN_STATUS_NO_MEMORY;
     if (st != TN_OK) {
         last_error(out->message, sizeof out->message);
         out->status = TN_V_INTERNAL;

@@ -178,8 +178,8 @@ static tn_status look(const flight *f)
     const tn_v_job *j = f->job;
     for (uint32_t i = 0; i < j->op->arg_count; ++i) {
         void *p = NULL;
-        tn_status st = tn_buffer_map(f->at->buffer[i], f->at->at[i], j->image[i].total,
-                                     TN_MAP_READ, &p);
+        tn_status st =
+            tn_buffer_map(f->at->buffer[i], f->at->at[i], j->image[i].total, TN_MAP_READ, &p);
         if (st != TN_OK)
             return st;
         memcpy(j->image[i].bytes, p, j->image[i].total);
@@ -260,12 +260,11 @@ static bool neighbour(const tn_op *op, tn_op *out, attribute *a)
         a->conv.pad_hi[0]--;
         return a->conv.pad_hi[0] >= 0 && a->conv.pass == TN_PASS_FORWARD;
     case TN_OP_ELTWISE:
-        a->eltwise.kind = a->eltwise.kind == TN_ELTWISE_NEG   ? TN_ELTWISE_ABS
-                          : a->eltwise.kind < TN_ELTWISE_ADD  ? TN_ELTWISE_NEG
-                          : a->eltwise.kind == TN_ELTWISE_ADD ? TN_ELTWISE_SUB
-                          : a->eltwise.kind < TN_ELTWISE_EQUAL
-                              ? TN_ELTWISE_ADD
-                              : a->eltwise.kind;
+        a->eltwise.kind = a->eltwise.kind == TN_ELTWISE_NEG    ? TN_ELTWISE_ABS
+                          : a->eltwise.kind < TN_ELTWISE_ADD   ? TN_ELTWISE_NEG
+                          : a->eltwise.kind == TN_ELTWISE_ADD  ? TN_ELTWISE_SUB
+                          : a->eltwise.kind < TN_ELTWISE_EQUAL ? TN_ELTWISE_ADD
+                                                               : a->eltwise.kind;
         return a->eltwise.kind < TN_ELTWISE_EQUAL && a->eltwise.pass == TN_PASS_FORWARD;
     case TN_OP_ROPE:
         a->rope.interleaved = a->rope.interleaved == 0;

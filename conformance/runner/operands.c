@@ -159,9 +159,8 @@ static bool lay_inputs(tn_v_job *j, bool flush)
                         base + (uint64_t)offset_of(t, k) * m->elem);
         /* Types of fewer exponents are widened first, and what was subnormal is no more. */
         int least = tn_v_format_of(d).exponent_min;
-        double normal = floating && least <= tn_v_format_of(TN_F32).exponent_min
-                            ? ldexp(1.0, least)
-                            : 0;
+        double normal =
+            floating && least <= tn_v_format_of(TN_F32).exponent_min ? ldexp(1.0, least) : 0;
         for (int64_t k = 0; k < m->elems; ++k) {
             double v = tn_v_decode(d, base + (uint64_t)k * m->elem);
             if (j->call.arith.read_as != 0 && d == TN_F32)

@@ -384,8 +384,7 @@ static void table(const tn_v_score *s)
 
 static int run_mutants(asked *a)
 {
-    static const char *const right[] = {"cpu", "cpu?private=1", "mutant", "mutant:L01",
-                                        NULL};
+    static const char *const right[] = {"cpu", "cpu?private=1", "mutant", "mutant:L01", NULL};
     tn_v_score s;
     if (!tn_v_mutants(&a->o, right, a->draw, tell_mutant, a, &s)) {
         fprintf(stderr, "tenon: the device mutant does not tell its defects\n");
