@@ -157,6 +157,15 @@ static double overflow(const tn_v_format *f, double v, tn_v_round round, bool sa
     return f->has_infinity ? copysign(INFINITY, v) : NAN;
 }
 
+/* 2^e of a normal exponent, as every host has it; ldexp takes ten times as long. */
+static double power_of_two(int e)
+{
+    uint64_t bits = (uint64_t)(1023 + e) << 52;
+    double p;
+    memcpy(&p, &bits, sizeof p);
+    return p;
+}
+
 double tn_v_rounded(tn_dtype dtype, double v, tn_v_round round, bool saturate)
 {
     tn_v_format f = tn_v_format_of(dtype);
@@ -179,7 +188,8 @@ double tn_v_rounded(tn_dtype dtype, double v, tn_v_round round, bool saturate)
     int e;
     (void)frexp(v, &e); /* |v| in [2^(e-1), 2^e) */
     int quantum = (e - 1 < f.exponent_min ? f.exponent_min : e - 1) - f.precision + 1;
-    double r = copysign(ldexp(round_integer(ldexp(v, -quantum), round), quantum), v);
+    double r =
+        copysign(round_integer(v * power_of_two(-quantum), round) * power_of_two(quantum), v);
     return fabs(r) > f.max ? overflow(&f, v, round, saturate) : r;
 }
 
