@@ -19,6 +19,7 @@ typedef struct tn_v_options {
     const char *caselist; /* file of names, "-": standard input */
     const char *op;       /* one case by its op's text and data, besides the lists */
     tn_v_data op_data;
+    uint32_t seed;     /* the repeat of every case: other data; names end in it */
     int shard, shards; /* shard 1..shards; 0: all */
     int jobs;
     uint64_t shuffle; /* seed; 0: in order */
@@ -60,13 +61,50 @@ bool tn_v_write_junit(const tn_v_options *o, const tn_v_summary *s, const char *
 bool tn_v_write_csv(const tn_v_options *o, const tn_v_summary *s, const char *path);
 bool tn_v_write_html(const tn_v_options *o, const tn_v_summary *s, const char *path);
 
+/** The line that runs a case again. */
+void tn_v_again(const tn_v_options *o, const tn_v_case *c, char *text, size_t bytes);
+
 /** One record as a line of JSON, ending in a newline; malloc'ed. */
 char *tn_v_record_json(const tn_v_options *o, const tn_v_record *r, const char *list_hash);
+
+/** Read records back, from files and from folders of *.jsonl: those of all shards are one summary,
+ *  sorted by name; `device` gets theirs.
+ *  memory    tn_v_summary_free gives back what out holds
+ *  returns   false with the reason in out->why: other devices, other lists, a case twice */
+bool tn_v_load_records(const char *const *paths, int count, tn_v_summary *out, char *device,
+                       size_t bytes);
+/* The list of this version that has a hash; false: none. */
+bool tn_v_list_of_hash(const char *hash, tn_v_list *out);
+
+/** Write the certificate of a run: HTML, or text where the path ends in .txt. Only a whole list
+ *  without a failure gets one.
+ *  returns   false with the reason in `why` */
+bool tn_v_write_certificate(const tn_v_options *o, const tn_v_summary *s, const char *path,
+                            char *why, size_t bytes);
 
 /** Check a folder of JSONL records against the list that they name: complete, no case twice, none
  *  unknown, seals intact; with `device` every n-th case is run again.
  *  returns   an exit status; problems are told line by line */
 int tn_v_verify_submission(const char *folder, const char *device,
                            void (*tell)(void *self, const char *line), void *self);
+
+/* ---- failures kept ---- */
+typedef enum tn_v_outcome { TN_V_SAME_BITS, TN_V_SAME, TN_V_FIXED, TN_V_DIFFERENT } tn_v_outcome;
+typedef struct tn_v_replayed {
+    tn_v_outcome outcome;
+    tn_v_result before, now;
+    char name[TN_V_NAME], device[128], why[256];
+} tn_v_replayed;
+
+/** Run what a capsule holds in a new process: on its device, or on another one. `smallest`: its
+ *  smallest form.
+ *  returns   an exit status: 0 it passes now, 1 it does not, 2 no capsule, 3 no such device */
+int tn_v_replay(const char *path, const char *device, bool smallest, tn_v_replayed *out);
+
+/** Make the failures of a run smaller and keep each as a capsule, and as a program where that shows
+ *  it: one for each op and hypothesis, at most `most`, each in about `seconds`.
+ *  returns   how many were kept */
+int tn_v_keep_failures(const tn_v_options *o, const tn_v_summary *s, const char *folder, int most,
+                       double seconds, void (*tell)(void *self, const char *line), void *self);
 
 #endif

@@ -83,6 +83,23 @@ bool tn_v_twin(const tn_v_print *p, const tn_v_path *path, const double *a, cons
  * where it cannot be had */
 bool tn_v_numeric_id(const char *device, char out[17]);
 
+/* How a device multiplies one pair of types, and what that is worth: A its bits are foreseen by the
+ * twin, B an accumulator of 24 bits or more that rounds to nearest, C one that truncates, D
+ * narrower. A device that does less than its plans declare has no grade, '-'. */
+enum { TN_V_GRADED_TYPES = 3 };
+typedef struct tn_v_grade {
+    char types[16], grade;
+    int width, twin_right, twin_of;
+    char round[24], fma[24], kind[64], disagrees[96];
+} tn_v_grade;
+typedef struct tn_v_identity {
+    char name[64], vendor[64], driver[64];
+    int types; /* of those, how many the device has */
+    tn_v_grade grade[TN_V_GRADED_TYPES];
+} tn_v_identity;
+/** Ask a device, in a child process, with an end after `seconds`. False: it cannot be had. */
+bool tn_v_identify(const char *device, int seconds, tn_v_identity *out);
+
 /* ---- who can be asked ---- */
 typedef struct tn_v_asked tn_v_asked;
 /** A device by URI, or a framework by name (numpy, onnxruntime, torch, jax), through `python` with

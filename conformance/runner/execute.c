@@ -157,6 +157,9 @@ static void run_job(tn_v_job *j, tn_v_job *other, tn_v_case *with, tn_v_result *
     j->call.op = j->op;
     j->call.arith = tn_v_arith_of(&j->declared, j->op);
     bool good = prepare(j, out);
+    const tn_v_watch *watch = j->session->watch;
+    if (good && watch != NULL && watch->made != NULL)
+        watch->made(watch->self, j);
     if (good && other != NULL) {
         *other = (tn_v_job){.session = j->session,
                             .which = with,
@@ -206,6 +209,8 @@ void tn_v_run(tn_v_session *s, const tn_v_case *c, tn_v_result *out)
         out->status = TN_V_INTERNAL;
     else
         run_job(j, other, &with, out);
+    if (s->watch != NULL && s->watch->judged != NULL)
+        s->watch->judged(s->watch->self, j, out);
     tn_v_forget(j);
     if (other != NULL)
         tn_v_forget(other);

@@ -21,6 +21,15 @@ typedef enum tn_v_status {
 } tn_v_status;
 extern const char *const tn_v_status_names[TN_V_STATUS_COUNT];
 
+struct tn_v_job;
+struct tn_v_result;
+/* Who looks at a case on its way, or changes its data; a NULL entry is left out. */
+typedef struct tn_v_watch {
+    void *self;
+    void (*made)(void *self, struct tn_v_job *job); /* the inputs have values */
+    void (*judged)(void *self, const struct tn_v_job *job, const struct tn_v_result *r);
+} tn_v_watch;
+
 typedef struct tn_v_session {
     tn_runtime *runtime;
     tn_device *device;
@@ -28,8 +37,9 @@ typedef struct tn_v_session {
     tn_fence *fence[2];      /* between them */
     uint64_t lap;            /* what they have reached */
     char uri[128];
-    uint64_t timeout_ns; /* of one launch */
-    bool explain;        /* look for the hypothesis of a failure */
+    uint64_t timeout_ns;     /* of one launch */
+    bool explain;            /* look for the hypothesis of a failure */
+    const tn_v_watch *watch; /* NULL: nobody */
 } tn_v_session;
 
 typedef struct tn_v_result {
@@ -77,6 +87,8 @@ typedef struct tn_v_job {
     bool unstable; /* launches differ */
 } tn_v_job;
 
+/* Element `n` (row-major) of a tensor, counted from its first. */
+int64_t tn_v_offset(const tn_tensor *t, int64_t n);
 /* Element `n` (row-major) of output `t` among the bytes that came back. */
 const unsigned char *tn_v_element(const tn_v_job *job, const tn_v_truth *t, int64_t n);
 /* Whether one element is right; *ratio: error over bound. */

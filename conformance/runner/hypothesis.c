@@ -327,6 +327,7 @@ void tn_v_hypothesis(tn_v_job *j, tn_v_result *out)
         tn_v_case c = *j->which;
         tn_v_result again;
         tn_v_session s = *j->session;
+        s.watch = NULL;
         if (c.data == better[i] || !s.explain || c.seed == 0)
             continue;
         c.data = better[i];

@@ -18,7 +18,7 @@ static int64_t spanned(const tn_tensor *t)
     return last + 1;
 }
 
-static int64_t offset_of(const tn_tensor *t, int64_t n)
+int64_t tn_v_offset(const tn_tensor *t, int64_t n)
 {
     int64_t i[TN_MAX_RANK], at = 0;
     tn_v_unravel(t->dim, t->rank, n, i);
@@ -129,7 +129,7 @@ bool tn_v_images(tn_v_job *j, char *why, size_t bytes)
             return false;
         }
         for (int64_t n = 0; m->output && n < tn_v_count(t); ++n)
-            m->ours[offset_of(t, n)] = 1;
+            m->ours[tn_v_offset(t, n)] = 1;
     }
     return true;
 }
@@ -156,7 +156,7 @@ static bool lay_inputs(tn_v_job *j, bool flush)
         int64_t n = m->output ? 0 : tn_v_count(t);
         for (int64_t k = 0; k < n; ++k)
             tn_v_encode(d, m->values[k], TN_V_NEAREST_EVEN, false,
-                        base + (uint64_t)offset_of(t, k) * m->elem);
+                        base + (uint64_t)tn_v_offset(t, k) * m->elem);
         /* Types of fewer exponents are widened first, and what was subnormal is no more. */
         int least = tn_v_format_of(d).exponent_min;
         double normal =
@@ -201,7 +201,7 @@ void tn_v_lay_outputs(tn_v_job *j, int launch)
         tn_dtype d = (tn_dtype)t->dtype;
         bool floating = tn_v_format_of(d).floating;
         for (int64_t n = 0; n < tn_v_count(t); ++n) {
-            unsigned char *e = m->before + m->guard + (uint64_t)offset_of(t, n) * m->elem;
+            unsigned char *e = m->before + m->guard + (uint64_t)tn_v_offset(t, n) * m->elem;
             if (launch == 0 && floating)
                 memset(e, 0xff, m->elem);
             else
@@ -215,7 +215,7 @@ const unsigned char *tn_v_element(const tn_v_job *j, const tn_v_truth *t, int64_
     for (uint32_t i = 0; i < j->op->arg_count; ++i)
         if (j->op->args[i].role == t->role) {
             const tn_v_image *m = &j->image[i];
-            return m->bytes + m->guard + (uint64_t)offset_of(&j->op->args[i].tensor, n) * m->elem;
+            return m->bytes + m->guard + (uint64_t)tn_v_offset(&j->op->args[i].tensor, n) * m->elem;
         }
     return NULL;
 }

@@ -15,11 +15,14 @@ static void number(cJSON *to, const char *key, double v)
         cJSON_AddStringToObject(to, key, isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
 }
 
-static void replay(const tn_v_options *o, const tn_v_case *c, char *text, size_t bytes)
+void tn_v_again(const tn_v_options *o, const tn_v_case *c, char *text, size_t bytes)
 {
+    char seed[32] = "";
+    if (o->seed != 0 && o->op != NULL)
+        snprintf(seed, sizeof seed, " --seed %u", (unsigned)o->seed);
     if (o->op != NULL)
-        snprintf(text, bytes, "tenon verify '%s' --op '%s' --data %s", o->device, c->op,
-                 tn_v_data_names[c->data]);
+        snprintf(text, bytes, "tenon verify '%s' --op '%s' --data %s%s", o->device, c->op,
+                 tn_v_data_names[c->data], seed);
     else
         snprintf(text, bytes, "tenon verify '%s' --list full --case '%s'", o->device, c->name);
 }
@@ -40,7 +43,7 @@ char *tn_v_record_json(const tn_v_options *o, const tn_v_record *r, const char *
     char line[2 * TN_V_NAME], mark[17];
     const tn_v_result *v = &r->result;
     seal(r, o->device, list_hash, mark);
-    replay(o, r->which, line, sizeof line);
+    tn_v_again(o, r->which, line, sizeof line);
     cJSON_AddStringToObject(j, "case", r->which->name);
     cJSON_AddStringToObject(j, "status", tn_v_status_names[v->status]);
     cJSON_AddStringToObject(j, "device", o->device);
@@ -127,7 +130,7 @@ bool tn_v_write_junit(const tn_v_options *o, const tn_v_summary *s, const char *
         if (r->which == NULL)
             continue;
         char line[2 * TN_V_NAME];
-        replay(o, r->which, line, sizeof line);
+        tn_v_again(o, r->which, line, sizeof line);
         fprintf(f, "<testcase classname=\"L%d\" name=\"%s\" time=\"%.4f\">", r->which->level,
                 r->which->name, r->result.run_s + r->result.verify_s);
         tn_v_status st = r->result.status;

@@ -111,7 +111,8 @@ static bool choose(run *r)
     char **name = NULL, **was = recorded(o->resume, &old);
     if (o->op != NULL) {
         s->cases_made = calloc(1, sizeof *s->cases_made);
-        total = s->cases_made != NULL && tn_v_case_make(s->cases_made, 6, o->op, o->op_data, 0);
+        total =
+            s->cases_made != NULL && tn_v_case_make(s->cases_made, 6, o->op, o->op_data, o->seed);
     } else {
         total = tn_v_list_cases(o->caselist != NULL ? TN_V_FULL : o->list, &s->cases_made);
     }
@@ -131,6 +132,13 @@ static bool choose(run *r)
             has_name(was, old, c->name) || (o->budget > 0 && spent + c->cost > o->budget))
             continue;
         spent += c->cost;
+        if (o->seed != 0 && o->op == NULL && !tn_v_is_lowlevel(c->op)) {
+            tn_v_case repeat;
+            if (tn_v_case_make(&repeat, c->level, c->op, c->data, o->seed)) {
+                repeat.cost = c->cost;
+                *c = repeat;
+            }
+        }
         r->order[r->count++] = i;
     }
     if (o->shuffle != 0) {

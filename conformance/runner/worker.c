@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A child process that opens the device and answers case by case over pipes. */
+#include <conformance/runner/capture.h>
 #include <conformance/runner/runner.h>
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -51,8 +53,8 @@ _Noreturn static void serve(const tn_v_options *o, const tn_v_case *cases, int i
         }
         if (!all(out, &r, sizeof r, true))
             break;
-        /* Whoever has had a device's registers has taken it out of service; the next case gets a new
-         * one, as it does after a loss. */
+        /* Whoever has had a device's registers has taken it out of service; the next case gets a
+         * new one, as it does after a loss. */
         if (open && tn_device_get_status(s.device) != TN_OK) {
             tn_v_close(&s);
             open = tn_v_open(o->device, &s, why, sizeof why);
@@ -140,4 +142,49 @@ bool tn_v_alone(const tn_v_options *o, const tn_v_case *cases, const long *index
     tn_v_worker_stop(&w);
     free(w.history);
     return good;
+}
+
+int tn_v_in_child(const char *device, double seconds,
+                  void (*work)(tn_v_session *s, void *self, tn_v_result *out), void *self,
+                  tn_v_result *out, char *why, size_t bytes)
+{
+    int from[2];
+    memset(out, 0, sizeof *out);
+    if (pipe(from) != 0)
+        return TN_V_EXIT_FAILED;
+    pid_t pid = fork();
+    if (pid == 0) {
+        tn_v_session s;
+        tn_v_result r;
+        char text[256] = "";
+        close(from[0]);
+        memset(&r, 0, sizeof r);
+        if (tn_v_open(device, &s, text, sizeof text)) {
+            s.timeout_ns = (uint64_t)(seconds * 0.8e9);
+            work(&s, self, &r);
+        } else {
+            r.status = TN_V_STATUS_COUNT; /* no such device */
+            memcpy(r.message, text, sizeof text);
+        }
+        _exit(all(from[1], &r, sizeof r, true) ? 0 : 1);
+    }
+    close(from[1]);
+    struct pollfd p = {from[0], POLLIN, 0};
+    int ready = pid > 0 ? poll(&p, 1, (int)(seconds * 1000)) : -1;
+    bool good = ready > 0 && all(from[0], out, sizeof *out, false);
+    if (!good) {
+        out->status = ready == 0 ? TN_V_TIMEOUT : TN_V_CRASH;
+        snprintf(out->message, sizeof out->message, "%s",
+                 ready == 0 ? "no answer" : "the process died");
+    }
+    close(from[0]);
+    if (pid > 0) {
+        kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    if (out->status < TN_V_STATUS_COUNT)
+        return 0;
+    snprintf(why, bytes, "%.200s", out->message);
+    return TN_V_EXIT_NO_DEVICE;
 }

@@ -20,6 +20,9 @@ static const struct {
     {"sim", "look into the simulated chips: cycles, gaps of profiles, faults", tool_sim},
     {"fingerprint", "how a device or framework adds and rounds", tool_fingerprint},
     {"verify", "a device against the conformance suite", tool_verify},
+    {"replay", "a failure that verify has kept, once more", tool_replay},
+    {"report", "reports and the certificate of a run, from its records", tool_report_verb},
+    {"bringup", "a new device up the ladder, to the first rung that breaks", tool_bringup},
     {"verify-submission", "whether records of verify are whole and unchanged", tool_submission},
     {"doctor", "what is missing here, and the line that installs it", tool_doctor},
 };

@@ -5,9 +5,11 @@
 #include <argp.h>
 #include <conformance/fingerprint/fingerprint.h>
 #include <conformance/mutants/mutants.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,7 +18,8 @@ typedef struct asked {
     const char *json;
     const char *globs[64];
     const char *list;
-    bool list_only, mutants;
+    const char *failures; /* folder; NULL: none is kept */
+    bool list_only, mutants, failures_named;
     int draw;
 } asked;
 
@@ -40,7 +43,9 @@ enum {
     KEY_NAMES,
     KEY_NO_RETRY,
     KEY_MUTANTS,
-    KEY_DRAW
+    KEY_DRAW,
+    KEY_SEED,
+    KEY_FAILURES
 };
 
 static const struct argp_option options[] = {
@@ -49,6 +54,12 @@ static const struct argp_option options[] = {
     {"caselist", KEY_CASELIST, "FILE", 0, "the cases named in a file, - is standard input", 0},
     {"op", KEY_OP, "TEXT", 0, "one case of this op", 0},
     {"data", KEY_DATA, "CLASS", 0, "class of data for --op: hot, e24, zero, ..", 0},
+    {"seed", KEY_SEED, "N", 0, "other data of the same class: those of the names that end in .sN",
+     0},
+    {"failures", KEY_FAILURES, "FOLDER", 0,
+     "keep failures there, made smaller, for tenon replay (default: three, in tenon-failures; with "
+     "--quiet none)",
+     0},
     {"json", 'j', "FILE", 0, "write the summary", 0},
     {"jsonl", KEY_JSONL, "FILE", 0, "write one record a line, as they come", 0},
     {"resume", KEY_RESUME, "FILE", 0, "leave out cases that FILE has, and go on in it", 0},
@@ -107,6 +118,19 @@ static error_t data_of(asked *a, const char *arg, struct argp_state *state)
     return EINVAL;
 }
 
+/* A name that ends in .s5 is a case of the lists, which end in .s0, with the seed 5. */
+static void seed_of(tn_v_options *o, char *name)
+{
+    char *dot = strrchr(name, '.'), *end;
+    if (dot == NULL || dot[1] != 's' || dot[2] < '1' || dot[2] > '9')
+        return;
+    unsigned long n = strtoul(dot + 2, &end, 10);
+    if (*end != '\0')
+        return;
+    o->seed = (uint32_t)n;
+    snprintf(dot, 4, ".s0"); /* there is room: a dot, an s and a digit */
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     asked *a = state->input;
@@ -117,7 +141,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'c':
         if (o->glob_count == 64)
             argp_error(state, "at most 64 --case");
+        seed_of(o, arg);
         a->globs[o->glob_count++] = arg;
+        break;
+    case KEY_SEED:
+        o->seed = (uint32_t)strtoul(arg, NULL, 10);
+        break;
+    case KEY_FAILURES:
+        a->failures = arg;
+        a->failures_named = true;
         break;
     case KEY_CASELIST:
         o->caselist = arg;
@@ -293,7 +325,7 @@ static bool write_summary(const asked *a, const tn_v_summary *s)
     return good;
 }
 
-static void tell_failures(const tn_v_summary *s, const char *device)
+static void tell_failures(const tn_v_summary *s, const tn_v_options *o)
 {
     long told = 0;
     for (long i = 0; i < s->total; ++i) {
@@ -310,8 +342,33 @@ static void tell_failures(const tn_v_summary *s, const char *device)
             printf("  looks like: %s\n", r->result.hypothesis);
         if (r->result.message[0] != '\0')
             printf("  %s\n", r->result.message);
-        printf("  again: tenon verify '%s' --list full --case '%s'\n", device, r->which->name);
+        char line[2 * TN_V_NAME + 128];
+        tn_v_again(o, r->which, line, sizeof line);
+        printf("  again: %s\n", line);
     }
+}
+
+static void tell_line(void *self, const char *line)
+{
+    (void)self;
+    puts(line);
+}
+
+/* Smaller, and in files of their own. */
+static void keep_failures(const asked *a, const tn_v_summary *s)
+{
+    const char *folder = a->failures != NULL ? a->failures : "tenon-failures";
+    if ((a->o.quiet && !a->failures_named) || s->ran == s->status[TN_V_PASS])
+        return;
+    long bad = s->status[TN_V_FAIL] + s->status[TN_V_CRASH] + s->status[TN_V_TIMEOUT] +
+               s->status[TN_V_FLAKE];
+    if (bad == 0)
+        return;
+    if (mkdir(folder, 0755) != 0 && errno != EEXIST) {
+        fprintf(stderr, "tenon: %s cannot be made\n", folder);
+        return;
+    }
+    (void)tn_v_keep_failures(&a->o, s, folder, a->failures_named ? 10 : 3, 1, tell_line, NULL);
 }
 
 static void tell_mutant(void *self, const tn_v_mutant *m, int done, int all)
@@ -435,7 +492,8 @@ int tool_verify(int argc, char **argv)
         tn_v_summary_free(&s);
         return status;
     }
-    tell_failures(&s, a.o.device);
+    tell_failures(&s, &a.o);
+    keep_failures(&a, &s);
     printf("%s, list %s (%s): %ld of %ld cases in %.1f s:", a.o.device, a.list, s.list_hash, s.ran,
            s.cases, s.seconds);
     for (int i = 0; i < TN_V_STATUS_COUNT; ++i)

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Reports from records: shards together are the whole, a certificate is for a whole list without a failure, and the ladder
+stops at the first broken rung."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import xml.dom.minidom
+
+TENON = sys.argv[1]
+
+
+def tenon(status, *args):
+    done = subprocess.run([TENON, *args], capture_output=True, text=True)
+    assert done.returncode == status, (args, done.returncode, done.stdout[-600:], done.stderr[-600:])
+    return done.stdout + done.stderr
+
+
+def bare(path):
+    rows = [json.loads(line) for line in open(path)]
+    for r in rows:
+        r.pop("seconds")
+    return sorted(rows, key=lambda r: r["case"])
+
+
+def main():
+    with tempfile.TemporaryDirectory() as d:
+        p = lambda name: os.path.join(d, name)
+        os.mkdir(p("run"))
+        for i in (1, 2, 3):
+            tenon(0, "verify", "cpu", "-q", "--list", "mandatory", "--shard", f"{i}/3", "--jsonl", p(f"run/{i}.jsonl"))
+        tenon(0, "verify", "cpu", "-q", "--list", "mandatory", "--jsonl", p("whole"), "--html", p("w.html"))
+        out = tenon(0, "report", p("run"), "--jsonl", p("together"), "--junit", p("j.xml"), "--csv", p("c.csv"), "--html", p("r.html"),
+                    "--baseline", p("whole"), "--certificate", p("cert.txt"))
+        whole = bare(p("whole"))
+        assert bare(p("together")) == whole and "list mandatory" in out
+        assert len(xml.dom.minidom.parse(p("j.xml")).getElementsByTagName("testcase")) == len(whole)
+        assert len(open(p("c.csv")).readlines()) == len(whole) + 1
+        data = lambda page: json.loads(open(page).read().split('type="application/json">')[1].split("</script>")[0])
+        assert len(data(p("r.html"))["records"]) == len(whole) == len(data(p("r.html"))["baseline"])
+        certificate = dict(line[:22].rstrip() and (line[:22].rstrip(), line[23:].strip()) for line in open(p("cert.txt")))
+        assert {"issued", "device", "driver", "list", "pass", "numeric fingerprint", "digest of results", "seal"} <= set(certificate)
+        assert data(p("w.html"))["list_hash"] in certificate["list"] and str(len(whole)) in certificate["list"]
+        assert certificate["grade of sums in f32"][0] in "ABCD"
+        tenon(0, "report", p("whole"), "--certificate", p("again.txt"))  # the same results have the same digest and seal
+        assert open(p("again.txt")).read() == open(p("cert.txt")).read()
+        tenon(0, "report", p("whole"), "--certificate", p("cert.html"))
+        assert certificate["seal"] in open(p("cert.html")).read()
+
+        # not for a part, not after a failure, not for records that do not belong together
+        assert "no certificate" in tenon(1, "report", p("run/1.jsonl"), "--certificate", p("none.txt"))
+        tenon(1, "verify", "mutant:M05", "-q", "--no-retry", "--list", "mandatory", "--jsonl", p("bad"))
+        assert "ended as fail" in tenon(1, "report", p("bad"), "--certificate", p("none.txt"))
+        assert not os.path.exists(p("none.txt"))
+        assert "twice" in tenon(2, "report", p("run"), p("run/1.jsonl"))
+        assert "another device" in tenon(2, "report", p("run/1.jsonl"), p("bad"))
+        open(p("half"), "w").write(open(p("run/1.jsonl")).read()[:-20])
+        assert "record" in tenon(2, "report", p("half"))
+        tenon(2, "report")
+
+        # the ladder
+        out = tenon(1, "bringup", "mutant:R02")
+        assert "L1  memory                   holds" in out and "L2  copies                   BROKEN" in out and "L3" not in out and "Next: " in out
+        out = tenon(1, "bringup", "mutant:M05")
+        assert "L5  sums of one tile         BROKEN" in out and "last k dropped" in out and "L6 " not in out
+        tenon(3, "bringup", "nosuch")
+        tenon(2, "bringup")
+    print(f"report: {len(whole)} records of 3 shards; certificate, refusals and ladder behave")
+
+
+if __name__ == "__main__":
+    main()
