@@ -20,7 +20,7 @@ CASES = [
     ("conv n1c3h6w5k4r3s3p1:f32", "zero"), ("conv n2c4h7w5k6r3s2u2g2:bf16", "pos"),
     ("conv n1c2h6w6k3r3s3p2l2:f32:nhwc", "zero"), ("softmax 3x17:f32:axis=1", "zero"), ("softmax 3x17:f32:axis=1", "big"),
     ("reduce sum 3x41:f32:axes=1", "wide"), ("reduce sumsq 4x20:bf16:axes=1", "zero"),
-    ("attention b1h2q3k9d8:f32", "zero"), ("attention h2g1q4k7d8:f32:causal_end", "rise"),
+    ("attention b1h2q3k9d8:f32", "zero"), ("attention h2g1q4k7d8:f32:causal_end", "rise"), ("attention h4g2q3k5d8:f32", "wide"),
     ("norm layer 3x20:f32:eps=0.001", "big"), ("norm rms 3x20:f32:eps=0.001", "zero"),
 ]
 

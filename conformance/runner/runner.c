@@ -103,6 +103,87 @@ static double cost_of(const tn_v_case *c)
     return cost;
 }
 
+/* What finds most for its cost comes first: data whose sums are exact, in cases of few
+ * multiplications; of each op one before a second one. */
+static double value_of(const tn_v_case *c, long before)
+{
+    static const double worth[] = {
+        [TN_V_ONE_HOT] = 4, [TN_V_EXACT] = 4, [TN_V_ZERO_MEAN] = 2, [TN_V_SPECIAL] = 2};
+    double w =
+        (size_t)c->data < sizeof worth / sizeof worth[0] && worth[c->data] > 0 ? worth[c->data] : 1;
+    return w / sqrt(c->cost + 1) / (double)(before + 1);
+}
+
+typedef struct ranked {
+    long index;
+    uint64_t kind;
+    double value;
+} ranked;
+
+static int by_value(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    if (x->value != y->value)
+        return x->value > y->value ? -1 : 1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static int by_kind(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? -1 : 1;
+    return by_value(a, b);
+}
+
+/* The op's name, its types and the class of data. */
+static uint64_t kind_of(const tn_v_case *c)
+{
+    char text[TN_V_NAME];
+    const char *types = strchr(c->op, ':');
+    size_t n = types != NULL ? strcspn(types + 1, ":+") : 0;
+    snprintf(text, sizeof text, "%.*s %.*s %d", (int)strcspn(c->op, " "), c->op, (int)n,
+             types != NULL ? types + 1 : "", (int)c->data);
+    return tn_v_hash(text);
+}
+
+static int by_index(const void *a, const void *b)
+{
+    long x = *(const long *)a, y = *(const long *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Keeps of the chosen cases what the budget allows, by value, in the order of the list. */
+static bool spend(run *r)
+{
+    ranked *all = calloc((size_t)r->count + 1, sizeof *all);
+    double spent = 0;
+    long kept = 0;
+    if (all == NULL)
+        return false;
+    for (long i = 0; i < r->count; ++i) {
+        const tn_v_case *c = &r->s->cases_made[r->order[i]];
+        all[i] = (ranked){r->order[i], kind_of(c), value_of(c, 0)};
+    }
+    qsort(all, (size_t)r->count, sizeof *all, by_kind);
+    for (long i = 0, before = 0; i < r->count; ++i) {
+        before = i > 0 && all[i].kind == all[i - 1].kind ? before + 1 : 0;
+        all[i].value = value_of(&r->s->cases_made[all[i].index], before);
+    }
+    qsort(all, (size_t)r->count, sizeof *all, by_value);
+    for (long i = 0; i < r->count; ++i) {
+        double cost = r->s->cases_made[all[i].index].cost;
+        if (spent + cost > r->o->budget)
+            continue;
+        spent += cost;
+        r->order[kept++] = all[i].index;
+    }
+    r->count = kept;
+    qsort(r->order, (size_t)kept, sizeof *r->order, by_index);
+    free(all);
+    return true;
+}
+
 static bool choose(run *r)
 {
     const tn_v_options *o = r->o;
@@ -124,14 +205,12 @@ static bool choose(run *r)
     if (good)
         tn_v_list_hash(s->cases_made, total, s->list_hash);
     s->total = good ? total : 0;
-    double spent = 0;
     for (long i = 0; good && i < total; ++i) {
         tn_v_case *c = &s->cases_made[i];
         c->cost = cost_of(c);
         if (!chosen(o, c) || (o->caselist != NULL && !has_name(name, names, c->name)) ||
-            has_name(was, old, c->name) || (o->budget > 0 && spent + c->cost > o->budget))
+            has_name(was, old, c->name))
             continue;
-        spent += c->cost;
         if (o->seed != 0 && o->op == NULL && !tn_v_is_lowlevel(c->op)) {
             tn_v_case repeat;
             if (tn_v_case_make(&repeat, c->level, c->op, c->data, o->seed)) {
@@ -141,6 +220,8 @@ static bool choose(run *r)
         }
         r->order[r->count++] = i;
     }
+    if (o->budget > 0)
+        good = good && spend(r);
     if (o->shuffle != 0) {
         tn_v_random random = {o->shuffle};
         for (long i = r->count; i-- > 1;) {

@@ -319,6 +319,16 @@ static bool write_summary(const asked *a, const tn_v_summary *s)
         cJSON_AddStringToObject(j, "fingerprint", id);
     else
         cJSON_AddNullToObject(j, "fingerprint");
+    tn_v_identity who;
+    cJSON *grades = cJSON_AddObjectToObject(j, "grades");
+    if (tn_v_identify(a->o.device, 60, &who))
+        for (int i = 0; i < who.types; ++i) {
+            const tn_v_grade *g = &who.grade[i];
+            char letter[2] = {g->grade, '\0'};
+            cJSON *one = cJSON_AddObjectToObject(grades, g->types);
+            cJSON_AddStringToObject(one, "grade", letter);
+            cJSON_AddStringToObject(one, "disagrees_with_declared", g->disagrees);
+        }
     cJSON_AddStringToObject(j, "list_hash", s->list_hash);
     bool good = write_json(a->json, j);
     cJSON_Delete(j);
