@@ -52,6 +52,7 @@ typedef struct tn_v_print {
     tn_v_path path[TN_V_PATHS];
     int paths;
     tn_v_traits traits; /* of the first path */
+    unsigned char *place; /* [m * n]: the path of each place, TN_V_PATHS: of none; NULL: not known */
     char error[128];
 } tn_v_print;
 

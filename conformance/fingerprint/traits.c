@@ -235,10 +235,13 @@ static int find_paths(probe *p, tn_v_print *out)
     }
     uint64_t of[TN_V_PATHS];
     int paths = 0;
+    out->place = calloc((size_t)n + 1, 1);
     for (int64_t i = 0; i < n && mark != NULL; ++i) {
         int k = 0;
         while (k < paths && of[k] != mark[i])
             ++k;
+        if (out->place != NULL)
+            out->place[i] = (unsigned char)k;
         if (k == paths) {
             if (paths == TN_V_PATHS)
                 continue;
@@ -335,4 +338,6 @@ void tn_v_print_free(tn_v_print *p)
 {
     for (int i = 0; i < TN_V_PATHS; ++i)
         tn_v_tree_free(&p->path[i].tree);
+    free(p->place);
+    p->place = NULL;
 }

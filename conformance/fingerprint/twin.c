@@ -120,6 +120,10 @@ bool tn_v_twin(const tn_v_print *p, const tn_v_path *path, const double *a, cons
     if (!good)
         return false;
     double v = value(&t, path->tree.leaves + path->tree.nodes - 1, &good);
+    /* Beyond the type's exponents there is nothing to round down to. */
+    double beyond = ldexp(1.0, ilogb(tn_v_format_of(p->dot.out).max) + 1);
+    if (!r->saturates && fabs(v) >= beyond)
+        v = copysign(INFINITY, v);
     *out = tn_v_rounded(p->dot.out, v,
                         strcmp(r->output_round, "zero") == 0 ? TN_V_TOWARD_ZERO : TN_V_NEAREST_EVEN,
                         false);

@@ -113,6 +113,25 @@ static int usage(FILE *to)
     return to == stdout ? 0 : 2;
 }
 
+/* A twin is a plugin beside the command: the library is told where. */
+static void name_twins(int argc, char **argv)
+{
+    char folder[512], path[1400];
+    bool twin = false;
+    for (int i = 1; i < argc; ++i)
+        twin = twin || strncmp(argv[i], "twin:", 5) == 0;
+    if (!twin || !tool_folder(folder, sizeof folder))
+        return;
+    snprintf(path, sizeof path, "%s/twin", folder);
+    if (access(path, R_OK) != 0) /* installed */
+        snprintf(path, sizeof path, "%s/../libexec/tenon/twin", folder);
+    const char *others = getenv("TENON_PLUGIN_PATH");
+    size_t n = strlen(path);
+    if (others != NULL && others[0] != '\0')
+        snprintf(path + n, sizeof path - n, ":%s", others);
+    (void)setenv("TENON_PLUGIN_PATH", path, 1);
+}
+
 int tool_dispatch(int argc, char **argv)
 {
     static char name[40]; /* what argp calls the verb in its messages */
@@ -137,5 +156,6 @@ int main(int argc, char **argv)
         printf("tenon %u.%u.%u\n", v >> 16, v >> 8 & 255u, v & 255u);
         return 0;
     }
+    name_twins(argc, argv);
     return tool_dispatch(argc - 1, argv + 1);
 }

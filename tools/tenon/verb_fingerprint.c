@@ -188,8 +188,24 @@ static cJSON *sheet(const tn_v_print *p, const tn_v_dot *dot, int right, int of)
     return j;
 }
 
+/* "0*32,1*1": runs of places of one path. */
+static void add_places(cJSON *list, const tn_v_print *p, const tn_v_dot *dot)
+{
+    int64_t n = dot->m * dot->n;
+    char *text = calloc(1, (size_t)n * 16 + 1);
+    size_t at = 0;
+    for (int64_t i = 0, run = 0; i < n && text != NULL && p->place != NULL; i += run) {
+        for (run = 1; i + run < n && p->place[i + run] == p->place[i];)
+            ++run;
+        at += (size_t)snprintf(text + at, 24, "%s%d*%lld", i > 0 ? "," : "", p->place[i],
+                               (long long)run);
+    }
+    cJSON_AddItemToArray(list, cJSON_CreateString(text != NULL ? text : ""));
+    free(text);
+}
+
 static bool one_shape(const asked *a, tn_v_asked *s, int64_t m, int64_t n, int64_t k, tn_dtype in,
-                      tn_dtype out, cJSON *list)
+                      tn_dtype out, cJSON *list, cJSON *places)
 {
     enum { ROUNDS = 1000 };
     tn_v_dot dot;
@@ -211,6 +227,7 @@ static bool one_shape(const asked *a, tn_v_asked *s, int64_t m, int64_t n, int64
     }
     p.traits.batch_invariant = good && invariant(s, &dot); /* asks for another shape */
     cJSON_AddItemToArray(list, sheet(&p, &dot, right, ROUNDS));
+    add_places(places, &p, &dot);
     tn_v_print_free(&p);
     return good;
 }
@@ -289,7 +306,7 @@ int tool_fingerprint(int argc, char **argv)
                  {TN_F16, TN_F32}, {TN_F16, TN_F16}, {TN_F8E5M2, TN_F32}, {TN_F8E4M3, TN_F32}};
     static const int64_t shapes[][3] = {
         {64, 64, 32}, {17, 33, 32}, {1, 64, 64}, {64, 1, 64}, {64, 64, 300}};
-    cJSON *j = cJSON_CreateObject(), *sums = cJSON_CreateArray();
+    cJSON *j = cJSON_CreateObject(), *sums = cJSON_CreateArray(), *places = cJSON_CreateArray();
     int done = 0;
     cJSON_AddStringToObject(j, "device", a.device);
     cJSON_AddNumberToObject(j, "schema", 1);
@@ -301,17 +318,18 @@ int tool_fingerprint(int argc, char **argv)
             continue;
         long long m, n, k;
         if (a.shape != NULL && sscanf(a.shape, "%lldx%lldx%lld", &m, &n, &k) == 3) {
-            done += one_shape(&a, s, m, n, k, types[t].in, types[t].out, sums);
+            done += one_shape(&a, s, m, n, k, types[t].in, types[t].out, sums, places);
             continue;
         }
         for (size_t i = 0; i < sizeof shapes / sizeof shapes[0] && (t == 0 || i < 1); ++i)
             done += one_shape(&a, s, shapes[i][0], shapes[i][1], shapes[i][2], types[t].in,
-                              types[t].out, sums);
+                              types[t].out, sums, places);
     }
     tn_v_ask_end(s);
     if (a.shape == NULL && a.types == NULL)
         tool_fingerprint_functions(a.device, j);
     cJSON_AddItemToObject(j, "sums", sums);
+    cJSON_AddItemToObject(j, "places", places); /* for twins; the digest is of the sums */
     char *text = cJSON_PrintUnformatted(sums), digest[17];
     snprintf(digest, sizeof digest, "%016llx",
              (unsigned long long)tn_v_hash(text != NULL ? text : ""));
