@@ -76,6 +76,7 @@ enum {
     VK_PARAMS = 9,         /* binding */
     VK_MORE_OPERANDS = 10, /* first binding of the rest */
     VK_BINDINGS = VK_OPERANDS + 2,
+    VK_TEXELS = 2, /* operands that kernels may also read as texels, at bindings of set 1 */
     VK_PUSH = VK_BINDINGS, /* uints: where operands and workspace begin */
     VK_SPECS = 16,         /* specialisation constants of a pipeline */
     VK_STEPS = 4,          /* dispatches of a plan */
@@ -104,6 +105,7 @@ typedef struct vk_caps {
     bool float64, budget, unified, divides; /* divides: as IEEE does, found out at open */
     uint64_t range_bytes;                   /* of one operand: maxStorageBufferRange */
     uint64_t offset_align;                  /* of what a descriptor begins at */
+    uint64_t texels;                        /* of one operand: maxTexelBufferElements */
     uint64_t atom_bytes, largest_bytes, heap_bytes;
     uint32_t groups[3], invocations, shared_bytes, subgroup;
     double tick_ns; /* of a timestamp; 0: none */
@@ -130,7 +132,7 @@ typedef struct vk_device {
     char refused[160];
     bool validate, staging;
     uint64_t hang_ns; /* a batch that takes longer means that the device hangs */
-    VkDescriptorSetLayout set_layout;
+    VkDescriptorSetLayout set_layout, texel_layout;
     VkPipelineLayout layout;
     VkPipelineCache cache;
     char cache_path[512];          /* "": kept in memory alone */
@@ -222,6 +224,8 @@ typedef struct vk_launch {
     uint8_t binding[TN_K_OPERANDS]; /* of each operand; their own order if the row says nothing */
     uint64_t workspace_bytes;
     double flops, bytes;
+    double speed;        /* beside the usual rate of flops; 0: that */
+    bool texels;         /* reads the operands at bindings 0 and 1 as texels */
     uint32_t loops;      /* turns that the loops of one invocation take */
     uint32_t table_ints; /* behind the params: what the row's `table` writes */
     int32_t param[VK_PARAM_INTS];
@@ -277,9 +281,10 @@ typedef struct vk_batch {
     VkCommandPool pool;
     VkCommandBuffer commands;
     VkDescriptorPool descriptors;
-    VkDescriptorSet set[VK_SETS];
+    VkDescriptorSet set[VK_SETS], texels[VK_SETS];
     VkQueryPool queries;
-    uint32_t sets_used, count;
+    VkBufferView view[VK_SETS * VK_TEXELS];
+    uint32_t sets_used, count, views;
     uint64_t value; /* of the queue's semaphore when it is done */
     uint64_t submitted_ns;
     vk_item item[VK_BATCH];

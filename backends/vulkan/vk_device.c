@@ -167,33 +167,44 @@ static tn_status make_device(vk_device *d)
     return st;
 }
 
+static tn_status make_set_layout(vk_device *d, VkDescriptorType type, uint32_t count,
+                                 VkDescriptorSetLayout *out)
+{
+    VkDescriptorSetLayoutBinding binding[VK_BINDINGS];
+    for (uint32_t i = 0; i < count; ++i)
+        binding[i] = (VkDescriptorSetLayoutBinding){.binding = i,
+                                                    .descriptorType = type,
+                                                    .descriptorCount = 1,
+                                                    .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
+    VkDescriptorSetLayoutCreateInfo set = {.sType =
+                                               VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+                                           .bindingCount = count,
+                                           .pBindings = binding};
+    VkResult r = VK_CALL(&d->api, vkCreateDescriptorSetLayout, d->device, &set, NULL, out);
+    if (r != VK_SUCCESS)
+        *out = VK_NULL_HANDLE;
+    return tn__vk_result(d, r, "vkCreateDescriptorSetLayout");
+}
+
 /* One layout for all kernels: operands, workspace, params; where they begin comes as constants. */
 static tn_status make_layouts(vk_device *d)
 {
-    VkDescriptorSetLayoutBinding binding[VK_BINDINGS];
-    for (uint32_t i = 0; i < VK_BINDINGS; ++i)
-        binding[i] =
-            (VkDescriptorSetLayoutBinding){.binding = i,
-                                           .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                           .descriptorCount = 1,
-                                           .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
-    VkDescriptorSetLayoutCreateInfo set = {.sType =
-                                               VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-                                           .bindingCount = VK_BINDINGS,
-                                           .pBindings = binding};
-    VkResult r =
-        VK_CALL(&d->api, vkCreateDescriptorSetLayout, d->device, &set, NULL, &d->set_layout);
-    if (r != VK_SUCCESS) {
-        d->set_layout = VK_NULL_HANDLE;
-        return tn__vk_result(d, r, "vkCreateDescriptorSetLayout");
-    }
+    tn_status st =
+        make_set_layout(d, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_BINDINGS, &d->set_layout);
+    /* A set of its own: some drivers look at every descriptor of a set that is bound. */
+    if (st == TN_OK)
+        st = make_set_layout(d, VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, VK_TEXELS,
+                             &d->texel_layout);
+    if (st != TN_OK)
+        return st;
+    VkDescriptorSetLayout sets[2] = {d->set_layout, d->texel_layout};
     VkPushConstantRange push = {VK_SHADER_STAGE_COMPUTE_BIT, 0, VK_PUSH * sizeof(uint32_t)};
     VkPipelineLayoutCreateInfo info = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-                                       .setLayoutCount = 1,
-                                       .pSetLayouts = &d->set_layout,
+                                       .setLayoutCount = 2,
+                                       .pSetLayouts = sets,
                                        .pushConstantRangeCount = 1,
                                        .pPushConstantRanges = &push};
-    r = VK_CALL(&d->api, vkCreatePipelineLayout, d->device, &info, NULL, &d->layout);
+    VkResult r = VK_CALL(&d->api, vkCreatePipelineLayout, d->device, &info, NULL, &d->layout);
     if (r != VK_SUCCESS)
         d->layout = VK_NULL_HANDLE;
     return tn__vk_result(d, r, "vkCreatePipelineLayout");
@@ -227,6 +238,8 @@ void tn__vk_device_destroy(vk_device *d)
             api->vkDestroyPipelineLayout(d->device, d->layout, NULL);
         if (d->set_layout != VK_NULL_HANDLE)
             api->vkDestroyDescriptorSetLayout(d->device, d->set_layout, NULL);
+        if (d->texel_layout != VK_NULL_HANDLE)
+            api->vkDestroyDescriptorSetLayout(d->device, d->texel_layout, NULL);
         if (api->vkDestroyDevice != NULL)
             api->vkDestroyDevice(d->device, NULL);
     }

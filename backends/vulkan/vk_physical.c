@@ -201,6 +201,9 @@ static const char *look(const vk_api *api, VkPhysicalDevice p, vk_caps *caps)
              VK_API_VERSION_MINOR(v->apiVersion), VK_API_VERSION_PATCH(v->apiVersion));
     caps->range_bytes = l->maxStorageBufferRange;
     caps->offset_align = l->minStorageBufferOffsetAlignment;
+    if (caps->offset_align < l->minTexelBufferOffsetAlignment) /* both are powers of two */
+        caps->offset_align = l->minTexelBufferOffsetAlignment;
+    caps->texels = l->maxTexelBufferElements;
     caps->atom_bytes = l->nonCoherentAtomSize;
     caps->largest_bytes = most.maxMemoryAllocationSize;
     memcpy(caps->groups, l->maxComputeWorkGroupCount, sizeof caps->groups);
@@ -209,7 +212,8 @@ static const char *look(const vk_api *api, VkPhysicalDevice p, vk_caps *caps)
     /* lavapipe and what else is made of llvmpipe cut loops off without an error. */
     caps->short_loops = driver.driverID == VK_DRIVER_ID_MESA_LLVMPIPE;
     if (l->maxPerStageDescriptorStorageBuffers < VK_BINDINGS ||
-        l->maxPerStageResources < VK_BINDINGS)
+        l->maxPerStageDescriptorSampledImages < VK_TEXELS ||
+        l->maxPerStageResources < VK_BINDINGS + VK_TEXELS)
         return "binds fewer buffers at once than kernels have operands";
     if (!find_family(api, p, caps, l->timestampPeriod))
         return "has no queue that computes";

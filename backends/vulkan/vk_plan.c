@@ -112,6 +112,11 @@ static bool consider(vk_plan *p, const tn_op *op, const vk_row *row, bool plain,
     if (launch->loops > LOOPS_MOST && d->caps.short_loops)
         return refuse(no, "vulkan.loops", "args",
                       "this driver cuts loops of 65,535 turns off, and the kernel would take more");
+    for (uint32_t i = 0; launch->texels && i < o->count && i < VK_OPERANDS; ++i)
+        if (launch->binding[i] < VK_TEXELS &&
+            ((uint64_t)p->span[i].bytes + 2 * d->caps.offset_align) / 4 > d->caps.texels)
+            return refuse(no, "vulkan.texels", "args",
+                          "an operand is longer than what the device binds as texels");
     if (launch->workspace_bytes + 2 * d->caps.offset_align > d->caps.range_bytes)
         return refuse(no, "vulkan.range", "args",
                       "the workspace is longer than what the device binds at once");
@@ -127,6 +132,8 @@ static uint64_t estimate(const vk_device *d, bool plain, const vk_launch *l)
     /* Of CPU drivers measured; of others a guess that only orders rows. */
     double flops_ns = cpu ? (plain || d->fma == VK_FMA_NATIVE ? 4.0 : 1.0) : 1000.0;
     double bytes_ns = cpu ? 2.0 : 200.0;
+    if (l->speed != 0.0)
+        flops_ns *= l->speed;
     return l->steps == 0
                ? 0
                : (uint64_t)(50000.0 * l->steps + l->flops / flops_ns + l->bytes / bytes_ns);

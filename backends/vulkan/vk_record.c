@@ -3,10 +3,23 @@
 /* path: api > placement > [queue] > backend > kernel > device */
 #include "vk.h"
 
+static tn_status take_sets(vk_device *d, const vk_batch *b, VkDescriptorSetLayout of,
+                           VkDescriptorSet *out)
+{
+    VkDescriptorSetLayout layout[VK_SETS];
+    for (uint32_t i = 0; i < VK_SETS; ++i)
+        layout[i] = of;
+    VkDescriptorSetAllocateInfo sets = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+                                        .descriptorPool = b->descriptors,
+                                        .descriptorSetCount = VK_SETS,
+                                        .pSetLayouts = layout};
+    return tn__vk_result(d, VK_CALL(&d->api, vkAllocateDescriptorSets, d->device, &sets, out),
+                         "vkAllocateDescriptorSets");
+}
+
 tn_status tn__vk_batch_create(vk_device *d, vk_batch *b)
 {
     vk_api *api = &d->api;
-    VkDescriptorSetLayout layout[VK_SETS];
     VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
                                     .queueFamilyIndex = d->caps.family};
     VkResult r = VK_CALL(api, vkCreateCommandPool, d->device, &pool, NULL, &b->pool);
@@ -24,26 +37,23 @@ tn_status tn__vk_batch_create(vk_device *d, vk_batch *b)
                       "vkAllocateCommandBuffers");
     if (st != TN_OK)
         return st;
-    VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_SETS * VK_BINDINGS};
+    VkDescriptorPoolSize size[2] = {
+        {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_SETS * VK_BINDINGS},
+        {VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, VK_SETS * VK_TEXELS}};
     VkDescriptorPoolCreateInfo descriptors = {.sType =
                                                   VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-                                              .maxSets = VK_SETS,
-                                              .poolSizeCount = 1,
-                                              .pPoolSizes = &size};
+                                              .maxSets = 2 * VK_SETS,
+                                              .poolSizeCount = 2,
+                                              .pPoolSizes = size};
     r = VK_CALL(api, vkCreateDescriptorPool, d->device, &descriptors, NULL, &b->descriptors);
     if (r != VK_SUCCESS)
         b->descriptors = VK_NULL_HANDLE;
     st = tn__vk_result(d, r, "vkCreateDescriptorPool");
     if (st != TN_OK)
         return st;
-    for (uint32_t i = 0; i < VK_SETS; ++i)
-        layout[i] = d->set_layout;
-    VkDescriptorSetAllocateInfo sets = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-                                        .descriptorPool = b->descriptors,
-                                        .descriptorSetCount = VK_SETS,
-                                        .pSetLayouts = layout};
-    st = tn__vk_result(d, VK_CALL(api, vkAllocateDescriptorSets, d->device, &sets, b->set),
-                       "vkAllocateDescriptorSets");
+    st = take_sets(d, b, d->set_layout, b->set);
+    if (st == TN_OK)
+        st = take_sets(d, b, d->texel_layout, b->texels);
     if (st != TN_OK || d->caps.tick_ns == 0.0)
         return st;
     VkQueryPoolCreateInfo queries = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
@@ -55,8 +65,15 @@ tn_status tn__vk_batch_create(vk_device *d, vk_batch *b)
     return tn__vk_result(d, r, "vkCreateQueryPool");
 }
 
+static void drop_views(vk_device *d, vk_batch *b)
+{
+    while (b->views != 0)
+        d->api.vkDestroyBufferView(d->device, b->view[--b->views], NULL);
+}
+
 void tn__vk_batch_destroy(vk_device *d, vk_batch *b)
 {
+    drop_views(d, b);
     if (b->queries != VK_NULL_HANDLE)
         d->api.vkDestroyQueryPool(d->device, b->queries, NULL);
     if (b->descriptors != VK_NULL_HANDLE)
@@ -90,6 +107,7 @@ tn_status tn__vk_batch_begin(vk_device *d, vk_batch *b)
     VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
                                      .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
     b->sets_used = b->count = 0;
+    drop_views(d, b);
     tn_status st = tn__vk_result(d, VK_CALL(&d->api, vkResetCommandPool, d->device, b->pool, 0),
                                  "vkResetCommandPool");
     if (st == TN_OK)
@@ -130,7 +148,32 @@ static uint64_t bind(const vk_device *d, const vk_buffer *buffer, uint64_t first
     return buffer->offset + origin - start;
 }
 
-static void record_run(vk_device *d, vk_batch *b, const tn_work *w)
+/* The ranges that are bound at 0 and 1 once more, as texels. */
+static tn_status bind_texels(vk_device *d, vk_batch *b, VkDescriptorSet set,
+                             const VkDescriptorBufferInfo *info)
+{
+    VkBufferView *view = &b->view[b->views];
+    for (uint32_t i = 0; i < VK_TEXELS; ++i) {
+        VkBufferViewCreateInfo make = {.sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO,
+                                       .buffer = info[i].buffer,
+                                       .format = VK_FORMAT_R32_UINT,
+                                       .offset = info[i].offset,
+                                       .range = info[i].range};
+        VkResult r = VK_CALL(&d->api, vkCreateBufferView, d->device, &make, NULL, &view[i]);
+        if (r != VK_SUCCESS)
+            return tn__vk_result(d, r, "vkCreateBufferView");
+        ++b->views;
+    }
+    VkWriteDescriptorSet write = {.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+                                  .dstSet = set,
+                                  .descriptorCount = VK_TEXELS,
+                                  .descriptorType = VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER,
+                                  .pTexelBufferView = view};
+    d->api.vkUpdateDescriptorSets(d->device, 1, &write, 0, NULL);
+    return TN_OK;
+}
+
+static tn_status record_run(vk_device *d, vk_batch *b, const tn_work *w)
 {
     const vk_plan *p = w->plan;
     const tn_k_operands *o = (const tn_k_operands *)(const void *)p->params;
@@ -153,25 +196,28 @@ static void record_run(vk_device *d, vk_batch *b, const tn_work *w)
             (uint32_t)(bind(d, w->workspace, w->workspace_offset, p->launch.workspace_bytes,
                             w->workspace_offset, &info[VK_WORKSPACE]) /
                        sizeof(uint32_t));
-    VkDescriptorSet set = b->set[b->sets_used++];
+    VkDescriptorSet set[2] = {b->set[b->sets_used], b->texels[b->sets_used]};
+    ++b->sets_used;
     VkWriteDescriptorSet write = {.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
-                                  .dstSet = set,
+                                  .dstSet = set[0],
                                   .descriptorCount = VK_BINDINGS,
                                   .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
                                   .pBufferInfo = info};
     d->api.vkUpdateDescriptorSets(d->device, 1, &write, 0, NULL);
-    for (uint32_t i = 0; i < p->launch.steps; ++i) {
+    tn_status st = p->launch.texels ? bind_texels(d, b, set[1], info) : TN_OK;
+    for (uint32_t i = 0; st == TN_OK && i < p->launch.steps; ++i) {
         const uint32_t *g = p->launch.step[i].groups;
         d->api.vkCmdBindPipeline(b->commands, VK_PIPELINE_BIND_POINT_COMPUTE, p->pipeline[i]);
         if (i == 0) {
             d->api.vkCmdBindDescriptorSets(b->commands, VK_PIPELINE_BIND_POINT_COMPUTE, d->layout,
-                                           0, 1, &set, 0, NULL);
+                                           0, p->launch.texels ? 2 : 1, set, 0, NULL);
             d->api.vkCmdPushConstants(b->commands, d->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
                                       sizeof push, push);
         }
         d->api.vkCmdDispatch(b->commands, g[0], g[1], g[2]);
         barrier_work(d, b);
     }
+    return st;
 }
 
 tn_status tn__vk_batch_add(vk_device *d, vk_batch *b, const vk_item *item)
@@ -182,11 +228,12 @@ tn_status tn__vk_batch_add(vk_device *d, vk_batch *b, const vk_item *item)
     own->work.slots = own->slot;
     const tn_work *w = &own->work;
     bool timed = b->queries != VK_NULL_HANDLE;
+    tn_status st = TN_OK;
     if (timed)
         d->api.vkCmdWriteTimestamp(b->commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, b->queries,
                                    2 * i);
     if (w->kind == TN_WORK_RUN) {
-        record_run(d, b, w);
+        st = record_run(d, b, w);
     } else if (w->kind == TN_WORK_COPY) {
         (void)tn__vk_batch_copy(d, b, w->to, w->to_offset, w->from, w->from_offset, w->bytes);
     } else { /* FILL, of whole words */
@@ -201,7 +248,7 @@ tn_status tn__vk_batch_add(vk_device *d, vk_batch *b, const vk_item *item)
     if (timed)
         d->api.vkCmdWriteTimestamp(b->commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, b->queries,
                                    2 * i + 1);
-    return TN_OK;
+    return st;
 }
 
 bool tn__vk_batch_times(vk_device *d, vk_batch *b, uint32_t i, uint64_t ended_ns, tn_times *out)

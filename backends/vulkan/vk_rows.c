@@ -21,6 +21,8 @@
     ROW(tn__vk_scan)                                                                               \
     ROW(tn__vk_scan_exact)                                                                         \
     ROW(tn__vk_rope)                                                                               \
+    ROW(tn__vk_matmul_texel)                                                                       \
+    ROW(tn__vk_conv_texel)                                                                         \
     ROW(tn__vk_conv)                                                                               \
     ROW(tn__vk_pool)                                                                               \
     ROW(tn__vk_pool_exact)                                                                         \

@@ -34,10 +34,9 @@ static void view(const tn_k_matmul_view *from, int64_t rows, int64_t columns, ui
 }
 
 /* The steps, and their operands at bindings 4 to 7. */
-static bool posts(const tn_k_matmul *p, vk_launch *out, struct matmul_glsl *g, tn_k_why *why)
+static bool posts(const tn_k_matmul *p, const uint32_t module[4], vk_launch *out,
+                  struct matmul_glsl *g, tn_k_why *why)
 {
-    static const uint32_t module[] = {VK_MODULE_matmul_0, VK_MODULE_matmul_7, VK_MODULE_matmul_8,
-                                      VK_MODULE_matmul_9};
     uint32_t function = 0, bound = 0, binding_of[TN_K_OPERANDS] = {0};
     if (p->post_count > POSTS)
         return tn_k_refuse(why, "matmul.posts", "posts", "at most 6 epilogue steps");
@@ -77,19 +76,17 @@ static bool posts(const tn_k_matmul *p, vk_launch *out, struct matmul_glsl *g, t
     return true;
 }
 
-static bool matmul(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+/* module: without a function in the epilogue, and with each of three. */
+static bool multiply(const tn_k_matmul *p, const uint32_t module[4], int64_t rows, int64_t columns,
+                     const vk_caps *caps, vk_launch *out, tn_k_why *why)
 {
-    const tn_k_matmul *p = params;
     struct matmul_glsl *g = (struct matmul_glsl *)(void *)out->param;
     uint32_t *spec = out->step[0].spec;
     if (p->b_layout != 0 || !multiplies(p->a_type) || !multiplies(p->b_type) ||
         !computes(p->out_type) || (p->c >= 0 && !computes(p->c_type)))
         return tn_k_refuse(why, "matmul.dtype", "a",
                            "this kernel multiplies floats, to f32, f16 and bf16");
-    /* Loops of an invocation: k, and a chunk whose sums are in doubt once more for each row. Of
-     * long rows one at a time, where the driver has few turns. */
-    int64_t rows = p->m == 1 || (caps->short_loops && p->k > 6500) ? 1 : 8;
-    int64_t blocks = (p->m + rows - 1) / rows, columns = p->n >= 128 ? 8 : p->n > 16 ? 4 : 1;
+    int64_t blocks = (p->m + rows - 1) / rows;
     if (p->m > INT32_MAX || p->n > INT32_MAX - 64 || p->k > INT32_MAX - 128 ||
         p->batch_count * blocks > INT32_MAX)
         return vk_size_refused(why);
@@ -112,7 +109,7 @@ static bool matmul(const void *params, const vk_caps *caps, vk_launch *out, tn_k
             out->binding[i] = 3;
     if (p->c >= 0)
         view(&p->c_view, p->m, p->n, p->batch_rank, &g->c);
-    if (!posts(p, out, g, why))
+    if (!posts(p, module, out, g, why))
         return false;
     spec[0] = p->a_type;
     spec[1] = p->b_type;
@@ -128,6 +125,36 @@ static bool matmul(const void *params, const vk_caps *caps, vk_launch *out, tn_k
     out->loops = turns > UINT32_MAX ? UINT32_MAX : (uint32_t)turns;
     out->flops = 2.0 * (double)p->m * (double)p->n * (double)p->k * (double)p->batch_count;
     return true;
+}
+
+static bool matmul(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    static const uint32_t module[] = {VK_MODULE_matmul_0, VK_MODULE_matmul_7, VK_MODULE_matmul_8,
+                                      VK_MODULE_matmul_9};
+    const tn_k_matmul *p = params;
+    /* Loops of an invocation: k, and a chunk whose sums are in doubt once more for each row. Of
+     * long rows one at a time, where the driver has few turns. */
+    int64_t rows = p->m == 1 || (caps->short_loops && p->k > 6500) ? 1 : 8;
+    int64_t columns = p->n >= 128 ? 8 : p->n > 16 ? 4 : 1;
+    return multiply(p, module, rows, columns, caps, out, why);
+}
+
+static bool matmul_texel(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    static const uint32_t module[] = {VK_MODULE_matmul_texel_0, VK_MODULE_matmul_texel_7,
+                                      VK_MODULE_matmul_texel_8, VK_MODULE_matmul_texel_9};
+    const tn_k_matmul *p = params;
+    if (caps->type != VK_PHYSICAL_DEVICE_TYPE_CPU)
+        return tn_k_refuse(why, "vulkan.class", NULL,
+                           "this kernel is for drivers that compute on the cpu");
+    if (p->a_type != TN_F32 || p->b_type != TN_F32)
+        return tn_k_refuse(why, "matmul.dtype_row", "a", "this kernel takes f32");
+    int64_t rows = p->m < 8 ? p->m : 8;
+    if (rows == 0 || (caps->short_loops && p->k > 6500))
+        rows = 1;
+    out->texels = true;
+    out->speed = 2.5;
+    return multiply(p, module, rows, p->n > 16 ? 4 : 1, caps, out, why);
 }
 
 static int limit(int64_t n)
@@ -211,13 +238,19 @@ static bool attention(const void *params, const vk_caps *caps, vk_launch *out, t
     return true;
 }
 
-extern const vk_row tn__vk_matmul, tn__vk_attention;
+extern const vk_row tn__vk_matmul, tn__vk_matmul_texel, tn__vk_attention;
 const vk_row tn__vk_matmul = {.name = "matmul_glsl",
                               .kind = TN_OP_MATMUL,
                               .cls = TN_CLASS_CANONICAL,
                               .chains = true,
                               .make = matmul,
                               .arithmetic = tn_k_matmul_arithmetic};
+const vk_row tn__vk_matmul_texel = {.name = "matmul_texel_glsl",
+                                    .kind = TN_OP_MATMUL,
+                                    .cls = TN_CLASS_CANONICAL,
+                                    .chains = true,
+                                    .make = matmul_texel,
+                                    .arithmetic = tn_k_matmul_arithmetic};
 const vk_row tn__vk_attention = {.name = "attention_glsl",
                                  .kind = TN_OP_ATTENTION,
                                  .cls = TN_CLASS_CANONICAL,

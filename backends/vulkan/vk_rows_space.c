@@ -36,10 +36,9 @@ static bool view(const tn_k_conv_view *from, conv_view_glsl *to)
     return three(from->s, to->s) && from->n <= INT32_MAX && from->c <= INT32_MAX;
 }
 
-static bool posts(const tn_k_conv *p, vk_launch *out, struct conv_glsl *g, tn_k_why *why)
+static bool posts(const tn_k_conv *p, const uint32_t module[4], vk_launch *out,
+                  struct conv_glsl *g, tn_k_why *why)
 {
-    static const uint32_t module[] = {VK_MODULE_conv_0, VK_MODULE_conv_7, VK_MODULE_conv_8,
-                                      VK_MODULE_conv_9};
     uint32_t function = 0, bound = 0, binding_of[TN_K_OPERANDS] = {0};
     if (p->post_count > POSTS)
         return tn_k_refuse(why, "conv.posts", "posts", "at most 6 epilogue steps");
@@ -76,9 +75,10 @@ static bool posts(const tn_k_conv *p, vk_launch *out, struct conv_glsl *g, tn_k_
     return true;
 }
 
-static bool conv(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+/* module: without a function in the epilogue, and with each of three. */
+static bool convolve(const tn_k_conv *p, const uint32_t module[4], const vk_caps *caps,
+                     vk_launch *out, tn_k_why *why)
 {
-    const tn_k_conv *p = params;
     struct conv_glsl *g = (struct conv_glsl *)(void *)out->param;
     int64_t filters = p->kg == 1 ? 1 : 8, blocks = (p->kg + filters - 1) / filters;
     int64_t pixels = tn_k_conv_pixels(p), taps = tn_k_conv_taps(p);
@@ -100,7 +100,7 @@ static bool conv(const void *params, const vk_caps *caps, vk_launch *out, tn_k_w
     g->b_group = (int)p->b_group;
     g->b_k = (int)p->b_k;
     g->b_c = (int)p->b_c;
-    if (!posts(p, out, g, why))
+    if (!posts(p, module, out, g, why))
         return false;
     uint32_t *spec = out->step[0].spec;
     spec[0] = p->a_dtype;
@@ -120,6 +120,28 @@ static bool conv(const void *params, const vk_caps *caps, vk_launch *out, tn_k_w
     out->flops =
         2.0 * (double)pixels * (double)p->groups * (double)p->kg * (double)taps * (double)p->cg;
     return true;
+}
+
+static bool conv(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    static const uint32_t module[] = {VK_MODULE_conv_0, VK_MODULE_conv_7, VK_MODULE_conv_8,
+                                      VK_MODULE_conv_9};
+    return convolve(params, module, caps, out, why);
+}
+
+static bool conv_texel(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    static const uint32_t module[] = {VK_MODULE_conv_texel_0, VK_MODULE_conv_texel_7,
+                                      VK_MODULE_conv_texel_8, VK_MODULE_conv_texel_9};
+    const tn_k_conv *p = params;
+    if (caps->type != VK_PHYSICAL_DEVICE_TYPE_CPU)
+        return tn_k_refuse(why, "vulkan.class", NULL,
+                           "this kernel is for drivers that compute on the cpu");
+    if (p->a_dtype != TN_F32 || p->b_dtype != TN_F32 || p->transposed)
+        return tn_k_refuse(why, "conv.dtype_row", "a", "this kernel takes f32, not transposed");
+    out->texels = true;
+    out->speed = 2.5;
+    return convolve(p, module, caps, out, why);
 }
 
 static bool pool(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
@@ -273,13 +295,19 @@ const vk_row tn__vk_resize_nearest = {.name = "resize_nearest_glsl",
                                       .make = resize_nearest,
                                       .table = resize_table};
 
-extern const vk_row tn__vk_conv, tn__vk_pool, tn__vk_pool_exact;
+extern const vk_row tn__vk_conv, tn__vk_conv_texel, tn__vk_pool, tn__vk_pool_exact;
 const vk_row tn__vk_conv = {.name = "conv_glsl",
                             .kind = TN_OP_CONV,
                             .cls = TN_CLASS_CANONICAL,
                             .chains = true,
                             .make = conv,
                             .arithmetic = tn_k_conv_arithmetic};
+const vk_row tn__vk_conv_texel = {.name = "conv_texel_glsl",
+                                  .kind = TN_OP_CONV,
+                                  .cls = TN_CLASS_CANONICAL,
+                                  .chains = true,
+                                  .make = conv_texel,
+                                  .arithmetic = tn_k_conv_arithmetic};
 const vk_row tn__vk_pool = {.name = "pool_glsl",
                             .kind = TN_OP_POOL,
                             .cls = TN_CLASS_CANONICAL,

@@ -10,14 +10,18 @@ layout(constant_id = 15) const bool PLAIN = false;
 LINK link(float b) { return tn_d(b); }
 float chain(float a, LINK b, float s, inout uint suspect)
 {
-    if (PLAIN)
-        return a * tn_d2f(b) + s;
-    double y = tn_d(a) * b + tn_d(s);
-    uvec2 u = D2U(y);
-    bool tie = (u.x & 0x1fffffffu) == 0x10000000u;
-    bool tiny = (u.y & 0x7fffffffu) - 1u < 0x380fffffu; /* below 2^-126, and not 0 */
-    suspect |= tie || tiny ? 1u : 0u;
-    return tn_d2f(y);
+    float sum;
+    if (PLAIN) { /* one way out: inlined early returns keep drivers from unrolling loops */
+        sum = a * tn_d2f(b) + s;
+    } else {
+        double y = tn_d(a) * b + tn_d(s);
+        uvec2 u = D2U(y);
+        bool tie = (u.x & 0x1fffffffu) == 0x10000000u;
+        bool tiny = (u.y & 0x7fffffffu) - 1u < 0x380fffffu; /* below 2^-126, and not 0 */
+        suspect |= tie || tiny ? 1u : 0u;
+        sum = tn_d2f(y);
+    }
+    return sum;
 }
 #else
 #define LINK float

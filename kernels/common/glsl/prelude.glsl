@@ -183,5 +183,10 @@ uint c_size(uint type)
     float ld##n(uint type, int i) { return c_widen(type, get##n(c_size(type), i)); }               \
     void st##n(uint type, int i, float x) { put##n(c_size(type), i, c_narrow(type, x)); }
 
+/* Operand n, of f32, once more as texels, which some drivers fetch much faster than words. */
+#define TEXELS(n)                                                                                  \
+    layout(set = 1, binding = n) uniform usamplerBuffer texels##n;                            \
+    float texel##n(int i) { return U2F(texelFetch(texels##n, int(push.at[n]) + i).x); }
+
 /* Workgroups and invocations in a row, however the grid was folded to fit. */
 #define GROUP (gl_WorkGroupID.x + gl_WorkGroupID.y * gl_NumWorkGroups.x)
