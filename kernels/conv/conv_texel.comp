@@ -146,6 +146,8 @@ void main()
         tap.x += tap.y == kernel.y ? 1 : 0;
         tap.y = tap.y == kernel.y ? 0 : tap.y;
     }
+    bool finishes = P.post_count != 0;
+    int out_c = P.out_view.c;
     float kept[32]; /* with indices of any kind */
     for (int i = 0; i < 32; i++)
         kept[i] = t[i];
@@ -153,10 +155,13 @@ void main()
         if (x + i * 16 >= P.pixels)
             return;
         ivec4 position = position_of(x + i * 16);
+        int out_at = view_at(P.out_view, position, g * P.kg + first);
         for (int r = 0; r < count; r++) {
             int channel = g * P.kg + first + r;
-            st2(OUT_TYPE, view_at(P.out_view, position, channel),
-                steps(kept[r * 4 + i], position, channel));
+            float y = kept[r * 4 + i];
+            if (finishes)
+                y = steps(y, position, channel);
+            st2(OUT_TYPE, out_at + r * out_c, y);
         }
     }
 }

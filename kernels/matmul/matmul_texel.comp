@@ -87,14 +87,20 @@ void main()
                 t[i] = again && i / 4 == r && i % 4 < COLS ? t[i] + u[i % 4] : t[i];
         }
     }
+    /* Read once: loads of params are as dear as those of operands. */
+    bool finishes = ALPHA || C_TYPE != 0u || P.post_count != 0;
+    int out_row = P.out_view.row, out_col = P.out_view.col, columns = P.n;
     float kept[32]; /* with indices of any kind */
     for (int i = 0; i < 32; i++)
         kept[i] = t[i];
     for (int r = 0; r < count; r++)
         for (int c = 0; c < COLS; c++) {
             int j = col + c * 16;
-            if (j < P.n)
-                st2(OUT_TYPE, located[2] + (row + r) * P.out_view.row + j * P.out_view.col,
-                    finish(kept[r * 4 + c], row + r, j));
+            float y = kept[r * 4 + c];
+            if (j >= columns)
+                continue;
+            if (finishes)
+                y = finish(y, row + r, j);
+            st2(OUT_TYPE, located[2] + (row + r) * out_row + j * out_col, y);
         }
 }
