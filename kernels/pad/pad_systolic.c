@@ -7,6 +7,9 @@
 /* Below A, A and above it, in each dim. */
 enum { PARTS = 3 };
 
+/* Not IN_FULL: a fill overtakes the transfer that was issued before it. */
+enum { FILLED = TN_K_SYS_STORED + 1 };
+
 static uint32_t type_of(const tn_k_pad_params *p)
 {
     return p->elem_bytes == 8   ? TN_S64
@@ -44,9 +47,9 @@ static void filled(tn_k_sys_block *b, const tn_k_sys_job *j, const tn_k_sys_sour
                                    .n0 = (uint32_t)rows *
                                          tn_k_sys_rows_of(b->caps, 0, (uint64_t)cols * bytes),
                                    .p0 = word,
-                                   .sig_sem = TN_K_SYS_IN_FULL,
+                                   .sig_sem = FILLED,
                                    .sig_val = 1});
-    tn_k_sys_nop(b->out, TN_K_SYS_VECTOR, TN_K_SYS_IN_FULL, 1, 0, 0);
+    tn_k_sys_nop(b->out, TN_K_SYS_VECTOR, FILLED, 1, 0, 0);
 }
 
 /* Box `index`: its grid, where it begins in A (with one input) and OUT; false: nothing is there. */
