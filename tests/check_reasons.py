@@ -40,6 +40,8 @@ IMPOSSIBLE = {
     "vulkan.thread": "a queue's thread is made by a system that makes the driver's own",
     "vulkan.no_kernels": "every op that there is has a kernel of a Vulkan device",
     "vulkan.groups": "sizes that an int32 counts fit the grids of all drivers there are",
+    "vulkan.class": "a Vulkan device that does not compute on the cpu",
+    "vulkan.texels": "the next row takes an operand that is too long for texels, and what it says is told",
     "vulkan.division": "every driver there is divides right",
     "optext.operands": "an op has fewer roles than the reader has room for operands",
 }

@@ -148,7 +148,7 @@ static bool matmul_texel(const void *params, const vk_caps *caps, vk_launch *out
         return tn_k_refuse(why, "vulkan.class", NULL,
                            "this kernel is for drivers that compute on the cpu");
     if (p->a_type != TN_F32 || p->b_type != TN_F32)
-        return tn_k_refuse(why, "matmul.dtype_row", "a", "this kernel takes f32");
+        return tn_k_refuse(why, "matmul.dtype", "a", "this kernel takes f32");
     int64_t rows = p->m < 8 ? p->m : 8;
     if (rows == 0 || (caps->short_loops && p->k > 6500))
         rows = 1;

@@ -138,7 +138,7 @@ static bool conv_texel(const void *params, const vk_caps *caps, vk_launch *out, 
         return tn_k_refuse(why, "vulkan.class", NULL,
                            "this kernel is for drivers that compute on the cpu");
     if (p->a_dtype != TN_F32 || p->b_dtype != TN_F32 || p->transposed)
-        return tn_k_refuse(why, "conv.dtype_row", "a", "this kernel takes f32, not transposed");
+        return tn_k_refuse(why, "conv.kind", "a", "this kernel takes f32, not transposed");
     out->texels = true;
     out->speed = 2.5;
     return convolve(p, module, caps, out, why);

@@ -326,6 +326,11 @@ static tn_status run_library(const plan *p, const float *a, const float *b, floa
 {
     const device *d = p->device;
     int64_t m = p->out.dim[0], n = p->out.dim[1], k = p->a.dim[p->turn_a ? 0 : 1];
+    /* Some leave the output as it was where there is nothing to add. */
+    for (int64_t i = 0; i < m && k == 0; ++i)
+        memset(out + i * p->out.stride[0], 0, (size_t)n * sizeof *out);
+    if (k == 0)
+        return TN_OK;
     if (d->order == CBLAS) {
         cblas_sgemm f;
         memcpy(&f, &d->sgemm, sizeof f);
