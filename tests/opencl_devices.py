@@ -43,7 +43,7 @@ def main():
                 print("\n".join(line for line in done.stdout.splitlines() if not line.startswith(("error:", "call:")))[-3000:])
         if scheme == "vulkan" and "canonical" not in classes:
             # What it claims is BOUNDED, and is held to what its kernels declare: a part of the list, another each day.
-            parts = 8 if full else 40
+            parts = 25 if full else 120
             part = random.Random(seed + uri).randrange(parts) + 1
             verify = [tenon, "verify", uri, "--list", "quick", "-q", f"--shard={part}/{parts}"]
             done = subprocess.run(verify, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=400, check=False)

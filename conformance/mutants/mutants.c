@@ -234,6 +234,9 @@ static void try_one(const tn_v_options *o, tn_v_mutant *m)
     tn_v_summary_free(&s);
 }
 
+/* Of so many parts of the list the right devices run one where defects are drawn. */
+enum { PARTS = 4 };
+
 bool tn_v_mutants(const tn_v_options *o, const char *const *right, int draw,
                   void (*tell)(void *self, const tn_v_mutant *m, int done, int all), void *self,
                   tn_v_score *out)
@@ -243,10 +246,11 @@ bool tn_v_mutants(const tn_v_options *o, const char *const *right, int draw,
     out->count = ask(&out->mutants);
     if (out->count <= 0)
         return false;
-    if (draw > 0 && draw < out->count) {
-        tn_v_random r = {o->shuffle};
+    tn_v_random random = {o->shuffle};
+    bool drawn = draw > 0 && draw < out->count;
+    if (drawn) {
         for (int i = 0; i < draw; ++i) {
-            int j = i + (int)tn_v_below(&r, out->count - i);
+            int j = i + (int)tn_v_below(&random, out->count - i);
             tn_v_mutant t = out->mutants[i];
             out->mutants[i] = out->mutants[j];
             out->mutants[j] = t;
@@ -269,6 +273,10 @@ bool tn_v_mutants(const tn_v_options *o, const char *const *right, int draw,
         tn_v_summary s;
         with.device = right[i];
         with.progress = NULL;
+        if (drawn && o->shards == 0) {
+            with.shards = PARTS;
+            with.shard = 1 + (int)tn_v_below(&random, PARTS);
+        }
         tn_v_verify(&with, &s);
         for (long k = 0; k < s.total; ++k) {
             const tn_v_record *r = &s.records[k];

@@ -81,7 +81,9 @@ static const struct argp_option options[] = {
     {"names", KEY_NAMES, NULL, 0, "print the names and the hash of the list; run nothing", 0},
     {"mutants", KEY_MUTANTS, NULL, 0,
      "run the suite on devices with one known defect each, and on those without", 0},
-    {"draw", KEY_DRAW, "N", 0, "with --mutants: N of them, chosen by --shuffle's seed", 0},
+    {"draw", KEY_DRAW, "N", 0,
+     "with --mutants: N of them, chosen by --shuffle's seed, and a quarter of the list for the "
+     "devices without a defect", 0},
     {"quiet", 'q', NULL, 0, "no progress", 0},
     {0}};
 
