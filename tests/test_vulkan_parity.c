@@ -141,3 +141,60 @@ TN_TEST(vulkan_parity, the_bits_of_cpu)
         on_device(&plain, all.uri[i], tn_test_seed());
     tn_test_close(&plain);
 }
+
+/* The name of the row that is chosen without "_texel": the arithmetic at its end is the device's.
+ */
+static void without_texels(const tn_test_device *d, const tn_op *op, char name[96])
+{
+    tn_plan_info info = {.head = TN_INIT(tn_plan_info)};
+    tn_plan *plan = NULL;
+    TN_REQUIRE(tn_plan_create(d->device, op, NULL, &plan) == TN_OK);
+    TN_REQUIRE(tn_plan_get_info(plan, &info) == TN_OK);
+    const char *cut = strstr(info.kernel, "_texel");
+    snprintf(name, 96, "%.*s%s", cut != NULL ? (int)(cut - info.kernel) : 95, info.kernel,
+             cut != NULL ? cut + strlen("_texel") : "");
+    tn_plan_release(plan);
+}
+
+/* f32 products and convolutions by the rows that a GPU takes, which drivers that compute on the cpu
+ * would not choose. */
+TN_TEST(vulkan_parity, rows_of_gpus)
+{
+    vulkan_devices all = find_vulkan();
+    tn_test_device plain;
+    uint64_t seed = tn_test_seed();
+    if (all.count == 0)
+        return;
+    TN_REQUIRE(tn_test_open("cpu?max=baseline&threads=1", &plain), "baseline");
+    for (uint32_t i = 0; i < all.count; ++i) {
+        tn_test_device d;
+        uint32_t ran = 0;
+        bool canonical = true;
+        TN_REQUIRE(tn_test_open(all.uri[i], &d), "%s", all.uri[i]);
+        for (size_t t = 0; t < sizeof texts / sizeof texts[0] && canonical; ++t) {
+            problem p, q;
+            make(&plain, texts[t], &p, seed + t);
+            const tn_op *op = p.op;
+            bool takes = (op->kind == TN_OP_MATMUL || op->kind == TN_OP_CONV) &&
+                         tn_k_pass(op) == 0 && op->args[0].tensor.dtype == TN_F32 &&
+                         op->args[1].tensor.dtype == TN_F32;
+            canonical = !takes || tn_device_supports(d.device, op) == TN_OK;
+            if (takes && canonical) {
+                make(&d, texts[t], &q, seed + t);
+                compute(&plain, "the plain device", texts[t], &p, NULL);
+                char name[96];
+                without_texels(&d, q.op, name);
+                d.kernel = name;
+                compute(&d, all.uri[i], texts[t], &q, p.host);
+                drop(&d, &q);
+                ++ran;
+            }
+            drop(&plain, &p);
+        }
+        fprintf(stderr, "%s: %u cases by the rows of GPUs%s\n", all.uri[i], ran,
+                canonical ? "" : ", the device has no CANONICAL");
+        TN_EXPECT(ran > 0 || !canonical, "%s ran nothing", all.uri[i]);
+        tn_test_close(&d);
+    }
+    tn_test_close(&plain);
+}

@@ -17,6 +17,7 @@ typedef struct tn_test_device {
     tn_runtime *runtime;
     tn_device *device;
     tn_queue *queue;
+    const char *kernel; /* NULL: the device's choice */
 } tn_test_device;
 
 bool tn_test_open(const char *uri, tn_test_device *out);
