@@ -165,9 +165,9 @@ static void alone(uint32_t tasks, task_fn task, void *arg)
         task(arg, i, 0);
 }
 
-/* Seen in a hypervisor's guest: a helper woken on the cpu of the thread that woke it, though another
- * was idle, and both on that one for milliseconds. So where there is a cpu for each, each helper is
- * kept on one, and the caller's stays clear of them, wherever the caller has moved to. */
+/* Seen in a hypervisor's guest: a helper woken on the cpu of the thread that woke it, though
+ * another was idle, and both on that one for milliseconds. So where there is a cpu for each, each
+ * helper is kept on one, and the caller's stays clear of them, wherever the caller has moved to. */
 static void place(tn__pool *p)
 {
     uint32_t cpus[64];
