@@ -186,12 +186,11 @@ void tn__trace_lost(tn_device *d);                                /* that has it
 /* The runtime's executor: the host's, or ours, whose pool (pool.c) is made at first need. */
 tn_status tn__runtime_executor(tn_runtime *rt, tn_executor *out);
 uint32_t tn__cpus_usable(void); /* affinity and cgroup quota, >= 1 (topology_linux.c) */
-/* The cpus that this thread may run on, the first `max` of them into `cpus`; returns how many it
- * may run on, 0 where the system does not tell. */
-uint32_t tn__cpus_allowed(uint32_t *cpus, uint32_t max);
-uint32_t
-tn__cpu_here(void); /* the cpu that this thread is on now, ~0u where the system does not tell */
-bool tn__thread_keep(pthread_t thread, uint32_t cpu); /* on one cpu; false where it cannot be */
+/* Numbers of cpus; TN__NO_CPU where there is none or the system does not tell. */
+#define TN__NO_CPU UINT32_MAX
+uint32_t tn__cpu_here(void);                     /* that this thread is on now */
+uint32_t tn__cpu_next(uint32_t after);           /* the next one that this thread may run on */
+bool tn__thread_keep(pthread_t t, uint32_t cpu); /* on one cpu; false where it cannot be */
 /* A page that reads 1 here and 0 in a forked child; NULL where the system cannot (fork_linux.c). */
 const volatile uint32_t *tn__fork_page_create(void);
 void tn__fork_page_destroy(const volatile uint32_t *page);

@@ -15,15 +15,16 @@ typedef struct helper {
     tn__pool *pool;
     pthread_t thread;
     uint32_t worker;
-    uint32_t cpu; /* where it is kept, if the pool is placed; guarded by: pool->job */
+    uint32_t cpu; /* where it is kept, TN__NO_CPU: anywhere; guarded by: pool->job */
 } helper;
 
 struct tn__pool {
     tn_runtime *runtime;
     uint32_t workers, started;
     bool spin;
-    bool placed;         /* each helper is kept on a cpu of its own */
-    uint32_t clear;      /* the cpu without a helper, for the caller; guarded by: job */
+    /* The cpu without a helper, for the caller; TN__NO_CPU: helpers run anywhere. guarded by: job
+     */
+    uint32_t clear;
     pthread_mutex_t job; /* held by the caller whose job the helpers serve */
     /* Number of the job in the upper half, tasks not yet taken in the lower one. Who takes a task
      * may read the three fields below until it has counted the task in `done`: only then can the
@@ -170,23 +171,24 @@ static void alone(uint32_t tasks, task_fn task, void *arg)
  * helper is kept on one, and the caller's stays clear of them, wherever the caller has moved to. */
 static void place(tn__pool *p)
 {
-    uint32_t cpus[64];
-    uint32_t count = tn__cpus_allowed(cpus, 64);
+    uint32_t cpu = tn__cpu_next(TN__NO_CPU), first = cpu, count = 1;
+    while ((cpu = tn__cpu_next(cpu)) != TN__NO_CPU)
+        count++;
     if (p->started + 1 != p->workers || count != p->workers || tn__cpus_usable() != count)
         return;
+    cpu = first;
     for (uint32_t i = 0; i < p->started; i++) {
-        p->helpers[i].cpu = cpus[i + 1];
-        if (!tn__thread_keep(p->helpers[i].thread, cpus[i + 1]))
-            return;
+        cpu = tn__cpu_next(cpu);
+        if (tn__thread_keep(p->helpers[i].thread, cpu))
+            p->helpers[i].cpu = cpu;
     }
-    p->clear = cpus[0];
-    p->placed = true;
+    p->clear = first;
 }
 
 static void clear_caller(tn__pool *p)
 {
     uint32_t here = tn__cpu_here();
-    if (here == p->clear)
+    if (here == p->clear || here == TN__NO_CPU)
         return;
     for (uint32_t i = 0; i < p->started; i++) {
         helper *h = &p->helpers[i];
@@ -206,7 +208,7 @@ static void parallel(void *self, uint32_t tasks, task_fn task, void *arg)
         alone(tasks, task, arg);
         return;
     }
-    if (p->placed)
+    if (p->clear != TN__NO_CPU)
         clear_caller(p);
     uint64_t job = (atomic_load_explicit(&p->ticket, memory_order_relaxed) >> 32) + 1;
     p->task = task;
@@ -253,6 +255,7 @@ tn_status tn__pool_create(tn_runtime *rt, uint32_t workers, tn__pool **out)
     p->runtime = rt;
     p->workers = workers;
     p->spin = tn__cpus_usable() > 1;
+    p->clear = TN__NO_CPU;
     atomic_init(&p->ticket, 0);
     atomic_init(&p->done, 0);
     atomic_init(&p->caller_sleeps, 0);
@@ -266,6 +269,7 @@ tn_status tn__pool_create(tn_runtime *rt, uint32_t workers, tn__pool **out)
         helper *h = &p->helpers[i];
         h->pool = p;
         h->worker = i + 1;
+        h->cpu = TN__NO_CPU;
         if (pthread_create(&h->thread, NULL, helper_main, h) != 0) {
             /* Fewer helpers do the same work; worker indices stay below `workers`. */
             tn__log(rt, 2, "the system gave %u of %u pool threads", i, workers - 1);

@@ -99,30 +99,29 @@ uint32_t tn__cpus_usable(void)
     return cgroup_limit(cpus);
 }
 
-uint32_t tn__cpus_allowed(uint32_t *cpus, uint32_t max)
+uint32_t tn__cpu_next(uint32_t after)
 {
     cpu_set_t set[SETS];
-    uint32_t count = 0;
     if (sched_getaffinity(0, sizeof(set), set) != 0)
-        return 0;
-    for (uint32_t cpu = 0; cpu < SETS * CPU_SETSIZE; cpu++)
-        if (CPU_ISSET_S(cpu, sizeof(set), set) && count++ < max)
-            cpus[count - 1] = cpu;
-    return count;
+        return TN__NO_CPU;
+    for (uint32_t cpu = after + 1; cpu < SETS * CPU_SETSIZE; cpu++) /* after TN__NO_CPU comes 0 */
+        if (CPU_ISSET_S(cpu, sizeof(set), set))
+            return cpu;
+    return TN__NO_CPU;
 }
 
 uint32_t tn__cpu_here(void)
 {
     int cpu = sched_getcpu();
-    return cpu >= 0 ? (uint32_t)cpu : ~0u;
+    return cpu >= 0 ? (uint32_t)cpu : TN__NO_CPU;
 }
 
-bool tn__thread_keep(pthread_t thread, uint32_t cpu)
+bool tn__thread_keep(pthread_t t, uint32_t cpu)
 {
     cpu_set_t set[SETS];
     if (cpu >= SETS * CPU_SETSIZE)
         return false;
     CPU_ZERO_S(sizeof(set), set);
     CPU_SET_S(cpu, sizeof(set), set);
-    return pthread_setaffinity_np(thread, sizeof(set), set) == 0;
+    return pthread_setaffinity_np(t, sizeof(set), set) == 0;
 }
