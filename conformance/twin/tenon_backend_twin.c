@@ -4,7 +4,6 @@
 #include <conformance/bounds/number.h>
 #include <conformance/twin/twin_sheet.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,15 +26,9 @@ typedef struct plan {
     bool whole; /* of the sheet's own shape: paths by place; else the one path */
     operand a, b, out;
 } plan;
-typedef struct item {
-    struct item *next;
-    tn_work work; /* what it points to stays until complete() */
-} item;
 typedef struct queue {
     const tn_host *host;
     void *token;
-    pthread_mutex_t list, run; /* run is taken first; complete() is called under run alone */
-    item *first, **end;
 } queue;
 
 /* ---- the kernel ---- */
@@ -55,15 +48,18 @@ static double load(const tn_v_traits *t, tn_dtype d, const unsigned char *from, 
     return t->flush_in && fabs(v) < ldexp(1, tn_v_format_of(d).exponent_min) ? copysign(0, v) : v;
 }
 
-static void run(const tn_work *w)
+static bool run(const tn_work *w)
 {
     const plan *p = w->plan;
     const tn_v_print *print = &p->sum->print;
     tn_dtype in = print->dot.in, out = print->dot.out;
     const unsigned char *a = start(w, TN_ARG_A), *b = start(w, TN_ARG_B);
     unsigned char *to = start(w, TN_ARG_OUT);
-    double *row = calloc((size_t)(2 * p->k) + 1, sizeof *row), *column = row + p->k;
-    for (int64_t i = 0; i < p->m && row != NULL; ++i) {
+    double *row = calloc((size_t)(2 * p->k) + 1, sizeof *row);
+    if (row == NULL)
+        return false;
+    double *column = row + p->k;
+    for (int64_t i = 0; i < p->m; ++i) {
         for (int64_t k = 0; k < p->k; ++k)
             row[k] = load(&print->traits, in, a, i * p->a.row + k * p->a.col);
         for (int64_t j = 0; j < p->n; ++j) {
@@ -79,6 +75,7 @@ static void run(const tn_work *w)
         }
     }
     free(row);
+    return true;
 }
 
 /* ---- plans ---- */
@@ -207,50 +204,28 @@ static tn_status buffer_create(void *self, const tn_buffer_desc *desc, void **ou
                                (unsigned long long)desc->bytes);
 }
 
-/* ---- queues: submit lists, poll works ---- */
+/* ---- queues: what is submitted is done on return ---- */
 
 static tn_status submit(void *self, const tn_work *w)
 {
     queue *q = self;
     const tn_host *host = q->host;
-    if (w->kind != TN_WORK_RUN && w->kind != TN_WORK_WRITE && w->kind != TN_WORK_READ &&
-        w->kind != TN_WORK_COPY)
+    tn_status st = TN_OK;
+    if (w->kind == TN_WORK_RUN)
+        st = run(w) ? TN_OK : FAIL(NO_MEMORY, "twin.memory", "no memory for a row and a column");
+    else if (w->kind == TN_WORK_WRITE || w->kind == TN_WORK_READ || w->kind == TN_WORK_COPY)
+        /* the offset of what is a host pointer is 0 */
+        memmove((char *)w->to + w->to_offset, (const char *)w->from + w->from_offset,
+                (size_t)w->bytes);
+    else
         return FAIL(UNSUPPORTED, "twin.work", "the twin copies and runs; hal does the rest");
-    item *i = calloc(1, sizeof *i);
-    if (i == NULL)
-        return FAIL(NO_MEMORY, "twin.memory", "no memory for an item");
-    /* an older Tenon's struct is shorter than this one */
-    memcpy(&i->work, w, w->head.size < sizeof i->work ? w->head.size : sizeof i->work);
-    pthread_mutex_lock(&q->list);
-    *q->end = i;
-    q->end = &i->next;
-    pthread_mutex_unlock(&q->list);
+    host->complete(q->token, w->item, st, NULL);
     return TN_OK;
 }
 
 static tn_status poll(void *self, uint64_t timeout_ns)
 {
-    queue *q = self;
-    (void)timeout_ns; /* all that is listed is done; there is nothing to sleep for */
-    pthread_mutex_lock(&q->run);
-    for (;;) {
-        pthread_mutex_lock(&q->list);
-        item *i = q->first;
-        if (i != NULL && (q->first = i->next) == NULL)
-            q->end = &q->first;
-        pthread_mutex_unlock(&q->list);
-        if (i == NULL)
-            break;
-        const tn_work *w = &i->work;
-        if (w->kind == TN_WORK_RUN)
-            run(w);
-        else /* the offset of what is a host pointer is 0 */
-            memmove((char *)w->to + w->to_offset, (const char *)w->from + w->from_offset,
-                    (size_t)w->bytes);
-        q->host->complete(q->token, w->item, TN_OK, NULL);
-        free(i);
-    }
-    pthread_mutex_unlock(&q->run);
+    (void)self, (void)timeout_ns;
     return TN_OK;
 }
 
@@ -265,8 +240,7 @@ static tn_status queue_create(void *self, const tn_queue_desc *desc, void *token
     (void)desc;
     if (q == NULL)
         return FAIL(NO_MEMORY, "twin.memory", "no memory for a queue");
-    *q =
-        (queue){host, token, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, NULL, &q->first};
+    *q = (queue){host, token};
     *out = q;
     *out_ops = &queue_ops;
     return TN_OK;
