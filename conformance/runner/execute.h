@@ -30,6 +30,23 @@ typedef struct tn_v_watch {
     void (*judged)(void *self, const struct tn_v_job *job, const struct tn_v_result *r);
 } tn_v_watch;
 
+/* The attribute of any op, to be changed. */
+typedef union tn_v_attribute {
+    tn_head head;
+    tn_matmul matmul;
+    tn_conv conv;
+    tn_attention attention;
+    tn_softmax softmax;
+    tn_norm norm;
+    tn_reduce reduce;
+    tn_eltwise eltwise;
+    tn_pool pool;
+    tn_axis axis;
+    tn_rope rope;
+    tn_window window;
+    unsigned char room[512];
+} tn_v_attribute;
+
 typedef struct tn_v_session {
     tn_runtime *runtime;
     tn_device *device;

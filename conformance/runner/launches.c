@@ -210,23 +210,8 @@ static tn_status launch(const flight *f)
 
 /* ---- a plan beside it ---- */
 
-typedef union attribute {
-    tn_head head;
-    tn_matmul matmul;
-    tn_conv conv;
-    tn_attention attention;
-    tn_softmax softmax;
-    tn_norm norm;
-    tn_reduce reduce;
-    tn_eltwise eltwise;
-    tn_pool pool;
-    tn_rope rope;
-    tn_window window;
-    unsigned char room[512];
-} attribute;
-
 /* The same op with one attribute changed, so that shapes and operands stay as they are. */
-static bool neighbour(const tn_op *op, tn_op *out, attribute *a)
+static bool neighbour(const tn_op *op, tn_op *out, tn_v_attribute *a)
 {
     const tn_head *head = op->attr;
     if (head == NULL || head->size > sizeof *a)
@@ -488,7 +473,7 @@ static bool in_place(tn_v_job *j, const place *own, uint64_t first, tn_v_result 
 tn_plan *tn_v_beside(const tn_v_job *j)
 {
     tn_op near;
-    attribute room;
+    tn_v_attribute room;
     tn_plan *plan = NULL;
     if (!neighbour(j->op, &near, &room) ||
         tn_plan_create(j->session->device, &near, NULL, &plan) != TN_OK)

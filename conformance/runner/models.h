@@ -10,20 +10,7 @@ typedef struct tn_v_edit {
     const tn_v_job *job;
     tn_v_call call;
     tn_op op;
-    union {
-        tn_head head;
-        tn_matmul matmul;
-        tn_conv conv;
-        tn_attention attention;
-        tn_softmax softmax;
-        tn_norm norm;
-        tn_reduce reduce;
-        tn_eltwise eltwise;
-        tn_pool pool;
-        tn_axis axis;
-        tn_window window;
-        unsigned char room[512];
-    } attr;
+    tn_v_attribute attr;
     tn_arg args[TN_V_ARGS];
     tn_post posts[8];
     double *own[TN_V_ARGS]; /* changed operands */
