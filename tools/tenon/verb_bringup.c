@@ -29,13 +29,6 @@ static const struct {
      "narrow accumulator"},
     {TN_V_QUICK, "L6.*", "library ops", "all ops at all borders of tiles",
      "the hypothesis of each failure names the step; tails and gaps come first"},
-    {TN_V_QUICK, "L7.*", "stress", "many queues, buffers and plans at once",
-     "run the case alone with --shuffle seeds; what fails only in company is a shared buffer or a "
-     "missing wait"},
-    {TN_V_QUICK, "L8.*", "soak", "the same bits for as long as it runs",
-     "watch temperature and clocks while it runs; one flipped bit is hardware"},
-    {TN_V_QUICK, "L9.*", "negative", "what is wrong is refused, and the device lives on",
-     "the call that was accepted is in the message: validate it before the hardware sees it"},
 };
 
 int tool_bringup(int argc, char **argv)
