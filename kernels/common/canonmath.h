@@ -49,21 +49,7 @@ static inline __attribute__((always_inline)) float tn_c_float(tn_c_uint u)
 #define uint          tn_c_uint
 #include <kernels/common/canonmath.inc>
 #undef uint
-#undef RECIP
-#undef NAN_
-#undef INF
-#undef ABS
-#undef SELI
-#undef SELU
-#undef SEL
-#undef I2F
-#undef F2I
-#undef F2I_BITS
-#undef U2F
-#undef F2U
-#undef RINT
-#undef FMA
-#undef FN
+#include <kernels/common/canonmath_end.inc>
 
 #define TN_C_FN static inline __attribute__((always_inline, unused))
 

@@ -12,18 +12,7 @@ layout(set = 0, binding = 9, std430) readonly buffer Params { conv_glsl P; };
 #include "kernels/common/glsl/post.glsl"
 
 OPERAND(2)
-OPERAND(4)
-OPERAND(5)
-OPERAND(6)
-OPERAND(7)
-
-float post_operand(uint which, uint type, int i)
-{
-    return which == 4u   ? ld4(type, i)
-           : which == 5u ? ld5(type, i)
-           : which == 6u ? ld6(type, i)
-                         : ld7(type, i);
-}
+#include "kernels/common/glsl/post_operand.glsl"
 
 /* Of a pixel: space, then batch. */
 ivec4 position_of(int pixel)

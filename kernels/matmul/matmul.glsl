@@ -14,18 +14,7 @@ layout(set = 0, binding = 9, std430) readonly buffer Params { matmul_glsl P; };
 
 OPERAND(2)
 OPERAND(3)
-OPERAND(4)
-OPERAND(5)
-OPERAND(6)
-OPERAND(7)
-
-float post_operand(uint which, uint type, int i)
-{
-    return which == 4u   ? ld4(type, i)
-           : which == 5u ? ld5(type, i)
-           : which == 6u ? ld6(type, i)
-                         : ld7(type, i);
-}
+#include "kernels/common/glsl/post_operand.glsl"
 
 int located[8]; /* where the batch item begins, by binding */
 
