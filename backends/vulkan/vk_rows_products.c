@@ -153,7 +153,7 @@ static bool matmul_texel(const void *params, const vk_caps *caps, vk_launch *out
     if (rows == 0 || (caps->short_loops && p->k > 6500))
         rows = 1;
     out->texels = true;
-    out->speed = 2.5;
+    out->speed = VK_TEXEL_SPEED;
     return multiply(p, module, rows, p->n > 16 ? 4 : 1, caps, out, why);
 }
 

@@ -140,7 +140,7 @@ static bool conv_texel(const void *params, const vk_caps *caps, vk_launch *out, 
     if (p->a_dtype != TN_F32 || p->b_dtype != TN_F32 || p->transposed)
         return tn_k_refuse(why, "conv.kind", "a", "this kernel takes f32, not transposed");
     out->texels = true;
-    out->speed = 2.5;
+    out->speed = VK_TEXEL_SPEED;
     return convolve(p, module, caps, out, why);
 }
 
