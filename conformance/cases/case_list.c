@@ -50,6 +50,16 @@ void tn_v_add(tn_v_sink *s, tn_v_list from, int level, uint32_t classes, const c
     }
 }
 
+void tn_v_add_form(tn_v_sink *s, tn_v_list from, int level, uint32_t classes, const char *op,
+                   const char *form, const char *type)
+{
+    char text[TN_V_NAME];
+    int n = snprintf(text, sizeof text, form, type, type);
+    if (n < 0 || (size_t)n >= sizeof text)
+        s->failed = true;
+    tn_v_add(s, from, level, classes, "%s %s", op, text);
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(((const tn_v_case *)a)->name, ((const tn_v_case *)b)->name);

@@ -20,6 +20,10 @@ typedef struct tn_v_sink {
 void tn_v_add(tn_v_sink *s, tn_v_list from, int level, uint32_t classes, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+/** The same of `op` and a form of it, which has a %s for the type, or two. */
+void tn_v_add_form(tn_v_sink *s, tn_v_list from, int level, uint32_t classes, const char *op,
+                   const char *form, const char *type);
+
 void tn_v_list_matmul(tn_v_sink *s);
 void tn_v_list_conv(tn_v_sink *s);
 void tn_v_list_attention(tn_v_sink *s);

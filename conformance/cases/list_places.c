@@ -22,9 +22,8 @@ static void ropes(tn_v_sink *s)
                                         "2x3x5x16:%s:index=5+a=2x3x5x16@240x80x1x5"};
     for (unsigned t = 0; t < 3; ++t)
         for (unsigned i = 0; i < sizeof forms / sizeof forms[0]; ++i) {
-            char op[128];
-            snprintf(op, sizeof op, forms[i], floats[t]);
-            tn_v_add(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN) | B(TN_V_WIDE), "rope %s", op);
+            tn_v_add_form(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN) | B(TN_V_WIDE), "rope", forms[i],
+                          floats[t]);
         }
 }
 
@@ -36,11 +35,9 @@ static void chosen(tn_v_sink *s)
         "6x9:%s:axis=1+k=9+smallest", "1x70:%s:axis=1+k=64"};
     for (unsigned t = 0; t < 7; ++t)
         for (unsigned i = 0; i < sizeof forms / sizeof forms[0]; ++i) {
-            char op[128];
-            snprintf(op, sizeof op, forms[i], all[t]);
-            tn_v_add(s, (t + i) % 2 ? TN_V_QUICK : TN_V_STANDARD, 4,
-                     B(TN_V_ZERO_MEAN) | B(TN_V_EDGE) | (t < 3 ? B(TN_V_SPECIAL) : 0), "topk %s",
-                     op);
+            tn_v_add_form(s, (t + i) % 2 ? TN_V_QUICK : TN_V_STANDARD, 4,
+                          B(TN_V_ZERO_MEAN) | B(TN_V_EDGE) | (t < 3 ? B(TN_V_SPECIAL) : 0), "topk",
+                          forms[i], all[t]);
         }
     for (unsigned t = 0; t < 7; ++t) {
         tn_v_add(s, TN_V_QUICK, 4, B(TN_V_ZERO_MEAN) | B(TN_V_EDGE),
@@ -61,10 +58,8 @@ static void scans(tn_v_sink *s)
         "2x300:%s:axis=1",        "2x4x9:%s:axis=2+a=2x4x9@1x2x10"};
     for (unsigned t = 0; t < 7; ++t)
         for (unsigned i = 0; i < sizeof forms / sizeof forms[0]; ++i) {
-            char op[128];
-            snprintf(op, sizeof op, forms[i], all[t]);
-            tn_v_add(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN) | (t < 3 ? B(TN_V_POSITIVE) : 0),
-                     "scan %s", op);
+            tn_v_add_form(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN) | (t < 3 ? B(TN_V_POSITIVE) : 0),
+                          "scan", forms[i], all[t]);
         }
     for (unsigned t = 0; t < 3; ++t)
         tn_v_add(s, TN_V_STANDARD, 6, B(TN_V_ZERO_MEAN), "scan 2x1500:%s:axis=1", floats[t]);
@@ -89,18 +84,15 @@ static void resizes(tn_v_sink *s)
                                           "1x2x5x7:%s:out=1x2x9x4+a=1x2x5x7@70x35x1x5"};
     for (unsigned t = 0; t < 7; ++t)
         for (unsigned i = 0; i < sizeof near / sizeof near[0]; ++i) {
-            char op[128];
-            snprintf(op, sizeof op, near[i], all[t]);
-            tn_v_add(s, (t + i) % 2 ? TN_V_QUICK : TN_V_STANDARD, 6, B(TN_V_SPECIAL),
-                     "resize nearest %s", op);
+            tn_v_add_form(s, (t + i) % 2 ? TN_V_QUICK : TN_V_STANDARD, 6, B(TN_V_SPECIAL),
+                          "resize nearest", near[i], all[t]);
         }
     for (unsigned t = 0; t < 3; ++t)
         for (unsigned i = 0; i < sizeof blended / sizeof blended[0]; ++i) {
-            char op[128];
-            snprintf(op, sizeof op, blended[i], floats[t]);
-            tn_v_add(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN) | B(TN_V_POSITIVE), "resize linear %s",
-                     op);
-            tn_v_add(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN) | B(TN_V_WIDE), "resize cubic %s", op);
+            tn_v_add_form(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN) | B(TN_V_POSITIVE), "resize linear",
+                          blended[i], floats[t]);
+            tn_v_add_form(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN) | B(TN_V_WIDE), "resize cubic",
+                          blended[i], floats[t]);
         }
     tn_v_add(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN),
              "resize cubic 1x2x5x7:f32:out=1x2x9x4+value=-0.5");
@@ -150,19 +142,15 @@ static void caches(tn_v_sink *s)
                                        "b2h4g2q17k40d32:%s:stats+causal_end+lengths",
                                        "h3q5k130d64:%s:stats+sinks+window=20x3"};
     uint32_t c = B(TN_V_ZERO_MEAN) | B(TN_V_EDGE) | B(TN_V_RISE);
-    char op[160];
     for (unsigned t = 0; t < 3; ++t) {
         for (unsigned i = 0; i < sizeof paged / sizeof paged[0]; ++i) {
-            snprintf(op, sizeof op, paged[i], floats[t]);
-            tn_v_add(s, TN_V_QUICK, 6, c, "attention %s", op);
+            tn_v_add_form(s, TN_V_QUICK, 6, c, "attention", paged[i], floats[t]);
         }
         for (unsigned i = 0; i < sizeof bytes / sizeof bytes[0]; ++i) {
-            snprintf(op, sizeof op, bytes[i], floats[t], floats[t]);
-            tn_v_add(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN), "attention %s", op);
+            tn_v_add_form(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN), "attention", bytes[i], floats[t]);
         }
         for (unsigned i = 0; i < sizeof more / sizeof more[0]; ++i) {
-            snprintf(op, sizeof op, more[i], floats[t]);
-            tn_v_add(s, TN_V_QUICK, 6, c, "attention %s", op);
+            tn_v_add_form(s, TN_V_QUICK, 6, c, "attention", more[i], floats[t]);
         }
     }
 }

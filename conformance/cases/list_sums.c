@@ -132,9 +132,7 @@ void tn_v_list_conv(tn_v_sink *s)
             tn_v_add(s, TN_V_STANDARD, 6, c, "conv %s:%s:bias+relu", shapes[i], types[t]);
         }
         for (unsigned i = 0; i < sizeof lopsided / sizeof lopsided[0]; ++i) {
-            char op[TN_V_NAME];
-            snprintf(op, sizeof op, lopsided[i], types[t]);
-            tn_v_add(s, TN_V_QUICK, 6, CORE, "conv %s", op);
+            tn_v_add_form(s, TN_V_QUICK, 6, CORE, "conv", lopsided[i], types[t]);
         }
         tn_v_add(s, TN_V_QUICK, 6, CORE,
                  "conv n1c8h5w6k4r3s3u2:%s:transposed+lo=1x0+hi=0x1+out_pad=1x0", types[t]);

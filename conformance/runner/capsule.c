@@ -108,12 +108,6 @@ bool tn_v_capsule_write(const char *path, const tn_v_capture *c, const tn_v_smal
 
 /* ---- again ---- */
 
-static const char *text_of(const cJSON *j, const char *key)
-{
-    const char *t = cJSON_GetStringValue(cJSON_GetObjectItem(j, key));
-    return t != NULL ? t : "";
-}
-
 static int index_of(const char *const *names, int count, const char *name)
 {
     for (int i = 0; i < count; ++i)
@@ -125,14 +119,14 @@ static int index_of(const char *const *names, int count, const char *name)
 /* The values that an input's bytes stand for. */
 static bool values_of(const cJSON *one, double **out, int64_t *count)
 {
-    const char *hex = text_of(one, "bytes");
+    const char *hex = tn_v_json_text(one, "bytes");
     tn_tensor t = {.rank = (uint8_t)cJSON_GetArraySize(cJSON_GetObjectItem(one, "dim"))};
     size_t bytes = strlen(hex) / 2;
     if (hex[0] == '\0')
         return true;
     for (int d = TN_F64; t.dtype == 0 && d < 64; ++d)
         if (tn_dtype_name((tn_dtype)d) != NULL &&
-            strcmp(tn_dtype_name((tn_dtype)d), text_of(one, "type")) == 0)
+            strcmp(tn_dtype_name((tn_dtype)d), tn_v_json_text(one, "type")) == 0)
             t.dtype = (uint8_t)d;
     for (uint32_t d = 0; d < t.rank && d < TN_MAX_RANK; ++d) {
         t.dim[d] =
@@ -162,17 +156,17 @@ static bool values_of(const cJSON *one, double **out, int64_t *count)
 
 static bool read_part(const cJSON *part, tn_v_case *c, tn_v_values *v)
 {
-    int data = index_of(tn_v_data_names, TN_V_DATA_COUNT, text_of(part, "data"));
+    int data = index_of(tn_v_data_names, TN_V_DATA_COUNT, tn_v_json_text(part, "data"));
     const cJSON *one, *operands = cJSON_GetObjectItem(part, "operands");
     memset(v, 0, sizeof *v);
     memset(c, 0, sizeof *c);
-    if (data < 0 || text_of(part, "op")[0] == '\0')
+    if (data < 0 || tn_v_json_text(part, "op")[0] == '\0')
         return false;
-    snprintf(c->name, sizeof c->name, "%s", text_of(part, "case"));
-    snprintf(c->op, sizeof c->op, "%s", text_of(part, "op"));
+    snprintf(c->name, sizeof c->name, "%s", tn_v_json_text(part, "case"));
+    snprintf(c->op, sizeof c->op, "%s", tn_v_json_text(part, "op"));
     c->data = (tn_v_data)data;
     c->level = (uint8_t)cJSON_GetNumberValue(cJSON_GetObjectItem(part, "level"));
-    c->seed = strtoull(text_of(part, "seed"), NULL, 16);
+    c->seed = strtoull(tn_v_json_text(part, "seed"), NULL, 16);
     v->exact = cJSON_IsTrue(cJSON_GetObjectItem(part, "exact"));
     int i = 0;
     cJSON_ArrayForEach(one, operands)
@@ -214,8 +208,9 @@ int tn_v_replay(const char *path, const char *device, bool smallest, tn_v_replay
     tn_v_case c;
     tn_v_values v;
     bool good = read_part(part, &c, &v);
-    int was = index_of(tn_v_status_names, TN_V_STATUS_COUNT, text_of(part, "status"));
-    snprintf(out->device, sizeof out->device, "%s", device != NULL ? device : text_of(j, "device"));
+    int was = index_of(tn_v_status_names, TN_V_STATUS_COUNT, tn_v_json_text(part, "status"));
+    snprintf(out->device, sizeof out->device, "%s",
+             device != NULL ? device : tn_v_json_text(j, "device"));
     if (!good || was < 0 || cJSON_GetNumberValue(cJSON_GetObjectItem(j, "capsule")) != 1) {
         snprintf(out->why, sizeof out->why, "%s is no capsule%s", path,
                  smallest && part == NULL && j != NULL ? " with a smallest form" : "");
@@ -224,13 +219,13 @@ int tn_v_replay(const char *path, const char *device, bool smallest, tn_v_replay
         return TN_V_EXIT_USAGE;
     }
     out->before.status = (tn_v_status)was;
-    snprintf(out->before.digest, sizeof out->before.digest, "%s", text_of(part, "digest"));
+    snprintf(out->before.digest, sizeof out->before.digest, "%s", tn_v_json_text(part, "digest"));
     snprintf(out->before.hypothesis, sizeof out->before.hypothesis, "%s",
-             text_of(part, "looks_like"));
+             tn_v_json_text(part, "looks_like"));
     snprintf(out->name, sizeof out->name, "%s", c.name);
     /* Limits of a whole tensor's spread belong to the data of the class. */
     again a = {&c, &v, cJSON_IsTrue(cJSON_GetObjectItem(part, "simple")),
-               strstr(text_of(part, "message"), "root mean square") != NULL};
+               strstr(tn_v_json_text(part, "message"), "root mean square") != NULL};
     int status =
         tn_v_in_child(out->device, 30, run_again, &a, &out->now, out->why, sizeof out->why);
     cJSON_Delete(j);

@@ -16,21 +16,6 @@ typedef struct loading {
     long room;
 } loading;
 
-static const char *text_of(const cJSON *r, const char *key)
-{
-    const char *t = cJSON_GetStringValue(cJSON_GetObjectItem(r, key));
-    return t != NULL ? t : "";
-}
-
-static double number_of(const cJSON *r, const char *key)
-{
-    const cJSON *n = cJSON_GetObjectItem(r, key);
-    const char *word = cJSON_GetStringValue(n);
-    if (word != NULL)
-        return strcmp(word, "inf") == 0 ? INFINITY : strcmp(word, "-inf") == 0 ? -INFINITY : NAN;
-    return cJSON_IsNumber(n) ? n->valuedouble : 0;
-}
-
 static bool refuse(loading *l, const char *what, const char *of)
 {
     snprintf(l->s->why, sizeof l->s->why, "%s: %.160s", what, of);
@@ -59,21 +44,21 @@ static bool take(loading *l, const cJSON *r)
 {
     tn_v_summary *s = l->s;
     const cJSON *m = cJSON_GetObjectItem(r, "metrics"), *t = cJSON_GetObjectItem(r, "seconds");
-    const char *name = text_of(r, "case"), *hash = text_of(r, "list_hash");
+    const char *name = tn_v_json_text(r, "case"), *hash = tn_v_json_text(r, "list_hash");
     int status = 0, data = 0;
     while (status < TN_V_STATUS_COUNT &&
-           strcmp(tn_v_status_names[status], text_of(r, "status")) != 0)
+           strcmp(tn_v_status_names[status], tn_v_json_text(r, "status")) != 0)
         ++status;
-    while (data < TN_V_DATA_COUNT && strcmp(tn_v_data_names[data], text_of(r, "data")) != 0)
+    while (data < TN_V_DATA_COUNT && strcmp(tn_v_data_names[data], tn_v_json_text(r, "data")) != 0)
         ++data;
     if (name[0] == '\0' || status == TN_V_STATUS_COUNT || data == TN_V_DATA_COUNT)
         return refuse(l, "a line is no record of this version", name);
     if (l->device[0] == '\0')
-        snprintf(l->device, l->device_bytes, "%s", text_of(r, "device"));
+        snprintf(l->device, l->device_bytes, "%s", tn_v_json_text(r, "device"));
     if (s->list_hash[0] == '\0')
         snprintf(s->list_hash, sizeof s->list_hash, "%.16s", hash);
-    if (strcmp(l->device, text_of(r, "device")) != 0)
-        return refuse(l, "records of another device", text_of(r, "device"));
+    if (strcmp(l->device, tn_v_json_text(r, "device")) != 0)
+        return refuse(l, "records of another device", tn_v_json_text(r, "device"));
     if (strcmp(s->list_hash, hash) != 0)
         return refuse(l, "records of another list", hash);
     if (!grow(l))
@@ -84,22 +69,22 @@ static bool take(loading *l, const cJSON *r)
     memset(c, 0, sizeof *c);
     memset(to, 0, sizeof *to);
     snprintf(c->name, sizeof c->name, "%s", name);
-    snprintf(c->op, sizeof c->op, "%s", text_of(r, "op"));
-    c->level = (uint8_t)number_of(r, "level");
+    snprintf(c->op, sizeof c->op, "%s", tn_v_json_text(r, "op"));
+    c->level = (uint8_t)tn_v_json_number(r, "level");
     c->data = (tn_v_data)data;
     v->status = (tn_v_status)status;
-    snprintf(v->message, sizeof v->message, "%s", text_of(r, "message"));
-    snprintf(v->hypothesis, sizeof v->hypothesis, "%s", text_of(r, "hypothesis"));
-    snprintf(v->kernel, sizeof v->kernel, "%s", text_of(r, "kernel"));
-    snprintf(v->digest, sizeof v->digest, "%s", text_of(m, "digest"));
-    v->elements = (int64_t)number_of(m, "elements");
-    v->wrong = (int64_t)number_of(m, "wrong");
-    v->ratio = number_of(m, "error_over_bound");
-    v->rms = number_of(m, "rms");
-    v->bias = number_of(m, "bias");
-    v->run_s = number_of(t, "run");
-    v->verify_s = number_of(t, "verify");
-    snprintf(to->waiver, sizeof to->waiver, "%s", text_of(r, "waiver"));
+    snprintf(v->message, sizeof v->message, "%s", tn_v_json_text(r, "message"));
+    snprintf(v->hypothesis, sizeof v->hypothesis, "%s", tn_v_json_text(r, "hypothesis"));
+    snprintf(v->kernel, sizeof v->kernel, "%s", tn_v_json_text(r, "kernel"));
+    snprintf(v->digest, sizeof v->digest, "%s", tn_v_json_text(m, "digest"));
+    v->elements = (int64_t)tn_v_json_number(m, "elements");
+    v->wrong = (int64_t)tn_v_json_number(m, "wrong");
+    v->ratio = tn_v_json_number(m, "error_over_bound");
+    v->rms = tn_v_json_number(m, "rms");
+    v->bias = tn_v_json_number(m, "bias");
+    v->run_s = tn_v_json_number(t, "run");
+    v->verify_s = tn_v_json_number(t, "verify");
+    snprintf(to->waiver, sizeof to->waiver, "%s", tn_v_json_text(r, "waiver"));
     s->status[status]++;
     s->ran++;
     s->seconds += v->run_s + v->verify_s;

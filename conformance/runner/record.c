@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A record as JSON, JUnit XML and CSV. */
-#include <conformance/verify.h>
+#include <conformance/runner/runner.h>
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -13,6 +13,21 @@ static void number(cJSON *to, const char *key, double v)
         cJSON_AddNumberToObject(to, key, v);
     else
         cJSON_AddStringToObject(to, key, isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
+}
+
+const char *tn_v_json_text(const cJSON *r, const char *key)
+{
+    const char *t = cJSON_GetStringValue(cJSON_GetObjectItem(r, key));
+    return t != NULL ? t : "";
+}
+
+double tn_v_json_number(const cJSON *r, const char *key)
+{
+    const cJSON *n = cJSON_GetObjectItem(r, key);
+    const char *word = cJSON_GetStringValue(n);
+    if (word != NULL)
+        return strcmp(word, "inf") == 0 ? INFINITY : strcmp(word, "-inf") == 0 ? -INFINITY : NAN;
+    return cJSON_IsNumber(n) ? n->valuedouble : 0;
 }
 
 void tn_v_again(const tn_v_options *o, const tn_v_case *c, char *text, size_t bytes)

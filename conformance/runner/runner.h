@@ -3,6 +3,7 @@
 #ifndef TN_CONFORMANCE_RUNNER_H
 #define TN_CONFORMANCE_RUNNER_H
 
+#include <cjson/cJSON.h>
 #include <conformance/verify.h>
 #include <sys/types.h>
 
@@ -24,6 +25,10 @@ bool tn_v_worker_ask(tn_v_worker *w, long index);
 bool tn_v_alone(const tn_v_options *o, const tn_v_case *cases, const long *index, long count,
                 tn_v_result *last);
 double tn_v_now(void);
+
+/* ---- records (record.c) ---- */
+const char *tn_v_json_text(const cJSON *r, const char *key); /* "" where there is none */
+double tn_v_json_number(const cJSON *r, const char *key);    /* 0 there; also inf, -inf, nan */
 
 /* ---- waivers ---- */
 typedef struct tn_v_waivers tn_v_waivers;

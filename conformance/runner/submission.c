@@ -29,21 +29,6 @@ static void problem(check *c, const char *what, const char *of)
         c->tell(c->self, line);
 }
 
-static const char *text(const cJSON *r, const char *key)
-{
-    const char *t = cJSON_GetStringValue(cJSON_GetObjectItem(r, key));
-    return t != NULL ? t : "";
-}
-
-static double number(const cJSON *r, const char *key)
-{
-    const cJSON *n = cJSON_GetObjectItem(r, key);
-    const char *word = cJSON_GetStringValue(n);
-    if (word != NULL)
-        return strcmp(word, "inf") == 0 ? INFINITY : strcmp(word, "-inf") == 0 ? -INFINITY : NAN;
-    return cJSON_IsNumber(n) ? n->valuedouble : 0;
-}
-
 /* The list whose digest the records name. */
 static bool find_list(check *c, const char *hash)
 {
@@ -91,19 +76,20 @@ static bool sealed(const check *c, const cJSON *r, const tn_v_case *which)
     memset(&made, 0, sizeof made);
     made.which = which;
     while (made.result.status < TN_V_STATUS_COUNT &&
-           strcmp(tn_v_status_names[made.result.status], text(r, "status")) != 0)
+           strcmp(tn_v_status_names[made.result.status], tn_v_json_text(r, "status")) != 0)
         made.result.status++;
     if (made.result.status == TN_V_STATUS_COUNT)
         return false;
-    snprintf(made.result.digest, sizeof made.result.digest, "%s", text(m, "digest"));
-    made.result.elements = (int64_t)number(m, "elements");
-    made.result.wrong = (int64_t)number(m, "wrong");
-    made.result.ratio = number(m, "error_over_bound");
-    snprintf(made.waiver, sizeof made.waiver, "%s", text(r, "waiver"));
-    tn_v_options o = {.device = text(r, "device")};
+    snprintf(made.result.digest, sizeof made.result.digest, "%s", tn_v_json_text(m, "digest"));
+    made.result.elements = (int64_t)tn_v_json_number(m, "elements");
+    made.result.wrong = (int64_t)tn_v_json_number(m, "wrong");
+    made.result.ratio = tn_v_json_number(m, "error_over_bound");
+    snprintf(made.waiver, sizeof made.waiver, "%s", tn_v_json_text(r, "waiver"));
+    tn_v_options o = {.device = tn_v_json_text(r, "device")};
     char *line = tn_v_record_json(&o, &made, c->hash);
     cJSON *again = line != NULL ? cJSON_Parse(line) : NULL;
-    bool same = again != NULL && strcmp(text(again, "seal"), text(r, "seal")) == 0;
+    bool same =
+        again != NULL && strcmp(tn_v_json_text(again, "seal"), tn_v_json_text(r, "seal")) == 0;
     cJSON_Delete(again);
     free(line);
     return same;
@@ -112,24 +98,24 @@ static bool sealed(const check *c, const cJSON *r, const tn_v_case *which)
 static void check_record(check *c, const char *line)
 {
     cJSON *r = cJSON_Parse(line);
-    const char *name = text(r, "case");
+    const char *name = tn_v_json_text(r, "case");
     if (r == NULL || name[0] == '\0') {
         problem(c, "no record", line);
         cJSON_Delete(r);
         return;
     }
     c->records++;
-    if (c->cases == NULL && !find_list(c, text(r, "list_hash"))) {
-        problem(c, "no list of this version has the hash", text(r, "list_hash"));
+    if (c->cases == NULL && !find_list(c, tn_v_json_text(r, "list_hash"))) {
+        problem(c, "no list of this version has the hash", tn_v_json_text(r, "list_hash"));
         cJSON_Delete(r);
         return;
     }
     if (c->device[0] == '\0')
-        snprintf(c->device, sizeof c->device, "%s", text(r, "device"));
+        snprintf(c->device, sizeof c->device, "%s", tn_v_json_text(r, "device"));
     long i = find_case(c, name);
-    if (strcmp(text(r, "list_hash"), c->hash) != 0)
+    if (strcmp(tn_v_json_text(r, "list_hash"), c->hash) != 0)
         problem(c, "of another list", name);
-    else if (strcmp(text(r, "device"), c->device) != 0)
+    else if (strcmp(tn_v_json_text(r, "device"), c->device) != 0)
         problem(c, "of another device", name);
     else if (i < 0)
         problem(c, "not in the list", name);
@@ -137,18 +123,18 @@ static void check_record(check *c, const char *line)
         problem(c, "twice", name);
     else if (!sealed(c, r, &c->cases[i]))
         problem(c, "changed after it was written", name);
-    else if (strcmp(text(r, "status"), "pass") != 0 &&
-             strcmp(text(r, "status"), "not_supported") != 0 &&
-             strcmp(text(r, "status"), "waived") != 0 &&
-             strcmp(text(r, "status"), "quality_warning") != 0)
-        problem(c, text(r, "status"), name);
+    else if (strcmp(tn_v_json_text(r, "status"), "pass") != 0 &&
+             strcmp(tn_v_json_text(r, "status"), "not_supported") != 0 &&
+             strcmp(tn_v_json_text(r, "status"), "waived") != 0 &&
+             strcmp(tn_v_json_text(r, "status"), "quality_warning") != 0)
+        problem(c, tn_v_json_text(r, "status"), name);
     if (i >= 0)
         c->seen[i] = 1;
     if (c->again != NULL && i >= 0 && c->again[i].which != NULL &&
-        (strcmp(c->again[i].result.digest, text(cJSON_GetObjectItem(r, "metrics"), "digest")) !=
-             0 ||
-         (strcmp(text(r, "status"), "waived") != 0 &&
-          strcmp(tn_v_status_names[c->again[i].result.status], text(r, "status")) != 0)))
+        (strcmp(c->again[i].result.digest,
+                tn_v_json_text(cJSON_GetObjectItem(r, "metrics"), "digest")) != 0 ||
+         (strcmp(tn_v_json_text(r, "status"), "waived") != 0 &&
+          strcmp(tn_v_status_names[c->again[i].result.status], tn_v_json_text(r, "status")) != 0)))
         problem(c, "gives something else when it is run again", name);
     cJSON_Delete(r);
 }
