@@ -78,7 +78,9 @@ static inline __attribute__((always_inline)) void
 matmul_int_store(const tn_k_matmul *p, void *to, int64_t at, const int32_t *restrict q, int n)
 {
     int64_t step = p->out_view.col;
-    if (p->out_type == TN_S32)
+    if (p->out_type == TN_S32 && step == 1)
+        memcpy((int32_t *)to + at, q, (size_t)n * sizeof *q);
+    else if (p->out_type == TN_S32)
         for (int j = 0; j < n; j++)
             ((int32_t *)to)[at + j * step] = q[j];
     else
@@ -110,7 +112,11 @@ matmul_int_finish(const tn_k_matmul *p, const tn_k_matmul_item *at, void *const 
         bool relu = p->post_count > p->int_posts;
         for (int j = 0; j < width; j++)
             q[j] = relu && (int32_t)u[j] < 0 ? 0 : (int32_t)u[j];
-        matmul_int_store(p, operand[p->out], out_at, q, c->n);
+        /* a constant number: stores instead of a call for a few bytes */
+        if (c->n == width)
+            matmul_int_store(p, operand[p->out], out_at, q, width);
+        else
+            matmul_int_store(p, operand[p->out], out_at, q, c->n);
         return;
     }
     for (int j = 0; j < width; j++)

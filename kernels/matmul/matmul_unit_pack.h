@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Packing for the tile cores of bytes and of pairs of bf16: rows of a as units, columns of b as
  * panels. VI_DEPTH is the includer's: elements of a unit that are bytes, bytes of one that is a
- * pair. Bytes become s8 on the way: a u8 minus 128, which flips its top bit. */
+ * pair. Bytes become s8 on the way: a u8 minus 128, which flips its top bit; units of 16 bits hold
+ * the u8 of a row as they are. */
 #ifndef TN_KERNELS_MATMUL_UNIT_PACK_H
 #define TN_KERNELS_MATMUL_UNIT_PACK_H
 
@@ -11,33 +12,37 @@
 
 typedef int8_t i8x16 __attribute__((vector_size(16)));
 typedef int16_t i16x16 __attribute__((vector_size(32)));
+typedef uint8_t u8x16 __attribute__((vector_size(16)));
+typedef uint16_t u16x16 __attribute__((vector_size(32)));
 typedef uint8_t u8x32 __attribute__((vector_size(32)));
 
-/* Eight bytes or four values of a byte each as one 32-bit unit of a. */
-static inline uint32_t unit_of(const uint8_t *x, int64_t step, int64_t left, uint8_t flip)
+/* The next VI_DEPTH values of a row as one 32-bit unit of a. */
+static inline uint32_t unit_of(const uint8_t *x, int64_t step, int64_t left, bool u8)
 {
     uint32_t u = 0;
     for (int d = 0; d < VI_DEPTH; d++) {
-        int8_t v = d < left ? (int8_t)(x[d * step] ^ flip) : 0;
-        u |= VI_DEPTH == 2 ? (uint32_t)(uint16_t)v << 16 * d
-                           : (uint32_t)(uint8_t)(v + VI_A_OFFSET) << 8 * d;
+        uint8_t v = d < left ? x[d * step] : 0;
+        if (VI_DEPTH == 2)
+            u |= (uint32_t)(uint16_t)(u8 ? v : (int8_t)v) << 16 * d;
+        else /* what lies past the end meets zeros of b */
+            u |= (uint32_t)(uint8_t)((u8 ? v ^ 0x80 : v) + VI_A_OFFSET) << 8 * d;
     }
     return u;
 }
 
 /* Eight units of a row whose k are contiguous. */
-static inline void units_of(const uint8_t *x, uint8_t flip, tn_k_f8 *out)
+static inline void units_of(const uint8_t *x, bool u8, tn_k_f8 *out)
 {
     if (VI_DEPTH == 2) {
         i8x16 bytes;
         memcpy(&bytes, x, sizeof bytes);
-        bytes ^= (int8_t)flip;
-        i16x16 wide = __builtin_convertvector(bytes, i16x16);
+        i16x16 wide = u8 ? (i16x16) __builtin_convertvector((u8x16)bytes, u16x16)
+                         : __builtin_convertvector(bytes, i16x16);
         memcpy(out, &wide, sizeof *out);
     } else {
         u8x32 bytes;
         memcpy(&bytes, x, sizeof bytes);
-        bytes ^= (uint8_t)(flip ^ VI_A_OFFSET);
+        bytes ^= (uint8_t)((u8 ? 0x80 : 0) ^ VI_A_OFFSET);
         memcpy(out, &bytes, sizeof *out);
     }
 }
@@ -45,7 +50,7 @@ static inline void units_of(const uint8_t *x, uint8_t flip, tn_k_f8 *out)
 /* Units [depth][tile rows]; what lies above `rows` is not used. */
 static inline __attribute__((always_inline)) void pack_a(const uint8_t *a, int64_t a_row,
                                                          int64_t a_k, int64_t k, int rows,
-                                                         int tile_rows, uint8_t flip, uint32_t *to)
+                                                         int tile_rows, bool u8, uint32_t *to)
 {
     enum { STEP = 8 * VI_DEPTH };
     int64_t at = 0;
@@ -56,7 +61,7 @@ static inline __attribute__((always_inline)) void pack_a(const uint8_t *a, int64
             for (int l = 0; l < 8; l++) {
                 r[l] = (tn_k_f8){0};
                 if (8 * h + l < rows)
-                    units_of(a + (8 * h + l) * a_row + at, flip, &r[l]);
+                    units_of(a + (8 * h + l) * a_row + at, u8, &r[l]);
             }
             tn_k_transpose8(r);
 #pragma GCC unroll 8
@@ -68,8 +73,7 @@ static inline __attribute__((always_inline)) void pack_a(const uint8_t *a, int64
     }
     for (; at < k; at += VI_DEPTH)
         for (int i = 0; i < rows; i++)
-            to[at / VI_DEPTH * tile_rows + i] =
-                unit_of(a + i * a_row + at * a_k, a_k, k - at, flip);
+            to[at / VI_DEPTH * tile_rows + i] = unit_of(a + i * a_row + at * a_k, a_k, k - at, u8);
 }
 
 static uint32_t sum_of_row(const uint8_t *a, int64_t a_k, int64_t k, uint8_t flip)
@@ -195,7 +199,7 @@ static inline void pack_a_pairs(const uint16_t *a, int64_t a_row, int64_t a_k, i
                                 int tile_rows, uint32_t *to)
 {
     if (a_k == 1) {
-        pack_a((const uint8_t *)a, 2 * a_row, 1, 2 * k, rows, tile_rows, 0, to);
+        pack_a((const uint8_t *)a, 2 * a_row, 1, 2 * k, rows, tile_rows, false, to);
         return;
     }
     for (int64_t i = 0; i < k; i += 2)
