@@ -62,6 +62,22 @@ TN_TEST(matmul, whole_shapes)
     }
 }
 
+/* Long rows of b, several packed panels at a time over blocks of k, columns that outgrow L2. */
+TN_TEST(matmul, few_rows)
+{
+    uint64_t state = tn_test_seed() + 3;
+    static const int64_t shapes[][3] = {{1, 700, 1100}, {2, 700, 1100}, {2, 2300, 400},
+                                        {1, 4400, 130}, {3, 1400, 300}, {2, 150, 900},
+                                        {1, 300, 700},  {1, 64, 641}};
+    for (size_t i = 0; i < 2 * sizeof shapes / sizeof shapes[0]; i++) {
+        const int64_t *d = shapes[i / 2];
+        call c;
+        make_call(&c, f32, d[0], d[1], d[2], i % 2 == 0, &state);
+        check_call(&c, &emulated_14x32_canonical, true, &state);
+        free_call(&c);
+    }
+}
+
 /* What the table below says of the functions is what the sweep over all inputs found. */
 TN_TEST(matmul, declared_errors_are_the_measured_ones)
 {
