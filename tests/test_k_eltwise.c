@@ -221,6 +221,57 @@ TN_TEST(k_eltwise, every_input_of_16_bits)
     free(got);
 }
 
+/* Inputs of every exponent and sign, ascending, so that rows meet blocks of near and far arguments
+ * and, by those that are strewn among them, of both: the bits of the scalar form. */
+TN_TEST(k_eltwise, functions_keep_their_bits_everywhere)
+{
+    enum { ALL = 1 << 18 };
+    uint64_t state = tn_test_seed() + 3;
+    float *in = malloc(ALL * 4), *got = malloc(ALL * 4);
+    uint32_t compared = 0;
+    TN_REQUIRE(in != NULL && got != NULL);
+    /* Runs of 64 neighbours are of a kind, so that rows meet blocks of one as well as mixed ones.
+     */
+    for (uint32_t i = 0; i < ALL; i++)
+        in[i] = tn_c_float(i << 14 | (uint32_t)(tn_test_random(&state) & 0x3fff));
+    for (uint32_t i = 0; i < ALL; i += 97)
+        in[i] = tn_t_float(&state, 2);
+    for (uint32_t kind = TN_ELTWISE_RECIP; kind <= TN_ELTWISE_COS; kind++) {
+        tn_eltwise attr = {.head = TN_INIT(tn_eltwise), .kind = kind};
+        tn_arg args[2] = {{.role = TN_ARG_A}, {.role = TN_ARG_OUT}};
+        args[0].tensor = (tn_tensor){.dtype = TN_F32, .rank = 1, .dim = {ALL - 5}, .stride = {1}};
+        args[1].tensor = args[0].tensor;
+        tn_op op = {.head = TN_INIT(tn_op),
+                    .kind = TN_OP_ELTWISE,
+                    .arg_count = 2,
+                    .attr = &attr,
+                    .args = args};
+        tn_k_eltwise_params p;
+        tn_k_why why = {"none", "none", "none"};
+        TN_REQUIRE(tn_k_op_eltwise.params(&op, &p, &why), "%s", why.text);
+        for (uint32_t v = 0; v < tn_k_op_eltwise.variant_count; v++) {
+            const tn_k_variant *row = tn_k_op_eltwise.variants[v];
+            tn_k_caps caps = {.isa = tn_t_isa(), .workers = 2};
+            if (row->cls != TN_CLASS_CANONICAL || (row->isa & caps.isa) != row->isa ||
+                !row->accepts(&p, &caps, &why))
+                continue;
+            void *operand[2] = {in, got};
+            uint32_t wrong = 0;
+            memset(got, 0xa5, ALL * 4);
+            tn_t_run(row, &p, &caps, operand, false);
+            for (uint32_t i = 0; i < ALL - 5; i++) {
+                float y = tn_k_eltwise_f32(kind, in[i], 0.0f, 0.0f, 0.0f, 0.0f);
+                wrong += tn_c_bits(got[i]) != tn_c_bits(y) && (got[i] == got[i] || y == y);
+            }
+            TN_EXPECT(wrong == 0, "%s kind %u: %u inputs", row->name, kind, wrong);
+            compared++;
+        }
+    }
+    TN_EXPECT(compared > TN_ELTWISE_COS - TN_ELTWISE_RECIP, "only %u runs", compared);
+    free(in);
+    free(got);
+}
+
 TN_TEST(k_eltwise, refuses_what_it_lacks)
 {
     tn_eltwise attr = {.head = TN_INIT(tn_eltwise), .kind = TN_ELTWISE_EXP};

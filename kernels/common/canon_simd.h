@@ -69,6 +69,7 @@ enum { TN_V_WIDTH = 16 };
 #define TN_V_MUL    _mm512_mul_ps
 #define TN_V_FMA    _mm512_fmadd_ps
 #define TN_V_SET1   _mm512_set1_ps
+#define TN_V_MAX    _mm512_max_ps /* of two, one NaN: the second */
 
 TN_C_FN tn_v tn_v_head(tn_v v, int64_t n)
 {
@@ -93,6 +94,11 @@ TN_C_FN float tn_v_across(tn_v v)
     __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
+
+TN_C_FN float tn_v_most(tn_v v)
+{
+    return _mm512_reduce_max_ps(v);
+}
 #else
 typedef __m256 tn_v;
 enum { TN_V_WIDTH = 8 };
@@ -104,6 +110,7 @@ enum { TN_V_WIDTH = 8 };
 #define TN_V_MUL    _mm256_mul_ps
 #define TN_V_FMA    _mm256_fmadd_ps
 #define TN_V_SET1   _mm256_set1_ps
+#define TN_V_MAX    _mm256_max_ps /* of two, one NaN: the second */
 
 TN_C_FN __m256i tn_v_head_mask(int64_t n)
 {
@@ -131,6 +138,13 @@ TN_C_FN float tn_v_across(tn_v v)
     __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+TN_C_FN float tn_v_most(tn_v v)
+{
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 #endif
 
