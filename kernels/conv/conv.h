@@ -106,10 +106,10 @@ static inline void tn_k_conv_store(const tn_k_conv *p, void *to, int64_t at, flo
         tn_c_store(p->out_dtype, to, at, (tn_c_value){false, 0, (double)y}, p->saturate != 0);
 }
 
-/* Posts and store of `n` channels from c on at one output position; y has `width` floats. */
+/* Posts of `count` channels from c on at one output position; y has `width` floats. */
 static inline __attribute__((always_inline)) void
-tn_k_conv_finish(const tn_k_conv *p, void *const *operand, int64_t n, const int64_t o[3], int64_t c,
-                 float *restrict y, int count, int width)
+tn_k_conv_steps(const tn_k_conv *p, void *const *operand, int64_t n, const int64_t o[3], int64_t c,
+                float *restrict y, int count, int width)
 {
     float room[32];
     for (uint32_t i = 0; i < p->post_count; i++) {
@@ -127,6 +127,14 @@ tn_k_conv_finish(const tn_k_conv *p, void *const *operand, int64_t n, const int6
         }
         tn_k_post_step(q->kind, q->a, q->b, y, r, width);
     }
+}
+
+/* Posts and store. */
+static inline __attribute__((always_inline)) void
+tn_k_conv_finish(const tn_k_conv *p, void *const *operand, int64_t n, const int64_t o[3], int64_t c,
+                 float *restrict y, int count, int width)
+{
+    tn_k_conv_steps(p, operand, n, o, c, y, count, width);
     int64_t at = tn_k_conv_at(&p->out_view, n, c, o);
     if (p->out_dtype == TN_F32 && p->out_view.c == 1 && count == width) {
         memcpy((float *)operand[p->out] + at, y, (size_t)width * sizeof *y);
