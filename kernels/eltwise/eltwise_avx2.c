@@ -2,7 +2,7 @@
 /* Elementwise kinds with AVX2 flags. */
 #include "eltwise_simd.inc"
 
-extern const tn_k_variant tn_k_eltwise_f32_avx2, tn_k_eltwise_s32_avx2;
+extern const tn_k_variant tn_k_eltwise_f32_avx2, tn_k_eltwise_s32_avx2, tn_k_eltwise_gelu_avx2;
 const tn_k_variant tn_k_eltwise_f32_avx2 = {
     .name = "eltwise_f32_avx2",
     .isa = TN_K_ISA_AVX2,
@@ -19,4 +19,13 @@ const tn_k_variant tn_k_eltwise_s32_avx2 = {
     .accepts = accepts_s32,
     .plan = plan,
     .run = run,
+};
+const tn_k_variant tn_k_eltwise_gelu_avx2 = {
+    .name = "eltwise_gelu_avx2",
+    .isa = TN_K_ISA_AVX2,
+    .cls = TN_CLASS_FAST,
+    .accepts = accepts_fast,
+    .plan = plan,
+    .run = run_fast,
+    .arithmetic = arithmetic_fast,
 };

@@ -107,7 +107,8 @@ static inline uint32_t tn_t_narrow_rows(const tn_k_op *kop, const tn_op *op, uin
     for (i = 0; i < kop->variant_count; i++) {
         const tn_k_variant *v = kop->variants[i];
         caps.workers = 1 + 2 * (i % 2);
-        if ((v->isa & caps.isa) != v->isa || !v->accepts(params, &caps, &why))
+        if ((v->isa & caps.isa) != v->isa || v->cls == TN_CLASS_FAST ||
+            !v->accepts(params, &caps, &why))
             continue;
         memset(narrow[out], 0xa5, TN_T_BYTES);
         tn_t_bind(&other, (const tn_k_operands *)(void *)params, narrow, operand);

@@ -145,8 +145,8 @@ static inline void tn_t_run(const tn_k_variant *v, const void *params, const tn_
     TN_EXPECT(tn_t_workspace_free(scratch, worker_bytes), "%s leaves its scratch", v->name);
 }
 
-/* Every row against the first that accepts, on operands whose last one is the output; the output
- * block then holds the canonical result. Returns the rows compared. */
+/* Every row but those of class FAST against the first that accepts, on operands whose last one is
+ * the output; the output block then holds the canonical result. Returns the rows compared. */
 static inline uint32_t tn_t_rows(const tn_k_op *kop, const tn_op *op, unsigned char *const *block,
                                  uint32_t out, bool floats, void *params)
 {
@@ -178,7 +178,8 @@ static inline uint32_t tn_t_rows(const tn_k_op *kop, const tn_op *op, unsigned c
                               .workers = workers,
                               .l1d_bytes = 32768,
                               .l2_bytes = workers > 1 ? 8 : 0};
-            if ((v->isa & caps.isa) != v->isa || !v->accepts(params, &caps, &why))
+            if ((v->isa & caps.isa) != v->isa || v->cls == TN_CLASS_FAST ||
+                !v->accepts(params, &caps, &why))
                 continue;
             unsigned char *to = rows == 0 ? block[out] : other;
             memset(to, 0xa5, TN_T_BYTES);

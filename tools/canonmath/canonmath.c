@@ -90,6 +90,11 @@ static void sweep_cos(uint32_t first, double *error)
     sweep(c_cos, ref_cos, first, error);
 }
 
+static void sweep_fast_gelu(uint32_t first, double *error)
+{
+    sweep(tn_f_gelu, ref_gelu, first, error);
+}
+
 static const struct {
     const char *name;
     sweep_fn fn;
@@ -108,6 +113,7 @@ static const struct {
     {"gelu", sweep_gelu},
     {"sin", sweep_sin},
     {"cos", sweep_cos},
+    {"fast_gelu", sweep_fast_gelu},
 };
 
 typedef struct job {

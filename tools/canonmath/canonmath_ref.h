@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The functions of CANONICAL 1 beside their float64 truth, and the error in ulp; for the sweep and
+/* The functions of CANONICAL 1, and of FAST, beside their float64 truth, and the error in ulp; for the sweep and
  * for the tests. */
 #ifndef TN_TOOLS_CANONMATH_REF_H
 #define TN_TOOLS_CANONMATH_REF_H
@@ -20,7 +20,7 @@ TN_SIMD double erf(double);
 TN_SIMD double erfc(double);
 TN_SIMD double sin(double);
 TN_SIMD double cos(double);
-#include <kernels/common/canonmath.h>
+#include <kernels/common/fastmath.h>
 #include <math.h>
 
 #define TN_REF_FN static inline __attribute__((always_inline, unused))
@@ -125,6 +125,7 @@ static const tn_canonmath_row tn_canonmath_rows[] = {
     {"gelu", 6.062, 0x1.fffffep127, c_gelu, ref_gelu},
     {"sin", 1.669, 0x1p20, c_sin, ref_sin},
     {"cos", 1.807, 0x1p20, c_cos, ref_cos},
+    {"fast_gelu", (double)TN_F_GELU_ULP, 0x1.fffffep127, tn_f_gelu, ref_gelu},
 };
 enum { TN_CANONMATH_ROWS = sizeof tn_canonmath_rows / sizeof tn_canonmath_rows[0] };
 
