@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* softmax on OpenCL's wide vectors. */
+/* softmax on OpenCL's wide vectors: 16 lanes, in two parts where the device has 8. */
 #include <kernels/common/kernel_opencl.h>
 #include <kernels/common/simd_wide16.h>
 
@@ -8,7 +8,7 @@
 extern const tn_k_variant tn_k_softmax_f32_wide16;
 const tn_k_variant tn_k_softmax_f32_wide16 = {
     .name = "softmax_f32_wide16",
-    .isa = TN_K_ISA_WIDE16,
+    .isa = TN_K_ISA_WIDE8,
     .cls = TN_CLASS_CANONICAL,
     .accepts = accepts,
     .plan = plan,

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Convolution on OpenCL's vectors of 8, packed filters, one chain over k. */
+#include <kernels/common/kernel_opencl.h>
+#define VF_WIDE 8
+#include <kernels/common/simd_wide.inc>
+
+#define CONV_ROWS         6
+#define CONV_CANONICAL    0
+#define CONV_VARIANT      tn_k_conv_wide8_6x16
+#define CONV_NAME         "conv_wide8_6x16"
+#define CONV_ISA          TN_K_ISA_WIDE8
+#define CONV_FLOPS_PER_NS 100.0
+#include <kernels/conv/conv_core.inc>
