@@ -124,6 +124,7 @@ tn_status tn_device_open(tn_runtime *rt, const char *uri, tn_device **out)
     char scheme[TN__SCHEME_BYTES], text[TN__URI_BYTES + 64];
     const char *rest;
     const tn_backend_ops *backend;
+    const tn_host *host = rt ? &rt->host : NULL;
     if (!out)
         return tn__fail(TN_STATUS_INVALID, "device.null", "out_device",
                         "out_device is NULL; give a tn_device * to fill");
@@ -133,10 +134,10 @@ tn_status tn_device_open(tn_runtime *rt, const char *uri, tn_device **out)
     tn_status st = tn__uri_split(uri, scheme, &rest);
     if (!st)
         st = tn__registry_find(rt, scheme, &backend);
-    if (!st && tn__has_driver(backend))
-        st = tn__driver_usable(rt, backend);
     if (!st)
         st = backend_text(rt, uri, scheme, rest, text, sizeof(text));
+    if (!st && tn__has_driver(backend))
+        st = tn__driver_usable(rt, backend, text, &host);
     if (st)
         return st;
 
@@ -154,7 +155,7 @@ tn_status tn_device_open(tn_runtime *rt, const char *uri, tn_device **out)
 
     const tn_device_ops *ops = NULL;
     tn__error_clear();
-    st = backend->open(&rt->host, text, d, &d->object, &ops);
+    st = backend->open(host, text, d, &d->object, &ops);
     if (st) {
         st = tn__backend_failed(st, uri, "open");
         goto fail;

@@ -111,6 +111,9 @@ void tn__env_free(tn_runtime *rt, tn__env *env);
 /* Folders with absolute names, joined by ':'; INVALID with the argument's name otherwise. */
 tn_status tn__env_check_path(const char *path, const char *argument);
 char **tn__env_all(void); /* what a child process gets */
+/* A variable of somebody else's loader, NULL when unset or when the caller's rights are not those
+ * of the user. */
+const char *tn__env_driver(const char *name);
 
 /* ---- runtime ---- */
 typedef struct tn__pool tn__pool;
@@ -357,8 +360,10 @@ bool tn__has_driver(const tn_backend_ops *ops); /* built in, with that flag */
 /* Enumerates in a child; what went wrong is the verdict on the driver until the next call. */
 tn_status tn__driver_enumerate(tn_runtime *rt, const tn_backend_ops *ops, void *token,
                                void (*found)(void *token, const tn_device_info *));
-/* The verdict; tries the driver if nobody has. */
-tn_status tn__driver_usable(tn_runtime *rt, const tn_backend_ops *ops);
+/* The verdict on the backend's drivers and on the device that `text` names; tries what nobody has
+ * tried yet. *out_host is what the device is to be opened with. */
+tn_status tn__driver_usable(tn_runtime *rt, const tn_backend_ops *ops, const char *text,
+                            const tn_host **out_host);
 void tn__drivers_destroy(tn_runtime *rt);
 /* ---- what a backend gave (plugin_check.c) ---- */
 /* Whether a table can be used at all; its required entries are asked for with tn__has. */

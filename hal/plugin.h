@@ -63,15 +63,23 @@ typedef struct tn__probe_record {
     uint32_t status;
     char reason[64], text[384];
 } tn__probe_record;
-#define TN__PROBE_PROTOCOL "2"
+#define TN__PROBE_PROTOCOL "3"
 #define TN__PROBE_BUILTIN  "builtin:" /* then the name of a backend, in place of a plugin's path */
+#define TN__PROBE_OPEN     "open:"    /* likewise: opens one of its devices */
 /* Loads, queries and enumerates the plugin in a child process. */
 tn_status tn__plugin_probe(const char *helper, uint64_t limit_ns, const char *path);
-/* Enumerates a built-in backend in a child process and passes on what it found; its own failure
- * keeps its reason, and what happens to the child is driver.crashed, driver.timeout, driver.helper.
- */
-tn_status tn__driver_probe(const char *helper, uint64_t limit_ns, const char *name, void *token,
-                           void (*found)(void *token, const tn_device_info *));
+/* What a child is to do with a built-in backend. */
+typedef struct tn__driver_task {
+    const char *backend;
+    const char *drivers; /* these alone, as in tn_host; NULL: all */
+    const char *open;    /* a device of it; NULL: enumerate */
+    const char *cache;   /* a folder or NULL */
+} tn__driver_task;
+/* Does it in a child process and passes on what was found; a failure of enumerate keeps its reason,
+ * one of open is no matter here, and what happens to the child is driver.crashed, driver.timeout,
+ * driver.helper. */
+tn_status tn__driver_probe(const char *helper, uint64_t limit_ns, const tn__driver_task *task,
+                           void *token, void (*found)(void *token, const tn_device_info *));
 /* The helper program, or false: out then says where it was looked for. */
 bool tn__plugin_helper(char *out, size_t bytes);
 /* The folder that is searched after the plugin path. */

@@ -174,18 +174,20 @@ void tn__plugin_folder(char *out, size_t bytes)
 
 /* ---- the child ---- */
 
+enum { PROBE_WORDS = 4 }; /* what, drivers, device to open, cache folder; "": none */
+
 /* fork() alone would leave the child of a threaded program with locks that nobody frees, so the
  * child is a program of its own. Its output goes nowhere; its report comes by a pipe. A process
  * group of its own: what the plugin starts is ended with it. */
-static int spawn(const char *helper, const char *path, int report, pid_t *out)
+static int spawn(const char *helper, const char *const what[PROBE_WORDS], int report, pid_t *out)
 {
     char protocol[] = TN__PROBE_PROTOCOL, name[] = "tenon-probe";
-    char file[TN__PLUGIN_PATH_BYTES];
-    char *argv[] = {name, protocol, file, NULL};
+    char *argv[PROBE_WORDS + 3] = {name, protocol};
+    for (int i = 0; i < PROBE_WORDS; i++)
+        argv[2 + i] = (char *)(uintptr_t)what[i]; /* posix_spawn writes to none of them */
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     sigset_t none, all;
-    (void)snprintf(file, sizeof(file), "%s", path);
     (void)sigemptyset(&none);
     (void)sigfillset(&all);
     int rc = posix_spawn_file_actions_init(&actions);
@@ -307,9 +309,10 @@ static tn_status judge(const char *path, const char *helper, uint64_t limit_ns, 
 }
 
 /* Starts the helper on `what`, listens, and sees to it that nothing of it is left. */
-static tn_status run_child(const char *helper, uint64_t limit_ns, const char *what, report *r,
-                           int *out_status)
+static tn_status run_child(const char *helper, uint64_t limit_ns,
+                           const char *const words[PROBE_WORDS], report *r, int *out_status)
 {
+    const char *what = words[0];
     int ends[2], rc = 0;
     pid_t child = 0;
     if (pipe2(ends, O_CLOEXEC) != 0)
@@ -321,7 +324,7 @@ static tn_status run_child(const char *helper, uint64_t limit_ns, const char *wh
     if (write_end < 0)
         rc = errno;
     if (!rc)
-        rc = spawn(helper, what, write_end, &child);
+        rc = spawn(helper, words, write_end, &child);
     if (write_end >= 0)
         (void)close(write_end);
     if (rc) {
@@ -343,20 +346,25 @@ static tn_status run_child(const char *helper, uint64_t limit_ns, const char *wh
 
 tn_status tn__plugin_probe(const char *helper, uint64_t limit_ns, const char *path)
 {
+    const char *const words[PROBE_WORDS] = {path, "", "", ""};
     report r = {0};
     int status = 0;
-    tn_status st = run_child(helper, limit_ns, path, &r, &status);
+    tn_status st = run_child(helper, limit_ns, words, &r, &status);
     return st ? st : judge(path, helper, limit_ns, &r, status);
 }
 
-tn_status tn__driver_probe(const char *helper, uint64_t limit_ns, const char *name, void *token,
-                           void (*found)(void *token, const tn_device_info *))
+tn_status tn__driver_probe(const char *helper, uint64_t limit_ns, const tn__driver_task *task,
+                           void *token, void (*found)(void *token, const tn_device_info *))
 {
     report r = {.found = found, .token = token};
-    char what[64];
+    char what[64], who[256], did[160];
     int status = 0;
-    (void)snprintf(what, sizeof(what), "%s%s", TN__PROBE_BUILTIN, name);
-    tn_status st = run_child(helper, limit_ns, what, &r, &status);
+    (void)snprintf(what, sizeof(what), "%s%s", task->open ? TN__PROBE_OPEN : TN__PROBE_BUILTIN,
+                   task->backend);
+    const char *const words[PROBE_WORDS] = {what, task->drivers ? task->drivers : "",
+                                            task->open ? task->open : "",
+                                            task->cache ? task->cache : ""};
+    tn_status st = run_child(helper, limit_ns, words, &r, &status);
     if (st)
         return st;
     const tn__probe_record *record = &r.record;
@@ -370,16 +378,24 @@ tn_status tn__driver_probe(const char *helper, uint64_t limit_ns, const char *na
         return tn__fail(TN_STATUS_UNAVAILABLE, "driver.helper", "uri",
                         "the drivers of %s were not tried: the helper %s did not start; install "
                         "the one of this version",
-                        name, helper);
+                        task->backend, helper);
+    if (task->drivers)
+        (void)snprintf(who, sizeof(who), "of the drivers of %s %s", task->backend, task->drivers);
+    else
+        (void)snprintf(who, sizeof(who), "a driver of %s", task->backend);
+    if (task->open)
+        (void)snprintf(did, sizeof(did), "opened the device %s:%s", task->backend, task->open);
+    else
+        (void)snprintf(did, sizeof(did), "listed its devices");
     if (r.late)
         return tn__fail(TN_STATUS_UNAVAILABLE, "driver.timeout", "uri",
-                        "a driver of %s did not list its devices within %llu ms; remove it, or "
+                        "%s: a process that %s did not end within %llu ms; remove the driver, or "
                         "keep it out of the list of drivers",
-                        name, (unsigned long long)(limit_ns / 1000000u));
+                        who, did, (unsigned long long)(limit_ns / 1000000u));
     return tn__fail(TN_STATUS_UNAVAILABLE, "driver.crashed", "uri",
-                    "a driver of %s ended the process that listed its devices (%s %d); remove it, "
-                    "or keep it out of the list of drivers",
-                    name, WIFSIGNALED(status) ? "signal" : "exit code",
+                    "%s: the process that %s was ended by it (%s %d); remove the driver, or keep "
+                    "it out of the list of drivers",
+                    who, did, WIFSIGNALED(status) ? "signal" : "exit code",
                     WIFSIGNALED(status) ? WTERMSIG(status)
                     : WIFEXITED(status) ? WEXITSTATUS(status)
                                         : -1);

@@ -11,6 +11,7 @@
 #define CL_TARGET_OPENCL_VERSION          300
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS /* drivers of 1.2 have no newer form of these */
 #include <CL/cl.h>
+#include <CL/cl_icd.h>
 
 #include "opencl_entries.h"
 #include <kernels/common/kernel_opencl.h>
@@ -51,17 +52,30 @@ uint32_t tn__opencl_entry(const char *name);
 const char *tn__opencl_error_name(cl_int error);
 
 /* ---- opencl_list.c: what there is ---- */
-enum { OPENCL_DEVICES = 64 };
+enum { OPENCL_DEVICES = 64, OPENCL_PLATFORMS = 32 };
 typedef struct opencl_found {
     cl_platform_id platform;
     cl_device_id id;
-    char alias[32]; /* "pocl", "intel", "intel.1" */
+    const cl_icd_dispatch *entries; /* the driver's own; NULL: those of the loader */
+    char alias[32];                 /* "pocl", "intel", "intel.1" */
 } opencl_found;
 /* Every device of every platform, in the loader's order; *out_count may be 0. */
 tn_status tn__opencl_list(const tn_host *host, opencl_driver *driver,
                           opencl_found out[OPENCL_DEVICES], uint32_t *out_count);
+/* The devices of one platform, behind those that are in the list. */
+void tn__opencl_list_platform(opencl_driver *driver, cl_platform_id platform,
+                              const cl_icd_dispatch *entries, opencl_found out[OPENCL_DEVICES],
+                              uint32_t *out_count);
 /* What is known of a device without a context. */
 void tn__opencl_describe(opencl_driver *driver, const opencl_found *found, tn_device_info *out);
+
+/* ---- opencl_icds.c: host->drivers, without the loader ---- */
+tn_status tn__opencl_drivers(const tn_host *host, const char *(*variable)(const char *name),
+                             void *token, void (*found)(void *token, const char *driver));
+/* Calls go to what the device was found by; false: its driver lacks entries. */
+bool tn__opencl_use(opencl_driver *driver, const opencl_found *found);
+void tn__opencl_list_apart(const tn_host *host, opencl_driver *driver,
+                           opencl_found out[OPENCL_DEVICES], uint32_t *out_count);
 
 typedef struct opencl_program {
     pthread_mutex_t lock; /* guards: all below; held while it is built */
@@ -99,7 +113,8 @@ tn_status tn__opencl_lose(opencl_device *d, cl_int error, const char *call);
 enum { OPENCL_SLOTS_4, OPENCL_SLOTS_8, OPENCL_SLOTS_ALL, OPENCL_PACK, OPENCL_FORMS };
 /* The program of row `row` in one form; built at first need, or taken from the cache on disk. */
 tn_status tn__opencl_program(opencl_device *d, uint32_t row, uint32_t form, cl_program *out);
-/* Builds a text; the log's end goes to `log`. NULL: *out_error says why. */
+/* Builds a text, or takes what was built before from the cache on disk; the log's end goes to
+ * `log`. NULL: *out_error says why. */
 cl_program tn__opencl_build(opencl_device *d, const char *const *text, uint32_t texts,
                             const char *options, char *log, size_t log_bytes, cl_int *out_error);
 uint64_t tn__opencl_hash(uint64_t hash, const void *data, size_t bytes);

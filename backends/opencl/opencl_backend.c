@@ -16,6 +16,7 @@ static tn_status backend_enumerate(const tn_host *host, void *token,
         st = tn__opencl_list(host, &driver, all, &count);
     for (uint32_t i = 0; st == TN_OK && i < count; ++i) {
         tn_device_info info = {.head = TN_INIT(tn_device_info)};
+        (void)tn__opencl_use(&driver, &all[i]);
         tn__opencl_describe(&driver, &all[i], &info);
         found(token, &info);
     }
@@ -56,6 +57,7 @@ static const tn_backend_ops backend_ops = {
     .open = backend_open,
 #ifdef TN_OPENCL
     .flags = TN_BACKEND_DRIVER,
+    .drivers = tn__opencl_drivers,
 #endif
 };
 

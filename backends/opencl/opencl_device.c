@@ -198,6 +198,7 @@ static tn_status choose(opencl_device *d, const char *name)
     for (uint32_t i = 0; i < count; ++i) {
         if (is_number ? number == i : strcmp(all[i].alias, name) == 0) {
             d->found = all[i];
+            (void)tn__opencl_use(&d->driver, &d->found); /* it has them: the device was listed */
             return TN_OK;
         }
         size_t at = strlen(list);

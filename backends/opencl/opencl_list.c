@@ -6,7 +6,15 @@
 #include <ctype.h>
 #include <stdio.h>
 
-enum { PLATFORMS = 32 };
+/* As drivers give it, with an end and with nothing that a line of text cannot have. */
+static void plain(char *text, size_t text_bytes, char *out, size_t bytes)
+{
+    text[text_bytes - 1] = '\0';
+    for (char *c = text; *c != '\0'; ++c)
+        if ((unsigned char)*c < ' ' || (unsigned char)*c > '~')
+            *c = '?';
+    snprintf(out, bytes, "%s", text);
+}
 
 static void platform_text(opencl_driver *driver, cl_platform_id p, cl_platform_info what, char *out,
                           size_t bytes)
@@ -14,8 +22,7 @@ static void platform_text(opencl_driver *driver, cl_platform_id p, cl_platform_i
     char text[256] = "";
     if (OPENCL_CALL(driver, clGetPlatformInfo, p, what, sizeof text, text, NULL) != CL_SUCCESS)
         text[0] = '\0';
-    text[sizeof text - 1] = '\0';
-    snprintf(out, bytes, "%s", text);
+    plain(text, sizeof text, out, bytes);
 }
 
 static void device_text(opencl_driver *driver, cl_device_id d, cl_device_info what, char *out,
@@ -24,8 +31,7 @@ static void device_text(opencl_driver *driver, cl_device_id d, cl_device_info wh
     char text[256] = "";
     if (OPENCL_CALL(driver, clGetDeviceInfo, d, what, sizeof text, text, NULL) != CL_SUCCESS)
         text[0] = '\0';
-    text[sizeof text - 1] = '\0';
-    snprintf(out, bytes, "%s", text);
+    plain(text, sizeof text, out, bytes);
 }
 
 /* The word that a platform is known by: its first, in lower case, but where makers chose names that
@@ -68,35 +74,49 @@ static void make_unique(opencl_found *all, uint32_t count, const char *alias)
         snprintf(all[count].alias, sizeof all[count].alias, "%s.%u", alias, same);
 }
 
+void tn__opencl_list_platform(opencl_driver *driver, cl_platform_id platform,
+                              const cl_icd_dispatch *entries, opencl_found out[OPENCL_DEVICES],
+                              uint32_t *out_count)
+{
+    opencl_found found = {.platform = platform, .entries = entries};
+    cl_device_id id[OPENCL_DEVICES] = {NULL};
+    cl_uint devices = 0;
+    char name[128], alias[16];
+    /* A platform without devices is nothing unusual: a driver for hardware that is not here. */
+    if (!tn__opencl_use(driver, &found) ||
+        OPENCL_CALL(driver, clGetDeviceIDs, platform, CL_DEVICE_TYPE_ALL, OPENCL_DEVICES, id,
+                    &devices) != CL_SUCCESS)
+        return;
+    platform_text(driver, platform, CL_PLATFORM_NAME, name, sizeof name);
+    alias_of(name, alias, sizeof alias);
+    for (cl_uint i = 0; i < devices && i < OPENCL_DEVICES && *out_count < OPENCL_DEVICES; ++i) {
+        if (id[i] == NULL) /* fewer than it says */
+            continue;
+        make_unique(out, *out_count, alias);
+        found.id = id[i];
+        memcpy(found.alias, out[*out_count].alias, sizeof found.alias);
+        out[(*out_count)++] = found;
+    }
+}
+
 tn_status tn__opencl_list(const tn_host *host, opencl_driver *driver,
                           opencl_found out[OPENCL_DEVICES], uint32_t *out_count)
 {
-    cl_platform_id platform[PLATFORMS];
+    cl_platform_id platform[OPENCL_PLATFORMS];
     cl_uint platforms = 0;
     *out_count = 0;
-    cl_int error = OPENCL_CALL(driver, clGetPlatformIDs, PLATFORMS, platform, &platforms);
+    if (host->drivers != NULL) {
+        tn__opencl_list_apart(host, driver, out, out_count);
+        return TN_OK;
+    }
+    cl_int error = OPENCL_CALL(driver, clGetPlatformIDs, OPENCL_PLATFORMS, platform, &platforms);
     if (error != CL_SUCCESS) /* -1001: the loader knows of no driver */
         return OPENCL_FAIL(host, TN_STATUS_UNAVAILABLE, "opencl.none",
                            "the OpenCL loader has no driver (%d); install one (tenon doctor), or "
                            "name its folder in OCL_ICD_VENDORS",
                            error);
-    for (cl_uint p = 0; p < platforms && p < PLATFORMS; ++p) {
-        cl_device_id id[OPENCL_DEVICES];
-        cl_uint devices = 0;
-        char name[128], alias[16];
-        /* A platform without devices is nothing unusual: a driver for hardware that is not here. */
-        if (OPENCL_CALL(driver, clGetDeviceIDs, platform[p], CL_DEVICE_TYPE_ALL, OPENCL_DEVICES, id,
-                        &devices) != CL_SUCCESS)
-            continue;
-        platform_text(driver, platform[p], CL_PLATFORM_NAME, name, sizeof name);
-        alias_of(name, alias, sizeof alias);
-        for (cl_uint i = 0; i < devices && i < OPENCL_DEVICES && *out_count < OPENCL_DEVICES; ++i) {
-            make_unique(out, *out_count, alias);
-            out[*out_count].platform = platform[p];
-            out[*out_count].id = id[i];
-            ++*out_count;
-        }
-    }
+    for (cl_uint p = 0; p < platforms && p < OPENCL_PLATFORMS; ++p)
+        tn__opencl_list_platform(driver, platform[p], NULL, out, out_count);
     return TN_OK;
 }
 

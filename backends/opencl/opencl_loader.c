@@ -21,6 +21,8 @@ tn_status tn__opencl_load(const tn_host *host, opencl_driver *out)
     memset(out, 0, sizeof *out);
     out->fault_entry = OPENCL_ENTRIES;
     out->fault_code = CL_OUT_OF_RESOURCES;
+    if (host->drivers != NULL) /* each device brings its own entries */
+        return TN_OK;
     /* Drivers have threads and handlers at exit, so what is loaded stays. */
     void *library = dlopen("libOpenCL.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (library == NULL)

@@ -31,7 +31,7 @@ static void keep_log(opencl_device *d, cl_program program, char *log, size_t log
     tn__opencl_give(d->host, all, bytes + 1);
 }
 
-cl_program tn__opencl_build(opencl_device *d, const char *const *text, uint32_t texts,
+static cl_program from_text(opencl_device *d, const char *const *text, uint32_t texts,
                             const char *options, char *log, size_t log_bytes, cl_int *out_error)
 {
     const char *part[TEXTS];
@@ -99,6 +99,20 @@ static uint64_t key_of(const opencl_device *d, const char *const *text, uint32_t
     return tn__opencl_hash(key, d->identity, strlen(d->identity) + 1);
 }
 
+cl_program tn__opencl_build(opencl_device *d, const char *const *text, uint32_t texts,
+                            const char *options, char *log, size_t log_bytes, cl_int *out_error)
+{
+    uint64_t key = key_of(d, text, texts, options);
+    *out_error = CL_SUCCESS;
+    cl_program program = from_binary(d, key, options);
+    if (program != NULL)
+        return program;
+    program = from_text(d, text, texts, options, log, log_bytes, out_error);
+    if (program != NULL)
+        to_cache(d, key, program);
+    return program;
+}
+
 static void build(opencl_device *d, const tn_k_opencl_row *row, uint32_t form, opencl_program *p,
                   cl_int *out_error)
 {
@@ -109,14 +123,7 @@ static void build(opencl_device *d, const tn_k_opencl_row *row, uint32_t form, o
     snprintf(options, sizeof options,
              "%s -DTN_SLOTS=%d -DTN_LAUNCH_BYTES=%zu -DTN_PARAMS_AT=%d -DTN_PARAMS_BYTES=%zu",
              d->options, slots[form], sizeof(tn_k_launch), OPENCL_PARAMS_AT, row->op->params_bytes);
-    uint64_t key = key_of(d, text, 3, options);
-    *out_error = CL_SUCCESS;
-    p->program = from_binary(d, key, options);
-    if (p->program != NULL)
-        return;
     p->program = tn__opencl_build(d, text, 3, options, p->log, sizeof p->log, out_error);
-    if (p->program != NULL)
-        to_cache(d, key, p->program);
 }
 
 tn_status tn__opencl_program(opencl_device *d, uint32_t row, uint32_t form, cl_program *out)

@@ -49,7 +49,8 @@ typedef struct vk_api {
     uint32_t faults;
 } vk_api;
 
-tn_status tn__vk_api_open(const tn_host *host, vk_api *api);
+/* driver: the library of one, without the machine's loader and its layers; NULL: the loader. */
+tn_status tn__vk_api_open(const tn_host *host, vk_api *api, const char *driver);
 tn_status tn__vk_api_instance(const tn_host *host, vk_api *api, VkInstance instance);
 tn_status tn__vk_api_device(const tn_host *host, vk_api *api, VkDevice device);
 void tn__vk_api_close(vk_api *api);
@@ -153,7 +154,7 @@ typedef struct vk_device {
 tn_status tn__vk_lose(vk_device *d, const char *reason, const char *what);
 /* The status of a driver's result, with the error recorded; a lost device is told to hal. */
 tn_status tn__vk_result(vk_device *d, VkResult result, const char *what);
-tn_status tn__vk_device_create(vk_device *d, const char *which);
+tn_status tn__vk_device_create(vk_device *d, const char *which, const char *fault);
 void tn__vk_device_destroy(vk_device *d);
 /* vk_physical.c: what a physical device is, and whether it will do (else why not). */
 typedef struct vk_found {
@@ -163,9 +164,13 @@ typedef struct vk_found {
 } vk_found;
 enum { VK_DEVICES = 32 };
 tn_status tn__vk_instance(const tn_host *host, vk_api *api, bool validate, VkInstance *out);
+/* Adds the devices of an instance behind the *count that are there. */
 tn_status tn__vk_physical(const tn_host *host, const vk_api *api, VkInstance instance,
-                          vk_found *found, uint32_t *out_count);
+                          vk_found found[VK_DEVICES], uint32_t *count);
 void tn__vk_fill_info(const vk_caps *caps, tn_device_info *out);
+/* vk_drivers.c */
+tn_status tn__vk_drivers(const tn_host *host, const char *(*variable)(const char *name),
+                         void *token, void (*found)(void *token, const char *driver));
 /* vk_debug.c */
 void tn__vk_debug_create(vk_device *d);
 

@@ -26,12 +26,30 @@ static tn_status lacks(const tn_host *host, const char *name)
                    name);
 }
 
-tn_status tn__vk_api_open(const tn_host *host, vk_api *api)
+/* Drivers want to hear of the interface before anything else; 5: any instance extension may be
+ * asked for. */
+static bool greet(void *library)
+{
+    VkResult(VKAPI_PTR * negotiate)(uint32_t *) = NULL;
+    uint32_t version = 5;
+    void *symbol = dlsym(library, "vk_icdNegotiateLoaderICDInterfaceVersion");
+    memcpy(&negotiate, &symbol, sizeof symbol);
+    return negotiate != NULL && negotiate(&version) == VK_SUCCESS;
+}
+
+tn_status tn__vk_api_open(const tn_host *host, vk_api *api, const char *driver)
 {
     memset(api, 0, sizeof *api);
     pthread_mutex_init(&api->lock, NULL);
-    api->library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
-    void *symbol = api->library != NULL ? dlsym(api->library, "vkGetInstanceProcAddr") : NULL;
+    api->library = dlopen(driver != NULL ? driver : "libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
+    void *symbol = NULL;
+    if (api->library != NULL && driver == NULL)
+        symbol = dlsym(api->library, "vkGetInstanceProcAddr");
+    else if (api->library != NULL && greet(api->library))
+        symbol = dlsym(api->library, "vk_icdGetInstanceProcAddr");
+    if (symbol == NULL && driver != NULL)
+        return VK_FAIL(host, TN_STATUS_UNAVAILABLE, "vulkan.loader",
+                       "%s is no Vulkan driver that can be used without the loader", driver);
     if (symbol == NULL)
         return VK_FAIL(host, TN_STATUS_UNAVAILABLE, "vulkan.loader",
                        "libvulkan.so.1 is not there: apt-get install libvulkan1 and a driver, "
@@ -39,8 +57,8 @@ tn_status tn__vk_api_open(const tn_host *host, vk_api *api)
     memcpy(&api->get, &symbol, sizeof symbol);
 #define VK_GLOBAL(name)                                                                            \
     api->name = (PFN_##name)api->get(NULL, #name);                                                 \
-    if (api->name == NULL)                                                                         \
-        return lacks(host, #name);
+    if (api->name == NULL && strcmp(#name, "vkEnumerateInstanceLayerProperties") != 0)             \
+        return lacks(host, #name); /* layers are the loader's */
 #define VK_INSTANCE(name)
 #define VK_DEVICE(name)
 #include "vk_entries.inc"

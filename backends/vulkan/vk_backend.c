@@ -4,6 +4,7 @@
 /* path: api > placement > queue > [backend] > kernel > device */
 #ifdef TN_VULKAN
 #include "vk.h"
+#include <backends/common/driver_names.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,11 +167,7 @@ static tn_status backend_open(const tn_host *host, const char *arg, void *token,
     pthread_mutex_init(&d->queue_lock, NULL);
     pthread_mutex_init(&d->pipeline_lock, NULL);
     pthread_mutex_init(&d->memory_lock, NULL);
-    st = tn__vk_api_open(host, &d->api);
-    if (st == TN_OK)
-        st = tn__vk_api_faults(host, &d->api, fault);
-    if (st == TN_OK)
-        st = tn__vk_device_create(d, which);
+    st = tn__vk_device_create(d, which, fault);
     if (st == TN_OK)
         st = tn__vk_pipelines_create(d);
     if (st == TN_OK)
@@ -185,29 +182,42 @@ static tn_status backend_open(const tn_host *host, const char *arg, void *token,
     return TN_OK;
 }
 
-static tn_status backend_enumerate(const tn_host *host, void *token,
-                                   void (*found)(void *token, const tn_device_info *))
+static tn_status list_devices(const tn_host *host, const char *driver, vk_found list[VK_DEVICES],
+                              uint32_t *count)
 {
     vk_api api;
     VkInstance instance = VK_NULL_HANDLE;
-    vk_found *list = tn__vk_alloc(host, VK_DEVICES * sizeof *list);
-    uint32_t count = 0;
-    if (list == NULL)
-        return TN_STATUS_NO_MEMORY;
-    tn_status st = tn__vk_api_open(host, &api);
+    tn_status st = tn__vk_api_open(host, &api, driver);
     if (st == TN_OK)
         st = tn__vk_instance(host, &api, false, &instance);
     if (st == TN_OK)
-        st = tn__vk_physical(host, &api, instance, list, &count);
+        st = tn__vk_physical(host, &api, instance, list, count);
+    if (instance != VK_NULL_HANDLE && api.vkDestroyInstance != NULL)
+        api.vkDestroyInstance(instance, NULL);
+    tn__vk_api_close(&api);
+    return st;
+}
+
+static tn_status backend_enumerate(const tn_host *host, void *token,
+                                   void (*found)(void *token, const tn_device_info *))
+{
+    const char *rest = host->drivers;
+    char driver[DRIVER_NAME_BYTES];
+    vk_found *list = tn__vk_alloc(host, VK_DEVICES * sizeof *list);
+    uint32_t count = 0;
+    tn_status st;
+    if (list == NULL)
+        return TN_STATUS_NO_MEMORY;
+    do
+        st = list_devices(host, rest != NULL && driver_next(&rest, driver) ? driver : NULL, list,
+                          &count);
+    while (st == TN_OK && rest != NULL && *rest != '\0');
     for (uint32_t i = 0; st == TN_OK && i < count; ++i) {
         tn_device_info info = {.head = TN_INIT(tn_device_info)};
         tn__vk_fill_info(&list[i].caps, &info);
         if (list[i].refused == NULL)
             found(token, &info);
     }
-    if (instance != VK_NULL_HANDLE && api.vkDestroyInstance != NULL)
-        api.vkDestroyInstance(instance, NULL);
-    tn__vk_api_close(&api);
     tn__vk_free(host, list, VK_DEVICES * sizeof *list);
     return st;
 }
@@ -245,6 +255,7 @@ static const tn_backend_ops backend_ops = {
     .open = backend_open,
 #ifdef TN_VULKAN
     .flags = TN_BACKEND_DRIVER,
+    .drivers = tn__vk_drivers,
 #endif
 };
 

@@ -2,6 +2,7 @@
 /* A logical device: which one, its features, queue and layouts; loss. */
 /* path: api > placement > queue > [backend] > kernel > device */
 #include "vk.h"
+#include <backends/common/driver_names.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,28 +67,68 @@ tn_status tn__vk_result(vk_device *d, VkResult r, const char *what)
     }
 }
 
+static void end_instance(vk_device *d)
+{
+    if (d->messenger != VK_NULL_HANDLE)
+        d->api.vkDestroyDebugUtilsMessengerEXT(d->instance, d->messenger, NULL);
+    if (d->instance != VK_NULL_HANDLE && d->api.vkDestroyInstance != NULL)
+        d->api.vkDestroyInstance(d->instance, NULL);
+    d->messenger = VK_NULL_HANDLE;
+    d->instance = VK_NULL_HANDLE;
+    tn__vk_api_close(&d->api);
+}
+
+/* The loader, or a driver without it, and what devices there are. */
+static tn_status begin_instance(vk_device *d, const char *driver, const char *fault,
+                                vk_found found[VK_DEVICES], uint32_t *count)
+{
+    tn_status st = tn__vk_api_open(d->host, &d->api, driver);
+    if (st == TN_OK)
+        st = tn__vk_api_faults(d->host, &d->api, fault);
+    if (st == TN_OK)
+        st = tn__vk_instance(d->host, &d->api, d->validate, &d->instance);
+    if (st == TN_OK && d->validate)
+        tn__vk_debug_create(d);
+    return st == TN_OK ? tn__vk_physical(d->host, &d->api, d->instance, found, count) : st;
+}
+
+static tn_status no_such(const vk_device *d, const char *which, const vk_found *found,
+                         uint32_t count)
+{
+    char names[256] = "";
+    for (uint32_t i = 0; i < count; ++i) {
+        size_t n = strlen(names);
+        snprintf(names + n, sizeof names - n, "%s%s", n > 0 ? ", " : "", found[i].caps.uri);
+    }
+    return VK_FAIL_ARGUMENT(d->host, TN_STATUS_UNAVAILABLE, "vulkan.device", "uri",
+                            "uri names the Vulkan device \"%s\"; there are %u, counted from 0: %s",
+                            which, count, count != 0 ? names : "none");
+}
+
 /* "0": by the order of the loader; "lavapipe": by the name in the device's URI. */
-static tn_status choose(vk_device *d, const char *which)
+static tn_status choose(vk_device *d, const char *which, const char *fault)
 {
     vk_found *found = tn__vk_alloc(d->host, VK_DEVICES * sizeof *found);
     uint32_t count = 0, at = UINT32_MAX;
+    const char *rest = d->host->drivers;
+    char driver[DRIVER_NAME_BYTES];
     if (found == NULL)
         return TN_STATUS_NO_MEMORY;
-    tn_status st = tn__vk_physical(d->host, &d->api, d->instance, found, &count);
-    bool number = which[0] >= '0' && which[0] <= '9';
-    for (uint32_t i = 0; st == TN_OK && i < count; ++i)
-        if (number ? i == strtoul(which, NULL, 10) : strcmp(which, found[i].caps.uri) == 0)
-            at = i;
+    bool number = which[0] >= '0' && which[0] <= '9', more;
+    tn_status st;
+    do {
+        const char *next = rest != NULL && driver_next(&rest, driver) ? driver : NULL;
+        uint32_t first = count;
+        st = begin_instance(d, next, fault, found, &count);
+        for (uint32_t i = first; st == TN_OK && i < count; ++i)
+            if (number ? i == strtoul(which, NULL, 10) : strcmp(which, found[i].caps.uri) == 0)
+                at = i;
+        more = st == TN_OK && at == UINT32_MAX && rest != NULL && *rest != '\0';
+        if (more)
+            end_instance(d);
+    } while (more);
     if (st == TN_OK && at == UINT32_MAX) {
-        char names[256] = "";
-        for (uint32_t i = 0; i < count; ++i) {
-            size_t n = strlen(names);
-            snprintf(names + n, sizeof names - n, "%s%s", n > 0 ? ", " : "", found[i].caps.uri);
-        }
-        st =
-            VK_FAIL_ARGUMENT(d->host, TN_STATUS_UNAVAILABLE, "vulkan.device", "uri",
-                             "uri names the Vulkan device \"%s\"; there are %u, counted from 0: %s",
-                             which, count, count != 0 ? names : "none");
+        st = no_such(d, which, found, count);
     } else if (st == TN_OK && found[at].refused != NULL) {
         st = VK_FAIL_ARGUMENT(d->host, TN_STATUS_UNAVAILABLE, "vulkan.refused", "uri", "%s %s",
                               found[at].caps.name, found[at].refused);
@@ -210,13 +251,9 @@ static tn_status make_layouts(vk_device *d)
     return tn__vk_result(d, r, "vkCreatePipelineLayout");
 }
 
-tn_status tn__vk_device_create(vk_device *d, const char *which)
+tn_status tn__vk_device_create(vk_device *d, const char *which, const char *fault)
 {
-    tn_status st = tn__vk_instance(d->host, &d->api, d->validate, &d->instance);
-    if (st == TN_OK && d->validate)
-        tn__vk_debug_create(d);
-    if (st == TN_OK)
-        st = choose(d, which);
+    tn_status st = choose(d, which, fault);
     if (st == TN_OK)
         st = make_device(d);
     if (st == TN_OK) {
@@ -243,9 +280,5 @@ void tn__vk_device_destroy(vk_device *d)
         if (api->vkDestroyDevice != NULL)
             api->vkDestroyDevice(d->device, NULL);
     }
-    if (d->messenger != VK_NULL_HANDLE)
-        api->vkDestroyDebugUtilsMessengerEXT(d->instance, d->messenger, NULL);
-    if (d->instance != VK_NULL_HANDLE && api->vkDestroyInstance != NULL)
-        api->vkDestroyInstance(d->instance, NULL);
-    tn__vk_api_close(api);
+    end_instance(d);
 }

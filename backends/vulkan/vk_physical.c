@@ -11,6 +11,8 @@ static bool has_layer(const vk_api *api, const char *name)
 {
     VkLayerProperties layer[64];
     uint32_t count = 64;
+    if (api->vkEnumerateInstanceLayerProperties == NULL)
+        return false;
     VkResult r = api->vkEnumerateInstanceLayerProperties(&count, layer);
     for (uint32_t i = 0; (r == VK_SUCCESS || r == VK_INCOMPLETE) && i < count; ++i)
         if (strcmp(layer[i].layerName, name) == 0)
@@ -228,11 +230,8 @@ static const char *look(const vk_api *api, VkPhysicalDevice p, vk_caps *caps)
     caps->float64 = f.features.shaderFloat64 == VK_TRUE;
     if (f12.timelineSemaphore != VK_TRUE)
         return "has no timeline semaphores";
-    VkExtensionProperties *e = NULL;
-    uint32_t count = 0;
-    VkExtensionProperties room[384];
-    count = 384;
-    e = room;
+    VkExtensionProperties e[384];
+    uint32_t count = 384;
     VkResult r = api->vkEnumerateDeviceExtensionProperties(p, NULL, &count, e);
     if (r == VK_SUCCESS || r == VK_INCOMPLETE)
         caps->budget = has_extension(e, count, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
@@ -240,10 +239,11 @@ static const char *look(const vk_api *api, VkPhysicalDevice p, vk_caps *caps)
 }
 
 tn_status tn__vk_physical(const tn_host *host, const vk_api *api, VkInstance instance,
-                          vk_found *found, uint32_t *out_count)
+                          vk_found found[VK_DEVICES], uint32_t *out_count)
 {
     VkPhysicalDevice list[VK_DEVICES];
-    uint32_t count = VK_DEVICES;
+    const uint32_t first = *out_count;
+    uint32_t count = VK_DEVICES - first;
     VkResult r =
         VK_CALL((vk_api *)(uintptr_t)api, vkEnumeratePhysicalDevices, instance, &count, list);
     if (r != VK_SUCCESS && r != VK_INCOMPLETE)
@@ -253,9 +253,9 @@ tn_status tn__vk_physical(const tn_host *host, const vk_api *api, VkInstance ins
                            : TN_STATUS_UNAVAILABLE,
                        "vulkan.devices", "vkEnumeratePhysicalDevices gave %d; update the driver",
                        (int)r);
-    for (uint32_t i = 0; i < count; ++i) {
-        found[i].physical = list[i];
-        found[i].refused = look(api, list[i], &found[i].caps);
+    for (uint32_t i = first; i < first + count; ++i) {
+        found[i].physical = list[i - first];
+        found[i].refused = look(api, list[i - first], &found[i].caps);
         /* The second device of a driver is DRIVER-1. */
         uint32_t same = 0;
         for (uint32_t j = 0; j < i; ++j)
@@ -265,7 +265,7 @@ tn_status tn__vk_physical(const tn_host *host, const vk_api *api, VkInstance ins
         if (same != 0)
             snprintf(uri + n, sizeof found[i].caps.uri - n, "-%u", same);
     }
-    *out_count = count;
+    *out_count = first + count;
     return TN_OK;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tenon-probe: loads one plugin, queries and enumerates it, or enumerates a built-in backend with
- * its drivers, and reports through file 3; whatever they do wrong ends this process and not the one
- * that asked. */
+ * its drivers or opens a device of one, and reports through file 3; whatever they do wrong ends
+ * this process and not the one that asked. */
 /* path: api > placement > queue > [backend] > kernel > device */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -103,6 +103,37 @@ static tn_status try_builtin(tn_runtime *rt, const char *name)
     return st ? tn__backend_failed(st, NULL, "enumerate") : TN_OK;
 }
 
+static void ignore_loss(void *device_token, tn_status status, const char *reason)
+{
+    (void)device_token, (void)status, (void)reason;
+}
+
+/* Whatever it says in words it will say again to the process that asked; here only its life counts.
+ */
+static tn_status try_open(tn_runtime *rt, const char *name, const char *arg)
+{
+    static const char token; /* of a device that hal does not know */
+    const tn_backend_ops *ops;
+    const tn_device_ops *device = NULL;
+    void *object = NULL;
+    tn_status st = tn__registry_find(rt, name, &ops);
+    if (st)
+        return st;
+    enter(TN__STAGE_ENUMERATE);
+    rt->host.lost = ignore_loss;
+    if (ops->open(&rt->host, arg, (void *)(uintptr_t)&token, &object, &device) == TN_OK &&
+        tn__table_known(device) && tn__has(device, close))
+        device->close(object);
+    return TN_OK;
+}
+
+/* What follows a word at the beginning of a text; NULL: it begins otherwise. */
+static const char *behind(const char *text, const char *word)
+{
+    size_t n = strlen(word);
+    return strncmp(text, word, n) == 0 ? text + n : NULL;
+}
+
 int main(int argc, char **argv)
 {
     tn_runtime_desc desc = {.head = TN_INIT(tn_runtime_desc),
@@ -111,12 +142,11 @@ int main(int argc, char **argv)
     tn__probe_record record = {0};
     /* 1: no core, neither as a file nor through a pipe. */
     struct rlimit core = {.rlim_cur = 1, .rlim_max = 1};
-    const char *builtin = NULL;
-    if (argc != 3 || strcmp(argv[1], TN__PROBE_PROTOCOL) != 0)
+    if (argc != 6 || strcmp(argv[1], TN__PROBE_PROTOCOL) != 0)
         return 2;
-    if (strncmp(argv[2], TN__PROBE_BUILTIN, sizeof(TN__PROBE_BUILTIN) - 1) == 0)
-        builtin = argv[2] + sizeof(TN__PROBE_BUILTIN) - 1;
-    else if (argv[2][0] != '/')
+    const char *builtin = behind(argv[2], TN__PROBE_BUILTIN),
+               *opened = behind(argv[2], TN__PROBE_OPEN);
+    if (!builtin && !opened && argv[2][0] != '/')
         return 2;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)setrlimit(RLIMIT_CORE, &core);
@@ -124,8 +154,13 @@ int main(int argc, char **argv)
         return 2;
     enter(TN__STAGE_STARTED);
     tn_status st = tn_runtime_create(&desc, &rt);
-    if (!st)
-        st = builtin ? try_builtin(rt, builtin) : try_plugin(rt, argv[2]);
+    if (!st) {
+        rt->host.drivers = argv[3][0] ? argv[3] : NULL;
+        rt->host.cache_dir = argv[5][0] ? argv[5] : NULL;
+        st = builtin  ? try_builtin(rt, builtin)
+             : opened ? try_open(rt, opened, argv[4])
+                      : try_plugin(rt, argv[2]);
+    }
     if (st) {
         tn_error e;
         tn_error_last(&e);

@@ -31,6 +31,8 @@ typedef struct tn_host {         /* what hal gives to a backend */
     tn_status (*fail_argument)(tn_status, const char *reason, const char *argument,
                                const char *file, int32_t line, const char *format, ...);
     const char *cache_dir; /* folder for what can be made again, or NULL; stays with the runtime */
+    const char *drivers;   /* what a backend with TN_BACKEND_DRIVER loads, as its `drivers` names
+                              them, joined by ':'; NULL: what the machine's own loader knows */
 } tn_host;
 typedef enum tn_work_kind {
     TN_WORK_RUN = 1,
@@ -158,6 +160,11 @@ typedef struct tn_backend_ops {
     void (*unload)(void); /* of a plugin: once for each runtime that it succeeded for, after that
                              runtime's last object; others may still use it. NULL: nothing to do */
     uint64_t flags;       /* TN_BACKEND_* */
+    tn_status (*drivers)(const tn_host *, const char *(*variable)(const char *name), void *token,
+                         void (*found)(void *token, const char *driver)); /* with
+                             TN_BACKEND_DRIVER: names the drivers that are there and loads none,
+                             so that one that fails can be left out; variable: of the environment.
+                             NULL: a driver that fails takes the others with it */
 } tn_backend_ops;
 
 /** The one exported symbol of a plugin; a built-in backend has the same function as
