@@ -32,9 +32,9 @@ def tenon(*args):
     return subprocess.run([TENON, *args], env=ENV, capture_output=True, text=True)
 
 
-def sheet(device, types, folder):
+def sheet(device, types, folder, shape="5x7x32"):
     path = os.path.join(folder, "f.json")
-    done = tenon("fingerprint", device, "--shape", "5x7x32", "--types", types, "--json", path)
+    done = tenon("fingerprint", device, "--shape", shape, "--types", types, "--json", path)
     assert done.returncode == 0, (device, done.stdout, done.stderr)
     return json.load(open(path))
 
@@ -55,6 +55,17 @@ def main():
         loose = sheet("orders:atomic", "f32,f32", folder)["sums"][0]
         assert not loose["repeatable"] and not loose["paths"][0]["stable"] and loose["paths"][0]["unstable_at"] >= 2, loose
 
+        # sums of parts, whose remainder has other arithmetic than their lanes
+        parts = sheet("orders:parts", "f32,f32", folder, "3x2x37")["sums"][0]
+        path = parts["paths"][0]
+        assert path["stable"] and parts["twin_right"] == 1000, parts
+        # the last node's bits are the output's: what is above 24 there is nobody's to see
+        assert path["leaves"] == "r" * 4 + "e" * 28 + "r" * 5 and path["node_bits"][-6:] == [24] + [53] * 4 + [24], path
+        # where operands lie: noticed, and the tree is that of round addresses
+        moved = sheet("orders:address", "f32,f32", folder)
+        assert moved["addresses"] == [32] and moved["sums"][0]["paths"][0]["kind"] == "sequential", moved
+        assert moved["sums"][0]["twin_right"] == 1000 and sheet("orders:sequential", "f32,f32", folder)["addresses"] == [1]
+
         # a digest is the device's own, and a changed device is told
         first, again = sheet("orders:lanes4", "f32,f32", folder), sheet("orders:lanes4", "f32,f32", folder)
         assert first["digest"] == again["digest"] != sheet("orders:lanes16", "f32,f32", folder)["digest"]
@@ -64,9 +75,16 @@ def main():
         other = tenon("fingerprint", "orders:pairwise", "--shape", "5x7x32", "--types", "f32,f32", "--compare", path)
         assert same.returncode == 0 and other.returncode == 1 and "differs" in other.stdout, other.stdout
 
+        # who equals whom
+        json.dump(first, open(os.path.join(folder, "twice.json"), "w"))
+        sheet("orders:lanes16", "f32,f32", folder)
+        atlas = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fingerprint", "atlas.py")
+        done = subprocess.run([sys.executable, atlas, folder], capture_output=True, text=True)
+        assert "  lanes4, twice: 4 lanes" in done.stdout and "  f: 16 lanes" in done.stdout and "3000 of 3000" in done.stdout, done
+
         # what declares itself raises no alarm
         alarms = 0
-        for name in list(ORDERS) + ["atomic", "f16"]:
+        for name in list(ORDERS) + ["atomic", "f16", "parts", "address"]:
             done = tenon("verify", f"orders:{name}", "-q", "--case", "L5.matmul.*16?f32*", "--case", "L5.matmul.*65?f*", "--case",
                          "*33x31x129.*", "--no-retry")
             alarms += done.returncode != 0
@@ -92,13 +110,13 @@ def main():
         assert there, "none of the libraries is installed: a verdict on other people's sums needs one"
         print("fingerprint: libraries without an alarm:", "; ".join(there))
         if os.path.exists(os.path.join(os.path.dirname(TENON), "../../.venv/bin/python")):
-            for library in ("numpy", "onnxruntime"):
+            for library in ("numpy", "onnxruntime", "ggml"):
                 done = tenon("fingerprint", library, "--shape", "17x33x32", "--types", "f32,f32", "--json", path)
                 if library != "numpy" and "does not answer" in done.stderr:
                     print(f"fingerprint: {library} is not installed")
                     continue
                 assert done.returncode == 0 and json.load(open(path))["sums"][0]["twin_right"] == 1000, done.stdout
-    print(f"fingerprint: {len(ORDERS) + 2} orders found, {alarms} false alarms, 5 undeclared ones told")
+    print(f"fingerprint: {len(ORDERS) + 4} orders found, {alarms} false alarms, 5 undeclared ones told")
 
 
 if __name__ == "__main__":

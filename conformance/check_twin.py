@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 TENON, PLUGINS = sys.argv[1:]
-DEVICES = ["cpu"] + ["orders:" + o for o in ["reversed", "pairwise", "separate", "lanes4", "lanes16", "split4", "zero", "f64"] +
+DEVICES = ["cpu"] + ["orders:" + o for o in ["parts", "reversed", "pairwise", "separate", "lanes4", "lanes16", "split4", "zero", "f64"] +
                      [f"fused{w}x{e}" for w in (4, 8, 16) for e in (0, 1, 2)]]
 
 
@@ -24,9 +24,9 @@ def tenon(status, *args):
 def main():
     with tempfile.TemporaryDirectory() as d:
         p = lambda name: os.path.join(d, name)
-        one = ["--shape", "5x7x32", "--types", "f32,f32"]
         for device in DEVICES:
-            which = ["--shape", "17x33x32", "--types", "f32,f32"] if device == "cpu" else one
+            shape = {"cpu": "17x33x32", "orders:parts": "3x2x37"}.get(device, "5x7x32")
+            which = ["--shape", shape, "--types", "f32,f32"]
             tenon(0, "fingerprint", device, *which, "--json", p("sheet"))
             out = tenon(0, "fingerprint", "twin:" + p("sheet"), *which, "--compare", p("sheet"), "--json", p("again"))
             assert "the same as" in out, (device, out)

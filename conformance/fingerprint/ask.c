@@ -20,7 +20,8 @@ struct tn_v_asked {
     tn_op *op;
     tn_buffer *buffer[3];
     unsigned char *host[3];
-    uint64_t bytes[3];
+    uint64_t bytes[3], offset_align;
+    uint32_t shift;
     /* a framework */
     pid_t pid;
     FILE *to, *from;
@@ -54,12 +55,12 @@ static bool run_device(void *self, const double *a, const double *b, double *c)
         for (int64_t j = 0; j < d->n; ++j)
             tn_v_encode(d->in, b[k], TN_V_NEAREST_EVEN, false,
                         s->host[1] + (uint64_t)(k * d->n + j) * in);
-    tn_bind bind[3] = {{TN_ARG_A, 0, s->buffer[0], 0},
-                       {TN_ARG_B, 0, s->buffer[1], 0},
+    tn_bind bind[3] = {{TN_ARG_A, 0, s->buffer[0], s->shift},
+                       {TN_ARG_B, 0, s->buffer[1], s->shift},
                        {TN_ARG_OUT, 0, s->buffer[2], 0}};
     tn_status st = TN_OK;
     for (int i = 0; i < 2 && st == TN_OK; ++i)
-        st = tn_queue_write(s->queue, s->buffer[i], 0, s->host[i], s->bytes[i], NULL);
+        st = tn_queue_write(s->queue, s->buffer[i], s->shift, s->host[i], s->bytes[i], NULL);
     if (st == TN_OK)
         st = tn_queue_run(s->queue, s->plan, bind, 3, NULL, NULL);
     if (st == TN_OK)
@@ -76,7 +77,7 @@ static bool run_python(void *self, const double *a, const double *b, double *c)
 {
     tn_v_asked *s = self;
     size_t k = (size_t)s->dot.k, n = (size_t)(s->dot.m * s->dot.n);
-    return fprintf(s->to, "run\n") > 0 && fwrite(a, sizeof *a, k, s->to) == k &&
+    return fprintf(s->to, "run %u\n", s->shift) > 0 && fwrite(a, sizeof *a, k, s->to) == k &&
            fwrite(b, sizeof *b, k, s->to) == k && fflush(s->to) == 0 &&
            fread(c, sizeof *c, n, s->from) == n;
 }
@@ -111,9 +112,9 @@ static bool start_python(tn_v_asked *s, const char *name, const char *python, co
 
 static bool framework(const char *name)
 {
-    static const char *const names[] = {"numpy", "onnxruntime", "torch", "jax"};
+    static const char *const names[] = {"numpy", "onnxruntime", "torch", "jax", "ggml"};
     size_t n = strcspn(name, ":");
-    for (int i = 0; i < 4; ++i)
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; ++i)
         if (strlen(names[i]) == n && strncmp(name, names[i], n) == 0)
             return true;
     return false;
@@ -133,10 +134,14 @@ tn_v_asked *tn_v_ask(const char *device, const char *python, const char *script,
         tn_v_ask_end(s);
         return NULL;
     }
+    tn_device_info info = {.head = TN_INIT(tn_device_info)};
     if (tn_runtime_create(NULL, &s->runtime) == TN_OK &&
         tn_device_open(s->runtime, device, &s->device) == TN_OK &&
-        tn_queue_create(s->device, NULL, &s->queue) == TN_OK)
+        tn_device_get_info(s->device, &info) == TN_OK &&
+        tn_queue_create(s->device, NULL, &s->queue) == TN_OK) {
+        s->offset_align = info.offset_align;
         return s;
+    }
     tn_error e;
     tn_error_last(&e);
     snprintf(why, bytes, "%s", e.text != NULL ? e.text : "the device cannot be opened");
@@ -148,6 +153,7 @@ bool tn_v_ask_shape(tn_v_asked *s, int64_t m, int64_t n, int64_t k, tn_dtype in,
                     tn_v_dot *dot)
 {
     forget_shape(s);
+    s->shift = 0;
     s->dot = (tn_v_dot){m, n, k, in, out, s, s->pid > 0 ? run_python : run_device};
     *dot = s->dot;
     if (s->pid > 0) {
@@ -166,11 +172,20 @@ bool tn_v_ask_shape(tn_v_asked *s, int64_t m, int64_t n, int64_t k, tn_dtype in,
     int64_t elems[3] = {m * k, k * n, m * n};
     for (int i = 0; i < 3; ++i) {
         s->bytes[i] = (uint64_t)elems[i] * tn_v_elem_bytes(i < 2 ? in : out);
-        tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = s->bytes[i]};
+        tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = s->bytes[i] + TN_V_SHIFTS};
         s->host[i] = malloc(s->bytes[i] + 1);
         if (s->host[i] == NULL || tn_buffer_create(s->device, &desc, &s->buffer[i]) != TN_OK)
             return false;
     }
+    return true;
+}
+
+bool tn_v_ask_shift(tn_v_asked *s, uint32_t bytes)
+{
+    uint32_t step = tn_v_elem_bytes(s->dot.in);
+    if (bytes >= TN_V_SHIFTS || bytes % step != 0 || (s->pid == 0 && bytes % s->offset_align != 0))
+        return false;
+    s->shift = bytes;
     return true;
 }
 

@@ -36,12 +36,17 @@ typedef struct tn_v_traits {
     bool repeatable, batch_invariant;
 } tn_v_traits;
 
+enum { TN_V_LEAF_EXACT = 'e', TN_V_LEAF_ROUNDED = 'r' };
 typedef struct tn_v_path {
     int64_t row, column; /* the first place with this path, and how many there are */
     int64_t places;
     tn_v_tree tree;
     tn_v_traits traits;
-    char kind[64];   /* "sequential", "4 lanes, ..", "fused by 8", .. or "other" */
+    char kind[64]; /* "sequential", "4 lanes, ..", "fused by 8", .. or "other" */
+    /* Of a sum that has parts of different arithmetic; else NULL: the traits are those of all.
+     * leaf [leaves], a text: how the product comes to its sum; bits [nodes]: what the sum keeps. */
+    char *leaf;
+    int *bits;
     bool stable;     /* asked again, the same answers */
     int unstable_at; /* leaves under the lowest node that changes */
 } tn_v_path;
@@ -52,7 +57,8 @@ typedef struct tn_v_print {
     tn_v_path path[TN_V_PATHS];
     int paths;
     tn_v_traits traits; /* of the first path */
-    unsigned char *place; /* [m * n]: the path of each place, TN_V_PATHS: of none; NULL: not known */
+    unsigned char
+        *place; /* [m * n]: the path of each place, TN_V_PATHS: of none; NULL: not known */
     char error[128];
 } tn_v_print;
 
@@ -73,6 +79,10 @@ int tn_v_tree_meet(const tn_v_tree *t, int i, int j);
 /** Paths by place, and traits, of one shape. False: dot->run failed; out->error says where. */
 bool tn_v_fingerprint(const tn_v_dot *dot, tn_v_print *out);
 void tn_v_print_free(tn_v_print *p);
+void tn_v_path_free(tn_v_path *path);
+/* Where the twin does not foresee a stable path, asks it node by node, and keeps what was found if
+ * the twin then does. False: no memory, or a multiplication failed. */
+bool tn_v_mixed_find(const tn_v_print *p, tn_v_path *path);
 
 /** What the device will give for these operands, by its tree and traits: the software twin.
  *  returns   false where the traits do not say enough (a fused unit of unknown width) */
@@ -103,13 +113,17 @@ bool tn_v_identify(const char *device, int seconds, tn_v_identity *out);
 
 /* ---- who can be asked ---- */
 typedef struct tn_v_asked tn_v_asked;
-/** A device by URI, or a framework by name (numpy, onnxruntime, torch, jax), through `python` with
- *  the script beside it. NULL with the reason in `why`. */
+/** A device by URI, or a framework by name (numpy, onnxruntime, torch, jax, ggml), through
+ *  `python` with the script beside it. NULL with the reason in `why`. */
 tn_v_asked *tn_v_ask(const char *device, const char *python, const char *script, char *why,
                      uint64_t bytes);
 /* A shape and types of it; false: it does not have them. */
 bool tn_v_ask_shape(tn_v_asked *s, int64_t m, int64_t n, int64_t k, tn_dtype in, tn_dtype out,
                     tn_v_dot *dot);
+/* Both operands this many bytes behind a multiple of 64, below TN_V_SHIFTS, until the next shape;
+ * false: the types or the device do not allow it. */
+enum { TN_V_SHIFTS = 64 };
+bool tn_v_ask_shift(tn_v_asked *s, uint32_t bytes);
 void tn_v_ask_end(tn_v_asked *s);
 
 #endif

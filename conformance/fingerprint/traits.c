@@ -325,6 +325,7 @@ bool tn_v_fingerprint(const tn_v_dot *dot, tn_v_print *out)
         find_fma(&p, &path->traits, x, y);
         find_output(&p, &path->traits, x, y);
         find_specials(&p, &path->traits, x, y);
+        p.failed = p.failed || (out->traits.repeatable && !tn_v_mixed_find(out, path));
     }
     if (out->paths > 0)
         out->traits = out->path[0].traits;
@@ -337,7 +338,7 @@ bool tn_v_fingerprint(const tn_v_dot *dot, tn_v_print *out)
 void tn_v_print_free(tn_v_print *p)
 {
     for (int i = 0; i < TN_V_PATHS; ++i)
-        tn_v_tree_free(&p->path[i].tree);
+        tn_v_path_free(&p->path[i]);
     free(p->place);
     p->place = NULL;
 }

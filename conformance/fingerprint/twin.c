@@ -9,6 +9,8 @@
 typedef struct twin {
     const tn_v_traits *traits;
     const tn_v_tree *tree;
+    const tn_v_path *path;
+    tn_dtype out;
     const double *a, *b;
     bool fused, nearest, exact_products;
     int bits;
@@ -76,6 +78,21 @@ static double unit_sum(const twin *t, const double *term, int count)
     return tn_v_to_bits(ldexp(sum, quantum), 24, TN_V_TOWARD_ZERO);
 }
 
+/* Of a sum of different parts: every node has its bits, every product comes in its own way. */
+static double mixed_value(const twin *t, int node)
+{
+    const tn_v_tree *tree = t->tree;
+    twin own = *t;
+    if (node < tree->leaves) {
+        own.bits = tn_v_format_of(t->out).precision;
+        return t->path->leaf[node] == TN_V_LEAF_EXACT ? product(t, node)
+                                                      : narrow(&own, product(t, node));
+    }
+    own.bits = t->path->bits[node - tree->leaves];
+    const int *child = tree->child + tree->first[node - tree->leaves];
+    return add(&own, mixed_value(t, child[0]), mixed_value(t, child[1]));
+}
+
 static double value(const twin *t, int node, bool *good)
 {
     enum { MOST = 64 };
@@ -106,7 +123,7 @@ bool tn_v_twin(const tn_v_print *p, const tn_v_path *path, const double *a, cons
                double *out)
 {
     const tn_v_traits *r = &path->traits;
-    twin t = {.traits = r, .tree = &path->tree, .a = a, .b = b};
+    twin t = {.traits = r, .tree = &path->tree, .path = path, .out = p->dot.out, .a = a, .b = b};
     bool good = path->tree.nodes > 0;
     t.exact_products = strcmp(r->fma, "exact products") == 0;
     t.fused = strcmp(r->fma, "fused") == 0 || t.exact_products;
@@ -119,7 +136,8 @@ bool tn_v_twin(const tn_v_print *p, const tn_v_path *path, const double *a, cons
                     r->width >= 53);
     if (!good)
         return false;
-    double v = value(&t, path->tree.leaves + path->tree.nodes - 1, &good);
+    int root = path->tree.leaves + path->tree.nodes - 1;
+    double v = path->leaf != NULL ? mixed_value(&t, root) : value(&t, root, &good);
     /* Beyond the type's exponents there is nothing to round down to. */
     double beyond = ldexp(1.0, ilogb(tn_v_format_of(p->dot.out).max) + 1);
     if (!r->saturates && fabs(v) >= beyond)

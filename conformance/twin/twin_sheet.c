@@ -77,6 +77,33 @@ static tn_dtype type_of(const char *name, size_t n)
     return (tn_dtype)0;
 }
 
+/* Where a sum has parts of different arithmetic: a letter a leaf, a number a node. */
+static bool read_mixed(const cJSON *j, tn_v_path *out)
+{
+    const char *leaf = cJSON_GetStringValue(cJSON_GetObjectItem(j, "leaves"));
+    const cJSON *one, *bits = cJSON_GetObjectItem(j, "node_bits");
+    int n = 0;
+    if (leaf == NULL && bits == NULL)
+        return true;
+    if (leaf == NULL || strlen(leaf) != (size_t)out->tree.leaves ||
+        cJSON_GetArraySize(bits) != out->tree.nodes)
+        return false;
+    out->leaf = strdup(leaf);
+    out->bits = calloc((size_t)out->tree.nodes + 1, sizeof *out->bits);
+    if (out->leaf == NULL || out->bits == NULL)
+        return false;
+    for (int i = 0; i < out->tree.nodes; ++i)
+        if (out->tree.count[i] != 2)
+            return false;
+    cJSON_ArrayForEach(one, bits)
+    {
+        if (!cJSON_IsNumber(one) || one->valueint < 1 || one->valueint > 64)
+            return false;
+        out->bits[n++] = one->valueint;
+    }
+    return strspn(leaf, "er") == strlen(leaf);
+}
+
 static bool read_path(const cJSON *j, const tn_v_print *p, tn_v_path *out)
 {
     out->row = number_of(j, "row");
@@ -86,7 +113,8 @@ static bool read_path(const cJSON *j, const tn_v_print *p, tn_v_path *out)
     out->traits.width = number_of(j, "accumulator_bits");
     out->traits.later_rounded = flag_of(j, "later_rounded");
     snprintf(out->traits.fma, sizeof out->traits.fma, "%s", text_of(j, "multiply_add"));
-    return flag_of(j, "stable") && read_tree(text_of(j, "tree"), (int)p->dot.k, &out->tree);
+    return flag_of(j, "stable") && read_tree(text_of(j, "tree"), (int)p->dot.k, &out->tree) &&
+           read_mixed(j, out);
 }
 
 /* "0*32,1*1,..": runs of places. */

@@ -57,7 +57,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         if (a->device == NULL)
-            argp_error(state, "which device? A URI, or numpy, onnxruntime, torch[:DEVICE], jax");
+            argp_error(state, "which device? A URI, or numpy, onnxruntime, torch[:DEVICE], jax, "
+                              "ggml[:q8_0]");
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -144,6 +145,48 @@ static bool invariant(tn_v_asked *s, const tn_v_dot *dot)
     return same;
 }
 
+/* What the sums have to do with where operands lie: 1 nothing, else the least power of two so that
+ * addresses that agree modulo it give the same bits. A library whose kernel starts at a round
+ * address splits the same sum in another way; its tree is that of operands at multiples of 64. */
+static int by_address(tn_v_asked *s, const tn_v_dot *dot)
+{
+    enum { LAPS = 8 };
+    size_t outs = (size_t)(dot->m * dot->n) * sizeof(double);
+    double *room = calloc((size_t)(2 * dot->k + dot->m * dot->n) + 1, sizeof *room);
+    uint64_t digest[TN_V_SHIFTS] = {0};
+    bool there[TN_V_SHIFTS] = {false}, good = room != NULL;
+    for (uint32_t shift = 0; shift < TN_V_SHIFTS && good; ++shift) {
+        tn_v_random r = {17};
+        there[shift] = tn_v_ask_shift(s, shift);
+        for (int lap = 0; lap < LAPS && there[shift] && good; ++lap) {
+            double *a = room, *b = room + dot->k, *c = room + 2 * dot->k;
+            for (int64_t k = 0; k < dot->k; ++k) {
+                a[k] = tn_v_rounded(dot->in, tn_v_normal(&r), TN_V_NEAREST_EVEN, true);
+                b[k] = tn_v_rounded(dot->in, tn_v_normal(&r), TN_V_NEAREST_EVEN, true);
+            }
+            good = dot->run(dot->self, a, b, c);
+            for (size_t i = 0; i < outs / sizeof *c && good; ++i) {
+                uint64_t bits;
+                memcpy(&bits, &c[i], sizeof bits);
+                tn_v_random mix = {digest[shift] ^ bits};
+                digest[shift] = tn_v_next(&mix);
+            }
+        }
+    }
+    (void)tn_v_ask_shift(s, 0);
+    free(room);
+    int modulo = 1;
+    for (bool same = false; !same && good && modulo < TN_V_SHIFTS;) {
+        same = true;
+        for (int i = 0; i < TN_V_SHIFTS; ++i)
+            for (int k = i + modulo; k < TN_V_SHIFTS; k += modulo)
+                same = same && (!there[i] || !there[k] || digest[i] == digest[k]);
+        if (!same)
+            modulo *= 2;
+    }
+    return good ? modulo : 0;
+}
+
 static cJSON *sheet(const tn_v_print *p, const tn_v_dot *dot, int right, int of)
 {
     cJSON *j = cJSON_CreateObject(), *paths = cJSON_CreateArray();
@@ -182,6 +225,11 @@ static cJSON *sheet(const tn_v_print *p, const tn_v_dot *dot, int right, int of)
         if (!path->stable)
             cJSON_AddNumberToObject(one, "unstable_at", path->unstable_at);
         cJSON_AddStringToObject(one, "tree", tree != NULL ? tree : "");
+        if (path->leaf != NULL) {
+            cJSON_AddStringToObject(one, "leaves", path->leaf);
+            cJSON_AddItemToObject(one, "node_bits",
+                                  cJSON_CreateIntArray(path->bits, path->tree.nodes));
+        }
         free(tree);
         cJSON_AddItemToArray(paths, one);
     }
@@ -205,7 +253,7 @@ static void add_places(cJSON *list, const tn_v_print *p, const tn_v_dot *dot)
 }
 
 static bool one_shape(const asked *a, tn_v_asked *s, int64_t m, int64_t n, int64_t k, tn_dtype in,
-                      tn_dtype out, cJSON *list, cJSON *places)
+                      tn_dtype out, cJSON *list, cJSON *places, cJSON *addresses)
 {
     enum { ROUNDS = 1000 };
     tn_v_dot dot;
@@ -214,20 +262,27 @@ static bool one_shape(const asked *a, tn_v_asked *s, int64_t m, int64_t n, int64
         return false;
     bool good = tn_v_fingerprint(&dot, &p);
     int right = good && p.traits.repeatable ? foreseen(&dot, &p, ROUNDS) : 0;
-    printf("%lldx%lldx%lld %s,%s: %s, %d bits, rounds %s%s%s; twin %d of %d\n", (long long)m,
+    int modulo = good && p.traits.repeatable ? by_address(s, &dot) : 0;
+    char where[64] = "";
+    if (modulo > 1)
+        snprintf(where, sizeof where, ", by addresses modulo %d", modulo);
+    printf("%lldx%lldx%lld %s,%s: %s, %d bits, rounds %s%s%s%s; twin %d of %d\n", (long long)m,
            (long long)n, (long long)k, tn_dtype_name(in), tn_dtype_name(out), p.traits.fma,
            p.traits.width, p.traits.round, p.traits.repeatable ? "" : ", not repeatable",
-           p.traits.flush_in || p.traits.flush_out ? ", flushes subnormals" : "", right, ROUNDS);
+           p.traits.flush_in || p.traits.flush_out ? ", flushes subnormals" : "", where, right,
+           ROUNDS);
     for (int i = 0; i < p.paths; ++i) {
         printf("  %6lld places from [%lld, %lld]: %s, %s%s\n", (long long)p.path[i].places,
                (long long)p.path[i].row, (long long)p.path[i].column, p.path[i].kind,
-               p.path[i].traits.fma, p.path[i].stable ? "" : ", UNSTABLE");
+               p.path[i].leaf != NULL ? "parts of different arithmetic" : p.path[i].traits.fma,
+               p.path[i].stable ? "" : ", UNSTABLE");
         if (a->tree && p.path[i].tree.nodes > 0)
             draw(&p.path[i].tree, p.path[i].tree.leaves + p.path[i].tree.nodes - 1, 0);
     }
     p.traits.batch_invariant = good && invariant(s, &dot); /* asks for another shape */
     cJSON_AddItemToArray(list, sheet(&p, &dot, right, ROUNDS));
     add_places(places, &p, &dot);
+    cJSON_AddItemToArray(addresses, cJSON_CreateNumber(modulo));
     tn_v_print_free(&p);
     return good;
 }
@@ -306,7 +361,8 @@ int tool_fingerprint(int argc, char **argv)
                  {TN_F16, TN_F32}, {TN_F16, TN_F16}, {TN_F8E5M2, TN_F32}, {TN_F8E4M3, TN_F32}};
     static const int64_t shapes[][3] = {
         {64, 64, 32}, {17, 33, 32}, {1, 64, 64}, {64, 1, 64}, {64, 64, 300}};
-    cJSON *j = cJSON_CreateObject(), *sums = cJSON_CreateArray(), *places = cJSON_CreateArray();
+    cJSON *j = cJSON_CreateObject(), *sums = cJSON_CreateArray(), *places = cJSON_CreateArray(),
+          *addresses = cJSON_CreateArray();
     int done = 0;
     cJSON_AddStringToObject(j, "device", a.device);
     cJSON_AddNumberToObject(j, "schema", 1);
@@ -318,18 +374,19 @@ int tool_fingerprint(int argc, char **argv)
             continue;
         long long m, n, k;
         if (a.shape != NULL && sscanf(a.shape, "%lldx%lldx%lld", &m, &n, &k) == 3) {
-            done += one_shape(&a, s, m, n, k, types[t].in, types[t].out, sums, places);
+            done += one_shape(&a, s, m, n, k, types[t].in, types[t].out, sums, places, addresses);
             continue;
         }
         for (size_t i = 0; i < sizeof shapes / sizeof shapes[0] && (t == 0 || i < 1); ++i)
             done += one_shape(&a, s, shapes[i][0], shapes[i][1], shapes[i][2], types[t].in,
-                              types[t].out, sums, places);
+                              types[t].out, sums, places, addresses);
     }
     tn_v_ask_end(s);
     if (a.shape == NULL && a.types == NULL)
         tool_fingerprint_functions(a.device, j);
     cJSON_AddItemToObject(j, "sums", sums);
     cJSON_AddItemToObject(j, "places", places); /* for twins; the digest is of the sums */
+    cJSON_AddItemToObject(j, "addresses", addresses);
     char *text = cJSON_PrintUnformatted(sums), digest[17];
     snprintf(digest, sizeof digest, "%016llx",
              (unsigned long long)tn_v_hash(text != NULL ? text : ""));
