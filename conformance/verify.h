@@ -26,8 +26,8 @@ typedef struct tn_v_options {
     double budget;    /* multiplications at most; 0: no limit */
     double case_timeout_s;
     const char *jsonl, *resume, *junit, *csv, *html, *baseline, *waivers;
-    bool quiet, ladder, no_retry;
-    long stop_after; /* this many failures; 0: go on */
+    bool quiet, ladder, no_retry, append; /* append: to jsonl */
+    long stop_after;                      /* this many failures; 0: go on */
     void (*progress)(void *self, long done, long all, double seconds, long failed);
     void *progress_self;
 } tn_v_options;
@@ -56,6 +56,23 @@ enum {
 int tn_v_verify(const tn_v_options *options, tn_v_summary *out);
 void tn_v_summary_free(tn_v_summary *s);
 
+/** Level 7 and 8 again and again for `seconds`, with other data each time: graphs, packings and
+ *  networks drawn anew, the other checks as they are. options->seed is the first round's, 0: 1; the
+ *  records of all rounds go to options->jsonl.
+ *  returns   an exit status; `tell` hears of each round */
+int tn_v_soak(const tn_v_options *options, double seconds, tn_v_summary *out, long *rounds,
+              void (*tell)(void *self, const char *line), void *self);
+
+/** Level 9: the list in order, once more, and shuffled; all records have to be the same.
+ *  options->jsonl gets those of the first run, with .again and .shuffled behind it those of the
+ *  others.
+ *  returns   an exit status; `tell` hears of what differs */
+int tn_v_certify(const tn_v_options *options, tn_v_summary *out,
+                 void (*tell)(void *self, const char *line), void *self);
+
+/** A digest of the results of a run, in the order of names: status and bits of every case. */
+void tn_v_results_digest(const tn_v_summary *s, char out[17]);
+
 /* Reports from records; false: the file could not be written. */
 bool tn_v_write_junit(const tn_v_options *o, const tn_v_summary *s, const char *path);
 bool tn_v_write_csv(const tn_v_options *o, const tn_v_summary *s, const char *path);
@@ -77,10 +94,11 @@ bool tn_v_load_records(const char *const *paths, int count, tn_v_summary *out, c
 bool tn_v_list_of_hash(const char *hash, tn_v_list *out);
 
 /** Write the certificate of a run: HTML, or text where the path ends in .txt. Only a whole list
- *  without a failure gets one.
+ *  without a failure gets one, and only with records of two more runs, one of them in another order
+ *  (tn_v_certify makes them), that are the same.
  *  returns   false with the reason in `why` */
-bool tn_v_write_certificate(const tn_v_options *o, const tn_v_summary *s, const char *path,
-                            char *why, size_t bytes);
+bool tn_v_write_certificate(const tn_v_options *o, const tn_v_summary *s, const char *const with[2],
+                            const char *path, char *why, size_t bytes);
 
 /** Check a folder of JSONL records against the list that they name: complete, no case twice, none
  *  unknown, seals intact; with `device` every n-th case is run again.

@@ -83,6 +83,6 @@ tn_status tn__registry_find(tn_runtime *rt, const char *scheme, const tn_backend
         return tn__fail(TN_STATUS_UNAVAILABLE, "device.refused", "uri",
                         "the plugin of \"%s\" was refused (%s): %s", scheme, why.reason, why.text);
     return tn__fail(TN_STATUS_UNAVAILABLE, "device.unknown", "uri",
-                    "no backend is called \"%s\"; this library has: %s", scheme,
-                    known[0] ? known : "none");
+                    "uri begins with \"%s\", and no backend is called so; this library has: %s",
+                    scheme, known[0] ? known : "none");
 }

@@ -48,6 +48,7 @@ typedef struct mutant_run {
     const tn_host *host;
     mutant_memo *memo;
     bool other_queue;                 /* not the first of the device */
+    bool crowded;                     /* another run is under way on the device */
     uint64_t launch;                  /* counts launches of the device */
     tn_buffer *buffer[MUTANT_ARGS];   /* in the order of the op's args */
     uint64_t offset[MUTANT_ARGS];     /* bytes */
@@ -78,7 +79,13 @@ enum {
     MUTANT_DATA_LINE,
     MUTANT_CALLS,
     MUTANT_LATE_MAP,
-    MUTANT_PLAN_BY_SHAPE
+    MUTANT_PLAN_BY_SHAPE,
+    MUTANT_MANY_BUFFERS,
+    MUTANT_MANY_BYTES,
+    MUTANT_RECORD,
+    MUTANT_PACK,
+    MUTANT_IMPORT,
+    MUTANT_ANY_KERNEL
 };
 
 typedef struct mutant_defect {
@@ -97,7 +104,8 @@ typedef struct mutant_defect {
 
 /* Tables of defects, each ending with a row without id. */
 extern const mutant_defect tn__mutant_matmul[], tn__mutant_ops[], tn__mutant_rows[],
-    tn__mutant_hal[], tn__mutant_seldom[], tn__mutant_subtle[], tn__mutant_launches[];
+    tn__mutant_hal[], tn__mutant_seldom[], tn__mutant_subtle[], tn__mutant_launches[],
+    tn__mutant_stress[];
 const mutant_defect *tn__mutant_find(const char *id);
 const mutant_defect *tn__mutant_at(uint32_t index); /* NULL past the last */
 uint32_t tn__mutant_count(void);
@@ -108,10 +116,18 @@ typedef struct mutant_device {
     tn_device *child;
     const mutant_defect *defect;      /* NULL: none */
     uint64_t launches, plans, queues; /* plans: alive; queues: made so far */
-    mutant_op known;                  /* MUTANT_PLAN_BY_SHAPE: the op of the plan before */
-    pthread_t late;                   /* work that was reported before it was done */
+    uint64_t alive, buffers, bytes;   /* queues, buffers and their bytes that are alive */
+    struct mutant_buffer *newest;     /* whose memory a defect uses again; NULL: none */
+    uint64_t running;                 /* runs under way */
+    bool refused;                     /* a plan with a kernel of its own was */
+    struct {
+        const tn_buffer *buffer;
+        tn_tensor tensor;
+    } written[16];   /* outputs of late, by their buffer's address */
+    mutant_op known; /* MUTANT_PLAN_BY_SHAPE: the op of the plan before */
+    pthread_t late;  /* work that was reported before it was done */
     bool is_late;
-    pthread_mutex_t mutex; /* guards: launches, plans, queues, known, late, is_late */
+    pthread_mutex_t mutex; /* guards: all that changes above */
 } mutant_device;
 
 typedef struct mutant_buffer {
@@ -119,6 +135,7 @@ typedef struct mutant_buffer {
     tn_buffer *child;
     unsigned char *data, *stale;
     uint64_t bytes;
+    bool imported; /* its memory is the host's */
 } mutant_buffer;
 
 typedef struct mutant_plan {

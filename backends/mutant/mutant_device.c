@@ -51,7 +51,17 @@ static void buffer_destroy(void *buffer)
 {
     mutant_buffer *b = buffer;
     const tn_host *host = b->device->host;
-    tn__mutant_join(b->device);
+    mutant_device *d = b->device;
+    tn__mutant_join(d);
+    pthread_mutex_lock(&d->mutex);
+    d->buffers--;
+    d->bytes -= b->bytes;
+    if (d->newest == b)
+        d->newest = NULL;
+    for (size_t i = 0; i < sizeof d->written / sizeof d->written[0]; ++i)
+        if (d->written[i].buffer == b->child)
+            d->written[i].buffer = NULL;
+    pthread_mutex_unlock(&d->mutex);
     tn_buffer_release(b->child);
     tn__mutant_give(host, b->stale, b->bytes);
     tn__mutant_give(host, b, sizeof *b);
@@ -93,6 +103,25 @@ static const tn_buffer_ops buffer_ops = {
     .unmap = buffer_unmap,
 };
 
+/* Counts a new buffer; one too many gets the memory of the one before. */
+static void enter(mutant_device *d, mutant_buffer *b)
+{
+    pthread_mutex_lock(&d->mutex);
+    mutant_buffer *old = d->newest;
+    d->buffers++;
+    d->bytes += b->bytes;
+    bool many = (hal_defect(d) == MUTANT_MANY_BUFFERS && d->buffers > 1000) ||
+                (hal_defect(d) == MUTANT_MANY_BYTES && d->bytes > (uint64_t)84 << 20);
+    if (many && old != NULL && old->bytes >= b->bytes) {
+        tn_buffer_release(b->child);
+        b->child = tn_buffer_retain(old->child);
+        b->data = old->data;
+    }
+    if (!b->imported)
+        d->newest = b;
+    pthread_mutex_unlock(&d->mutex);
+}
+
 static tn_status buffer_create(void *device, const tn_buffer_desc *desc, void **out,
                                const tn_buffer_ops **out_ops)
 {
@@ -119,6 +148,44 @@ static tn_status buffer_create(void *device, const tn_buffer_desc *desc, void **
     b->device = d;
     b->data = (unsigned char *)(uintptr_t)info.address;
     b->bytes = desc->bytes;
+    enter(d, b);
+    *out = b;
+    *out_ops = &buffer_ops;
+    return TN_OK;
+}
+
+static tn_status buffer_import(void *device, const tn_external *external, void **out,
+                               const tn_buffer_ops **out_ops)
+{
+    mutant_device *d = device;
+    tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = external->bytes};
+    unsigned char *host = (unsigned char *)external->pointer + external->offset;
+    tn_buffer *child = NULL;
+    if (external->kind != TN_EXTERNAL_HOST)
+        return MUTANT_FAIL(d->host, TN_STATUS_UNSUPPORTED, "mutant.import",
+                           "memory of kind %d; the host's is taken", (int)external->kind);
+    if (hal_defect(d) == MUTANT_IMPORT) { /* looked at once */
+        tn_status st = buffer_create(device, &desc, out, out_ops);
+        if (st == TN_OK)
+            memcpy(((mutant_buffer *)*out)->data, host, external->bytes);
+        return st;
+    }
+    tn_external plain = *external;
+    plain.head.next = NULL;
+    tn_status st = tn_buffer_import(d->child, &plain, &child);
+    mutant_buffer *b = st == TN_OK ? tn__mutant_take(d->host, sizeof *b) : NULL;
+    if (b == NULL) {
+        tn_buffer_release(child);
+        return st != TN_OK ? st
+                           : MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory",
+                                         "no memory for a buffer; free something and try again");
+    }
+    b->device = d;
+    b->child = child;
+    b->data = host;
+    b->bytes = external->bytes;
+    b->imported = true;
+    enter(d, b);
     *out = b;
     *out_ops = &buffer_ops;
     return TN_OK;
@@ -130,6 +197,9 @@ static void queue_destroy(void *queue)
 {
     mutant_queue *q = queue;
     tn__mutant_join(q->device);
+    pthread_mutex_lock(&q->device->mutex);
+    q->device->alive--;
+    pthread_mutex_unlock(&q->device->mutex);
     tn_queue_release(q->child);
     tn__mutant_give(q->device->host, q, sizeof *q);
 }
@@ -271,41 +341,104 @@ static bool hangs(const mutant_queue *q, const tn_work *w)
     return hal_defect(q->device) == MUTANT_HANG && meets && p->right.op.kind == TN_OP_MATMUL;
 }
 
-static tn_status submit(void *queue, const tn_work *w)
+/* Weights by way of the child; a defect leaves out their last bytes. */
+static tn_status pack(mutant_queue *q, const tn_work *w)
 {
-    mutant_queue *q = queue;
-    tn_status st = TN_OK;
-    if (hal_defect(q->device) != MUTANT_EARLY_FENCE || w->kind == TN_WORK_RUN ||
-        w->kind == TN_WORK_WRITE)
-        tn__mutant_join(q->device);
+    const mutant_plan *p = w->plan;
+    const mutant_buffer *from = w->slots[0].buffer, *to = w->to;
+    tn_tensor source = *w->tensor;
+    uint64_t layout, bytes = 0;
+    source.buffer = from->child;
+    source.offset_bytes = w->slots[0].offset;
+    tn_status st = tn_plan_layout(p->child, (tn_role)w->slots[0].role, &layout, &bytes);
+    if (st == TN_OK)
+        st = tn_queue_pack(q->child, p->child, (tn_role)w->slots[0].role, &source, to->child,
+                           w->to_offset, NULL);
+    tn_status idle = tn_queue_wait_idle(q->child, UINT64_MAX);
+    if (hal_defect(q->device) == MUTANT_PACK && bytes >= 64)
+        memset(to->data + w->to_offset, 0, 64);
+    return st != TN_OK ? st : idle;
+}
+
+static tn_status perform(mutant_queue *q, const tn_work *w)
+{
     switch (w->kind) {
     case TN_WORK_WRITE:
         write_to(q, w);
-        break;
+        return TN_OK;
     case TN_WORK_READ:
         read_from(q, w);
-        break;
+        return TN_OK;
     case TN_WORK_COPY:
         copy(q, w);
-        break;
+        return TN_OK;
     case TN_WORK_FILL:
         fill(q, w);
-        break;
+        return TN_OK;
     case TN_WORK_CALL:
         w->call(w->call_self);
         if (hal_defect(q->device) == MUTANT_CALLS && w->item % 500 == 499)
             w->call(w->call_self);
-        break;
+        return TN_OK;
     case TN_WORK_RUN:
-        if (hangs(q, w))
-            return TN_OK; /* never completes */
-        st = run(q, w);
-        break;
+        return run(q, w);
+    case TN_WORK_PACK:
+        return pack(q, w);
     default:
         return MUTANT_FAIL(q->device->host, TN_STATUS_UNSUPPORTED, "mutant.work",
                            "work of kind %d; the core does it in the device's stead, item by item",
                            (int)w->kind);
     }
+}
+
+/* Recorded work, whose slots and tensors live as long as the commands. */
+typedef struct mutant_record {
+    uint64_t bytes, submitted;
+    uint32_t count;
+    tn_work work[];
+} mutant_record;
+
+static tn_status record(void *queue, const tn_work *works, uint32_t count, void **out)
+{
+    const tn_host *host = ((mutant_queue *)queue)->device->host;
+    uint64_t bytes = sizeof(mutant_record) + count * sizeof *works;
+    mutant_record *r = tn__mutant_take(host, bytes);
+    if (r == NULL)
+        return MUTANT_FAIL(host, TN_STATUS_NO_MEMORY, "mutant.memory",
+                           "no memory for a record; free something and try again");
+    r->bytes = bytes;
+    r->count = count;
+    memcpy(r->work, works, count * sizeof *works);
+    *out = r;
+    return TN_OK;
+}
+
+static void forget(void *queue, void *commands)
+{
+    tn__mutant_give(((mutant_queue *)queue)->device->host, commands,
+                    ((mutant_record *)commands)->bytes);
+}
+
+static tn_status play(mutant_queue *q, mutant_record *r)
+{
+    bool worn = hal_defect(q->device) == MUTANT_RECORD && r->submitted++ > 0;
+    tn_status st = TN_OK;
+    for (uint32_t i = worn ? 1 : 0; i < r->count && st == TN_OK; ++i)
+        st = perform(q, &r->work[i]);
+    return st;
+}
+
+static tn_status submit(void *queue, const tn_work *w)
+{
+    mutant_queue *q = queue;
+    if (hal_defect(q->device) != MUTANT_EARLY_FENCE || w->kind == TN_WORK_RUN ||
+        w->kind == TN_WORK_WRITE)
+        tn__mutant_join(q->device);
+    if (w->kind == TN_WORK_RUN && hangs(q, w))
+        return TN_OK; /* never completes */
+    tn_status st = w->kind == TN_WORK_COMMANDS ? play(q, w->commands) : perform(q, w);
+    if (w->kind == 0 || w->kind > TN_WORK_COMMANDS)
+        return st;
     q->device->host->complete(q->token, w->item, st, NULL);
     return TN_OK;
 }
@@ -322,6 +455,8 @@ static const tn_queue_ops queue_ops = {
     .destroy = queue_destroy,
     .submit = submit,
     .poll = poll_queue,
+    .record = record,
+    .commands_destroy = forget,
 };
 
 static tn_status queue_create(void *device, const tn_queue_desc *desc, void *token, void **out,
@@ -343,6 +478,7 @@ static tn_status queue_create(void *device, const tn_queue_desc *desc, void *tok
     q->token = token;
     pthread_mutex_lock(&d->mutex);
     q->other = d->queues++ > 0;
+    d->alive++;
     pthread_mutex_unlock(&d->mutex);
     *out = q;
     *out_ops = &queue_ops;
@@ -408,6 +544,7 @@ static const tn_device_ops device_ops = {
     .queue_create = queue_create,
     .plan_create = tn__mutant_plan_create,
     .classes = classes,
+    .buffer_import = buffer_import,
     .child = child,
 };
 

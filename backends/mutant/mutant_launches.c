@@ -207,6 +207,7 @@ static void flush_inputs(mutant_run *r, int which)
         tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = n};
         tn_buffer_info info = {.head = TN_INIT(tn_buffer_info)};
         if (tn__mutant_is_output(&r->plan->right, o->args[i].role) || t->layout != 0 || n == 0 ||
+            (o->args[i].flags & TN_ARG_PACKED) != 0 ||
             (t->dtype != TN_F32 && t->dtype != TN_BF16) ||
             tn_buffer_create(r->plan->device->child, &desc, &r->scratch[i]) != TN_OK ||
             tn_buffer_get_info(r->scratch[i], &info) != TN_OK)

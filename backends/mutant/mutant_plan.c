@@ -193,9 +193,20 @@ static tn_status plan_arithmetic(void *plan, tn_arithmetic *out)
     return st;
 }
 
+static tn_status plan_layout(void *plan, tn_role role, uint64_t *out_layout, uint64_t *out_bytes)
+{
+    mutant_plan *p = plan;
+    if (p->child == NULL || p->defect != NULL)
+        return MUTANT_FAIL(p->device->host, TN_STATUS_UNSUPPORTED, "mutant.layout",
+                           "operand %u of a plan with a defect; it takes operands as they are",
+                           (unsigned)role);
+    return tn_plan_layout(p->child, role, out_layout, out_bytes);
+}
+
 static const tn_plan_ops plan_ops = {
     .abi = TN_BACKEND_ABI,
     .bytes = sizeof(tn_plan_ops),
+    .layout = plan_layout,
     .destroy = plan_destroy,
     .info = plan_info,
     .arithmetic = plan_arithmetic,
@@ -237,7 +248,12 @@ tn_status tn__mutant_plan_create(void *device, const tn_op *op, const tn_plan_de
 {
     mutant_device *d = device;
     mutant_plan *p = tn__mutant_take(d->host, sizeof *p);
-    (void)desc, (void)fn, (void)self;
+    tn_plan_desc here = {.head = TN_INIT(tn_plan_desc)};
+    (void)fn, (void)self;
+    if (desc != NULL && (d->defect == NULL || d->defect->hal != MUTANT_ANY_KERNEL)) {
+        here.kernel = desc->kernel;
+        here.workspace_limit_bytes = desc->workspace_limit_bytes;
+    }
     if (p == NULL)
         return MUTANT_FAIL(d->host, TN_STATUS_NO_MEMORY, "mutant.memory",
                            "no memory for a plan; free something and try again");
@@ -254,17 +270,25 @@ tn_status tn__mutant_plan_create(void *device, const tn_op *op, const tn_plan_de
     tn_status st = TN_OK;
     if (d->defect != NULL && d->defect->compute != NULL) /* what the child refuses is refused */
         st = tn_device_supports(d->child, &p->right.op);
+    if (st == TN_OK && here.kernel != NULL) {
+        tn_plan *asked = NULL;
+        st = tn_plan_create(d->child, &p->right.op, &here, &asked);
+        tn_plan_release(asked);
+    }
     if (st == TN_OK && bend(p, d->defect)) {
         p->defect = d->defect;
     } else if (st == TN_OK) {
         p->bent = p->right;
         point(&p->bent);
-        st = tn_plan_create(d->child, &p->right.op, NULL, &p->child);
+        st = tn_plan_create(d->child, &p->right.op, &here, &p->child);
         if (st == TN_STATUS_UNSUPPORTED && d->defect != NULL && d->defect->hal == MUTANT_CLAIMS_ALL)
             st = TN_OK; /* says yes, and does nothing */
     }
     if (st != TN_OK) {
         tn__mutant_give(d->host, p, sizeof *p);
+        pthread_mutex_lock(&d->mutex);
+        d->refused = d->refused || here.kernel != NULL;
+        pthread_mutex_unlock(&d->mutex);
         return st;
     }
     pthread_mutex_lock(&d->mutex);
@@ -342,6 +366,7 @@ tn_status tn__mutant_run(mutant_device *d, tn_queue *queue, mutant_plan *p, cons
     r->other_queue = other_queue;
     pthread_mutex_lock(&d->mutex);
     r->launch = d->launches++;
+    r->crowded = d->running++ > 0;
     pthread_mutex_unlock(&d->mutex);
     bind(r, p, w);
     const mutant_defect *m = p->defect;
@@ -356,6 +381,9 @@ tn_status tn__mutant_run(mutant_device *d, tn_queue *queue, mutant_plan *p, cons
         m->after(r, m->param);
     for (uint32_t i = 0; i < MUTANT_ARGS; ++i)
         tn_buffer_release(r->scratch[i]);
+    pthread_mutex_lock(&d->mutex);
+    d->running--;
+    pthread_mutex_unlock(&d->mutex);
     tn__mutant_give(d->host, r, sizeof *r);
     return st;
 }

@@ -15,7 +15,8 @@ static bool wanted(const tn_v_sink *s, tn_v_list from, int level, tn_v_data data
 {
     switch (s->list) {
     case TN_V_MANDATORY:
-        return from == TN_V_QUICK && level >= 4 && (data == TN_V_EXACT || data == TN_V_ONE_HOT);
+        return from == TN_V_QUICK &&
+               (level > 6 || (level >= 4 && (data == TN_V_EXACT || data == TN_V_ONE_HOT)));
     case TN_V_BRINGUP:
         return level <= 5 && from <= TN_V_STANDARD;
     default:

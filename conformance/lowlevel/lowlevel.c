@@ -1,15 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finding a check by its name; what the checks share. */
-#include <conformance/cases/case_list.h>
 #include <conformance/lowlevel/lowlevel.h>
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-static const tn_v_check *const tables[] = {tn_v_memory_checks, tn_v_transfer_checks,
-                                           tn_v_order_checks};
+static const tn_v_check *const tables[] = {tn_v_memory_checks,   tn_v_transfer_checks,
+                                           tn_v_order_checks,    tn_v_stress_checks,
+                                           tn_v_pressure_checks, tn_v_reuse_checks};
 enum { TABLES = sizeof tables / sizeof tables[0] };
+
+static const tn_v_family *const families[] = {&tn_v_graphs,    &tn_v_packings,   &tn_v_wrong_calls,
+                                              &tn_v_wrong_ops, &tn_v_wrong_runs, &tn_v_networks};
+enum { FAMILIES = sizeof families / sizeof families[0] };
+
+static const tn_v_family *family_of(const char *op)
+{
+    for (int f = 0; f < FAMILIES; ++f) {
+        size_t n = strlen(families[f]->prefix);
+        if (strncmp(op, families[f]->prefix, n) == 0 && op[n] == '.')
+            return families[f];
+    }
+    return NULL;
+}
 
 static const tn_v_check *find(const char *op)
 {
@@ -22,7 +36,13 @@ static const tn_v_check *find(const char *op)
 
 bool tn_v_is_lowlevel(const char *op)
 {
-    return find(op) != NULL;
+    return find(op) != NULL || family_of(op) != NULL;
+}
+
+bool tn_v_takes_seed(const char *op)
+{
+    const tn_v_family *f = family_of(op);
+    return f != NULL ? f->drawn : find(op) == NULL;
 }
 
 void tn_v_list_lowlevel(tn_v_sink *s)
@@ -30,6 +50,8 @@ void tn_v_list_lowlevel(tn_v_sink *s)
     for (int t = 0; t < TABLES; ++t)
         for (const tn_v_check *c = tables[t]; c->name != NULL; ++c)
             tn_v_add(s, c->from, c->level, TN_V_BIT(TN_V_EDGE), "%s", c->name);
+    for (int f = 0; f < FAMILIES; ++f)
+        families[f]->list(s);
 }
 
 bool tn_v_wrong(tn_v_result *out, const char *format, ...)
@@ -87,10 +109,11 @@ int64_t tn_v_differs(const unsigned char *got, const unsigned char *want, uint64
 bool tn_v_lowlevel(tn_v_session *s, const tn_v_case *c, tn_v_result *out)
 {
     const tn_v_check *check = find(c->op);
+    const tn_v_family *family = check == NULL ? family_of(c->op) : NULL;
     tn_v_random r = {c->seed};
-    if (check == NULL)
+    if (check == NULL && family == NULL)
         return false;
-    bool good = check->run(s, &r, out);
+    bool good = check != NULL ? check->run(s, &r, out) : family->run(s, c, &r, out);
     if (good)
         out->status = TN_V_PASS;
     else if (out->status == TN_V_PASS)

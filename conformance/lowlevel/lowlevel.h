@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of levels 0 to 3 and of stress: registers, memory, copies, queues and fences. */
+/* Cases that are no single op: checks of levels 0 to 3 and 7, wrong calls, drawn graphs, networks.
+ */
 #ifndef TN_CONFORMANCE_LOWLEVEL_H
 #define TN_CONFORMANCE_LOWLEVEL_H
 
+#include <conformance/cases/case_list.h>
 #include <conformance/runner/execute.h>
 
 typedef struct tn_v_check {
@@ -14,7 +16,18 @@ typedef struct tn_v_check {
 } tn_v_check;
 
 /* One table a file; the last row has no name. */
-extern const tn_v_check tn_v_memory_checks[], tn_v_transfer_checks[], tn_v_order_checks[];
+extern const tn_v_check tn_v_memory_checks[], tn_v_transfer_checks[], tn_v_order_checks[],
+    tn_v_stress_checks[], tn_v_pressure_checks[], tn_v_reuse_checks[];
+
+/* Cases whose name has parameters: `prefix`, a dot, and what list() put behind it. */
+typedef struct tn_v_family {
+    const char *prefix;
+    bool drawn; /* another seed is another case */
+    void (*list)(tn_v_sink *s);
+    bool (*run)(tn_v_session *s, const tn_v_case *c, tn_v_random *r, tn_v_result *out);
+} tn_v_family;
+extern const tn_v_family tn_v_graphs, tn_v_packings, tn_v_wrong_calls, tn_v_wrong_ops,
+    tn_v_wrong_runs, tn_v_networks;
 
 /* Fails the check with a sentence; returns false. */
 bool tn_v_wrong(tn_v_result *out, const char *format, ...) __attribute__((format(printf, 2, 3)));

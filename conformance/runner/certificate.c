@@ -62,7 +62,7 @@ static bool whole(const tn_v_summary *s, tn_v_list *list, char *why, size_t byte
 }
 
 /* Of all that was measured, in the order of names: the same results give the same digest. */
-static void results(const tn_v_summary *s, char out[17])
+void tn_v_results_digest(const tn_v_summary *s, char out[17])
 {
     uint64_t h = 0;
     for (long i = 0; i < s->total; ++i) {
@@ -125,8 +125,29 @@ static void html(FILE *f, const char *text)
           f);
 }
 
-bool tn_v_write_certificate(const tn_v_options *o, const tn_v_summary *s, const char *path,
-                            char *why, size_t bytes)
+/* Whether the records of another run of the list are the same. */
+static bool same_again(const tn_v_options *o, const tn_v_summary *s, const char *path, char *why,
+                       size_t bytes)
+{
+    tn_v_summary other;
+    char device[128], here[17], there[17];
+    bool good = tn_v_load_records(&path, 1, &other, device, sizeof device);
+    if (!good) {
+        snprintf(why, bytes, "%.200s", other.why);
+    } else {
+        tn_v_results_digest(s, here);
+        tn_v_results_digest(&other, there);
+        good = strcmp(device, o->device) == 0 && strcmp(other.list_hash, s->list_hash) == 0 &&
+               strcmp(here, there) == 0;
+        if (!good)
+            snprintf(why, bytes, "the records of %.160s differ from those of the first run", path);
+    }
+    tn_v_summary_free(&other);
+    return good;
+}
+
+bool tn_v_write_certificate(const tn_v_options *o, const tn_v_summary *s, const char *const with[2],
+                            const char *path, char *why, size_t bytes)
 {
     page p = {{0}, 0};
     tn_v_identity id;
@@ -137,6 +158,15 @@ bool tn_v_write_certificate(const tn_v_options *o, const tn_v_summary *s, const 
     struct tm tm;
     if (!whole(s, &list, why, bytes))
         return false;
+    if (with[0] == NULL || with[1] == NULL || strcmp(with[0], with[1]) == 0) {
+        snprintf(why, bytes,
+                 "it needs the records of two more runs, one of them shuffled: tenon verify "
+                 "--certify writes them");
+        return false;
+    }
+    for (int i = 0; i < 2; ++i)
+        if (!same_again(o, s, with[i], why, bytes))
+            return false;
     if (!tn_v_identify(o->device, 60, &id) || !tn_v_numeric_id(o->device, number)) {
         snprintf(why, bytes, "%s cannot be asked for its arithmetic", o->device);
         return false;
@@ -173,8 +203,9 @@ bool tn_v_write_certificate(const tn_v_options *o, const tn_v_summary *s, const 
     }
     line(&p, "numeric fingerprint", number);
     waivers(&p, s);
-    results(s, digest);
+    tn_v_results_digest(s, digest);
     line(&p, "digest of results", digest);
+    line(&p, "runs", "3 with the same records, one of them shuffled");
     tn_v_random mix = {tn_v_hash(p.text)};
     snprintf(seal, sizeof seal, "%016llx", (unsigned long long)tn_v_next(&mix));
     line(&p, "seal", seal);

@@ -66,6 +66,8 @@ bool tn_v_open(const char *uri, tn_v_session *s, char *why, size_t why_bytes)
 
 void tn_v_close(tn_v_session *s)
 {
+    tn_v_drop_bed(s->bed);
+    s->bed = NULL;
     drop_queues(s);
     tn_device_release(s->device);
     tn_runtime_release(s->runtime);

@@ -57,6 +57,7 @@ typedef struct tn_v_session {
     uint64_t timeout_ns;     /* of one launch */
     bool explain;            /* look for the hypothesis of a failure */
     const tn_v_watch *watch; /* NULL: nobody */
+    struct tn_v_bed *bed;    /* of wrong calls, made when the first is tried */
 } tn_v_session;
 
 typedef struct tn_v_result {
@@ -72,6 +73,7 @@ typedef struct tn_v_result {
  *  returns   false with the reason in `why` */
 bool tn_v_open(const char *uri, tn_v_session *s, char *why, size_t why_bytes);
 void tn_v_close(tn_v_session *s);
+void tn_v_drop_bed(struct tn_v_bed *bed); /* NULL is accepted */
 
 void tn_v_run(tn_v_session *s, const tn_v_case *c, tn_v_result *out);
 
@@ -113,8 +115,10 @@ bool tn_v_right(const tn_v_job *job, const tn_v_truth *t, int64_t n, double *rat
 void tn_v_judge(tn_v_job *job, tn_v_result *out);
 /* Names the defect that would give these bits; "" where none does. */
 void tn_v_hypothesis(tn_v_job *job, tn_v_result *out);
-/* Checks of levels 0 to 3 and of the API, by name; false: no such check. */
+/* Cases that are no single op (lowlevel.h), by name; false: no such case. */
 bool tn_v_lowlevel(tn_v_session *s, const tn_v_case *c, tn_v_result *out);
 bool tn_v_is_lowlevel(const char *op);
+/* Whether the same op with another seed is another case. */
+bool tn_v_takes_seed(const char *op);
 
 #endif

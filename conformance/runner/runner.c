@@ -211,7 +211,7 @@ static bool choose(run *r)
         if (!chosen(o, c) || (o->caselist != NULL && !has_name(name, names, c->name)) ||
             has_name(was, old, c->name))
             continue;
-        if (o->seed != 0 && o->op == NULL && !tn_v_is_lowlevel(c->op)) {
+        if (o->seed != 0 && o->op == NULL && tn_v_takes_seed(c->op)) {
             tn_v_case repeat;
             if (tn_v_case_make(&repeat, c->level, c->op, c->data, o->seed)) {
                 repeat.cost = c->cost;
@@ -439,8 +439,9 @@ int tn_v_verify(const tn_v_options *o, tn_v_summary *s)
     }
     s->why[0] = '\0';
     if (o->jsonl != NULL)
-        r.jsonl =
-            open(o->jsonl, O_WRONLY | O_CREAT | O_APPEND | (o->resume != NULL ? 0 : O_TRUNC), 0644);
+        r.jsonl = open(
+            o->jsonl,
+            O_WRONLY | O_CREAT | O_APPEND | (o->resume != NULL || o->append ? 0 : O_TRUNC), 0644);
     if (o->jsonl != NULL && r.jsonl < 0) {
         snprintf(s->why, sizeof s->why, "%s cannot be written", o->jsonl);
         tn_v_waivers_free(r.waivers);

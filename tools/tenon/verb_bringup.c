@@ -29,7 +29,24 @@ static const struct {
      "narrow accumulator"},
     {TN_V_QUICK, "L6.*", "library ops", "all ops at all borders of tiles",
      "the hypothesis of each failure names the step; tails and gaps come first"},
+    {TN_V_QUICK, "L7.*", "stress", "much at a time, and for long, is as right as one op alone",
+     "a graph that is right one op at a time and wrong at once lacks a wait: look at fences "
+     "between "
+     "queues; `tenon verify DEVICE --soak 3600` finds what is seldom"},
+    {TN_V_QUICK, "L8.*", "networks", "whole networks have their bits, and are within their bound",
+     "the message names the first layer that is wrong; run its op alone"},
+    {TN_V_MANDATORY, "*", "certification",
+     "three runs, one of them shuffled, have the same records",
+     "what differs from run to run depends on what ran before, or on time: `tenon verify --list "
+     "mandatory --shuffle=SEED` repeats an order"},
 };
+enum { RUNGS = sizeof rungs / sizeof rungs[0] };
+
+static void tell_line(void *self, const char *line)
+{
+    (void)self;
+    printf("    %s\n", line);
+}
 
 int tool_bringup(int argc, char **argv)
 {
@@ -51,7 +68,7 @@ int tool_bringup(int argc, char **argv)
         return TN_V_EXIT_USAGE;
     }
     long climbed = 0;
-    for (size_t r = 0; r < sizeof rungs / sizeof rungs[0]; ++r) {
+    for (size_t r = 0; r < RUNGS; ++r) {
         tn_v_options o = {.device = device,
                           .list = rungs[r].list,
                           .globs = &rungs[r].glob,
@@ -60,7 +77,8 @@ int tool_bringup(int argc, char **argv)
                           .case_timeout_s = timeout,
                           .stop_after = 5};
         tn_v_summary s;
-        int status = tn_v_verify(&o, &s);
+        bool last = r + 1 == RUNGS; /* the certificate's runs */
+        int status = last ? tn_v_certify(&o, &s, tell_line, NULL) : tn_v_verify(&o, &s);
         if (status == TN_V_EXIT_NO_DEVICE || status == TN_V_EXIT_USAGE) {
             fprintf(stderr, "tenon: %s\n", s.why);
             tn_v_summary_free(&s);
@@ -68,7 +86,7 @@ int tool_bringup(int argc, char **argv)
         }
         long executed = s.ran - s.status[TN_V_NOT_SUPPORTED];
         if (s.cases > 0)
-            printf("%.2s  %-24s %s: %ld of %ld cases, %.1f s\n", rungs[r].glob, rungs[r].name,
+            printf("L%zu  %-24s %s: %ld of %ld cases, %.1f s\n", r, rungs[r].name,
                    status == TN_V_EXIT_PASSED    ? "holds"
                    : status == TN_V_EXIT_NOTHING ? "not there"
                                                  : "BROKEN",
@@ -76,6 +94,8 @@ int tool_bringup(int argc, char **argv)
         fflush(stdout);
         climbed += executed;
         if (status == TN_V_EXIT_FAILED) {
+            if (s.why[0] != '\0')
+                printf("    %s\n", s.why);
             for (long i = 0; i < s.total; ++i) {
                 const tn_v_record *at = &s.records[i];
                 char line[2 * TN_V_NAME + 128];
@@ -95,8 +115,8 @@ int tool_bringup(int argc, char **argv)
         }
         tn_v_summary_free(&s);
     }
-    printf("%s\n", climbed > 0
-                       ? "Every rung holds. Next: tenon verify --list full, then the certificate."
-                       : "Nothing was executed.");
+    printf("%s\n", climbed > 0 ? "Every rung holds. Next: tenon verify --list full --certify, then "
+                                 "tenon report --certificate."
+                               : "Nothing was executed.");
     return climbed > 0 ? TN_V_EXIT_PASSED : TN_V_EXIT_NOTHING;
 }

@@ -21,19 +21,21 @@ static bool write_records(const tn_v_options *o, const tn_v_summary *s, const ch
 
 static int usage(void)
 {
-    fprintf(stderr,
-            "usage: tenon report FILE|FOLDER.. [--jsonl FILE] [--junit FILE] [--csv FILE] [--html "
-            "FILE]\n                    [--baseline FILE] [--certificate FILE.html|FILE.txt]\n"
-            "Puts the records (*.jsonl) of the shards of a run together and writes its reports. "
-            "Exit status: 0 nothing\nfailed and something ran, 1 something failed or cannot be "
-            "written, 2 wrong call or records that do not\nbelong together, 4 nothing was "
-            "executed.\n");
+    fprintf(
+        stderr,
+        "usage: tenon report FILE|FOLDER.. [--jsonl FILE] [--junit FILE] [--csv FILE] [--html "
+        "FILE]\n                    [--baseline FILE] [--certificate FILE.html|FILE.txt --again "
+        "FILE|FOLDER --shuffled FILE|FOLDER]\n"
+        "Puts the records (*.jsonl) of the shards of a run together and writes its reports. "
+        "Exit status: 0 nothing\nfailed and something ran, 1 something failed or cannot be "
+        "written, 2 wrong call or records that do not\nbelong together, 4 nothing was "
+        "executed.\n");
     return TN_V_EXIT_USAGE;
 }
 
 int tool_report_verb(int argc, char **argv)
 {
-    const char *paths[256], *jsonl = NULL, *certificate = NULL;
+    const char *paths[256], *jsonl = NULL, *certificate = NULL, *with[2] = {NULL, NULL};
     char device[128], why[256] = "";
     int count = 0;
     tn_v_options o;
@@ -42,8 +44,10 @@ int tool_report_verb(int argc, char **argv)
     const struct {
         const char *name;
         const char **to;
-    } files[] = {{"--jsonl", &jsonl}, {"--junit", &o.junit},       {"--csv", &o.csv},
-                 {"--html", &o.html}, {"--baseline", &o.baseline}, {"--certificate", &certificate}};
+    } files[] = {{"--jsonl", &jsonl},         {"--junit", &o.junit},
+                 {"--csv", &o.csv},           {"--html", &o.html},
+                 {"--baseline", &o.baseline}, {"--certificate", &certificate},
+                 {"--again", &with[0]},       {"--shuffled", &with[1]}};
     for (int i = 1; i < argc; ++i) {
         size_t f = 0;
         while (f < sizeof files / sizeof files[0] && strcmp(argv[i], files[f].name) != 0)
@@ -80,7 +84,8 @@ int tool_report_verb(int argc, char **argv)
     good = (o.html == NULL || tn_v_write_html(&o, &s, o.html)) && good;
     if (!good)
         fprintf(stderr, "tenon: a report cannot be written\n");
-    if (certificate != NULL && !tn_v_write_certificate(&o, &s, certificate, why, sizeof why)) {
+    if (certificate != NULL &&
+        !tn_v_write_certificate(&o, &s, with, certificate, why, sizeof why)) {
         fprintf(stderr, "tenon: no certificate: %s\n", why);
         good = false;
     }

@@ -19,8 +19,9 @@ typedef struct asked {
     const char *globs[64];
     const char *list;
     const char *failures; /* folder; NULL: none is kept */
-    bool list_only, mutants, failures_named;
+    bool list_only, mutants, failures_named, certify;
     int draw;
+    double soak; /* seconds; 0: no soaking */
 } asked;
 
 enum {
@@ -45,7 +46,9 @@ enum {
     KEY_MUTANTS,
     KEY_DRAW,
     KEY_SEED,
-    KEY_FAILURES
+    KEY_FAILURES,
+    KEY_SOAK,
+    KEY_CERTIFY
 };
 
 static const struct argp_option options[] = {
@@ -79,11 +82,21 @@ static const struct argp_option options[] = {
     {"ladder", KEY_LADDER, NULL, 0, "no level above one with failures (always for bringup)", 0},
     {"no-retry", KEY_NO_RETRY, NULL, 0, "do not try failures again", 0},
     {"names", KEY_NAMES, NULL, 0, "print the names and the hash of the list; run nothing", 0},
+    {"soak", KEY_SOAK, "S", 0,
+     "levels 7 and 8 of the list again and again for S seconds, drawn anew in each round; --seed "
+     "is "
+     "the first round's",
+     0},
+    {"certify", KEY_CERTIFY, NULL, 0,
+     "the list three times, the last in another order: all records have to be the same; --jsonl "
+     "FILE also writes FILE.again and FILE.shuffled",
+     0},
     {"mutants", KEY_MUTANTS, NULL, 0,
      "run the suite on devices with one known defect each, and on those without", 0},
     {"draw", KEY_DRAW, "N", 0,
      "with --mutants: N of them, chosen by --shuffle's seed, and a quarter of the list for the "
-     "devices without a defect", 0},
+     "devices without a defect",
+     0},
     {"quiet", 'q', NULL, 0, "no progress", 0},
     {0}};
 
@@ -210,6 +223,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case KEY_MUTANTS:
         a->mutants = true;
+        break;
+    case KEY_SOAK:
+        a->soak = strtod(arg, NULL);
+        if (!(a->soak > 0))
+            argp_error(state, "--soak takes a number of seconds above 0, not \"%s\"", arg);
+        break;
+    case KEY_CERTIFY:
+        a->certify = true;
         break;
     case KEY_DRAW:
         a->draw = (int)strtol(arg, NULL, 10);
@@ -497,7 +518,12 @@ int tool_verify(int argc, char **argv)
     if (a.o.shuffle != 0)
         printf("shuffled with seed %llu (--shuffle=%llu)\n", (unsigned long long)a.o.shuffle,
                (unsigned long long)a.o.shuffle);
-    int status = tn_v_verify(&a.o, &s);
+    long rounds = 0;
+    int status = a.soak > 0  ? tn_v_soak(&a.o, a.soak, &s, &rounds, tell_line, NULL)
+                 : a.certify ? tn_v_certify(&a.o, &s, tell_line, NULL)
+                             : tn_v_verify(&a.o, &s);
+    if (rounds > 1) /* what is told of failures is of the last round */
+        a.o.seed = (a.o.seed != 0 ? a.o.seed : 1) + (uint32_t)rounds - 1;
     if (s.why[0] != '\0')
         fprintf(stderr, "tenon: %s\n", s.why);
     if (status == TN_V_EXIT_USAGE || status == TN_V_EXIT_NO_DEVICE) {
