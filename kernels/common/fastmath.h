@@ -13,8 +13,8 @@
  * exponential as 2^(n + r) with n scaled by 64, so that one product rounds into the subnormals. */
 TN_C_FN float tn_f_gelu(float x)
 {
-    float a = __builtin_fabsf(x);
-    a = a < 15.0f ? a : 15.0f;
+    tn_c_uint size = tn_c_bits(x) & 0x7fffffffu; /* one instruction takes the less of integers */
+    float a = tn_c_float(size < 0x41700000u ? size : 0x41700000u); /* 15 */
     float t = 1.0f / __builtin_fmaf(a, 0x1.388p-2f, 1.0f);
     float q = __builtin_fmaf(0x1.2abc9p-5f, t, -0x1.36d12cp-3f);
     q = __builtin_fmaf(q, t, 0x1.7745e2p-3f);
