@@ -8,6 +8,7 @@ TN_PEER_PACKAGES="libopenblas-pthread-dev libblis-pthread-dev libxsmm-dev"
 TN_MORE_PEER_PACKAGES="libxnnpack-dev libpthreadpool-dev libclblast-dev ocl-icd-opencl-dev pocl-opencl-icd"
 TN_ARM_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 TN_MORE_PEER_WHEELS="onnxruntime mkl mkl-include"
+TN_TOSA_WHEELS="tosa-tools==2026.8.0 numpy<2.2 cffi==2.1.1 packaging==26.3"
 TN_LOG=build/setup.log
 
 tn_setup_note() { printf 'setup: %s\n' "$*" >&2; }
@@ -115,6 +116,17 @@ for wheel in pathlib.Path(sys.argv[1], "wheels").glob("*.whl"):
         tn_setup_note "going on without the peer oneDNN"
     fi
     touch $dir/.done
+}
+
+# TOSA's generator, reference model and verifier, in an environment of their own: they install modules of
+# general names and need an older numpy.
+tn_setup_tosa() {
+    local stamp=.venv/tosa/.stamp
+    [ "$(cat $stamp 2>/dev/null)" = "$TN_TOSA_WHEELS" ] && return 0
+    # shellcheck disable=SC2086
+    tn_setup_quiet "make .venv/tosa" python3 -m venv .venv/tosa &&
+        tn_setup_quiet "fetch TOSA's tools" .venv/tosa/bin/python -m pip install -q \
+            --disable-pip-version-check $TN_TOSA_WHEELS && echo "$TN_TOSA_WHEELS" >$stamp
 }
 
 # The peers that take longer to fetch; each may fail alone.
