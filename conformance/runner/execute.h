@@ -64,6 +64,7 @@ typedef struct tn_v_result {
     tn_v_status status;
     char message[480], hypothesis[120], kernel[96], digest[17];
     double ratio, rms, bias; /* largest error over bound; normalised */
+    double rms_limit, terms; /* what rms was held to, and of how long sums; 0: to nothing */
     double run_s, verify_s;
     int64_t elements, wrong;
     char worst[160];

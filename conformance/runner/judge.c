@@ -152,7 +152,9 @@ static bool spread_good(const spread *s, const tn_v_job *j, const tn_v_truth *t,
                  square > (1.0 / 12 + extra) + TN_V_LAMBDA * sqrt(1.0 / 180) / root)
             what = "the output's errors are larger than one rounding makes";
     } else if (!s->narrow && s->count >= 400) {
-        if (sqrt(square) > tn_v_rms_limit(a, j->data.spread, t->terms))
+        out->rms_limit = tn_v_rms_limit(a, j->data.spread, t->terms);
+        out->terms = t->terms;
+        if (out->rms > out->rms_limit)
             what = "errors are larger than sums of this accumulator make";
         else if (a->nearest && j->data.spread == TN_V_SPREAD_ZERO && fabs(out->bias) > 8)
             what = "errors lean to one side: the accumulator does not round to nearest";

@@ -73,6 +73,10 @@ char *tn_v_record_json(const tn_v_options *o, const tn_v_record *r, const char *
     number(m, "error_over_bound", v->ratio);
     number(m, "rms", v->rms);
     number(m, "bias", v->bias);
+    if (v->rms_limit > 0) {
+        number(m, "rms_limit", v->rms_limit);
+        number(m, "terms", v->terms);
+    }
     cJSON_AddStringToObject(m, "digest", v->digest);
     if (v->message[0] != '\0')
         cJSON_AddStringToObject(j, "message", v->message);
