@@ -142,8 +142,8 @@ TN_TEST(vulkan_parity, the_bits_of_cpu)
     tn_test_close(&plain);
 }
 
-/* The name of the row that is chosen without "_texel": the arithmetic at its end is the device's.
- */
+/* The name of the row that is chosen without "_texel" or "_texel4": the arithmetic at its end is
+ * the device's. */
 static void without_texels(const tn_test_device *d, const tn_op *op, char name[96])
 {
     tn_plan_info info = {.head = TN_INIT(tn_plan_info)};
@@ -152,7 +152,7 @@ static void without_texels(const tn_test_device *d, const tn_op *op, char name[9
     TN_REQUIRE(tn_plan_get_info(plan, &info) == TN_OK);
     const char *cut = strstr(info.kernel, "_texel");
     snprintf(name, 96, "%.*s%s", cut != NULL ? (int)(cut - info.kernel) : 95, info.kernel,
-             cut != NULL ? cut + strlen("_texel") : "");
+             cut != NULL ? strstr(cut, "_glsl") : "");
     tn_plan_release(plan);
 }
 
@@ -194,6 +194,37 @@ TN_TEST(vulkan_parity, rows_of_gpus)
         fprintf(stderr, "%s: %u cases by the rows of GPUs%s\n", all.uri[i], ran,
                 canonical ? "" : ", the device has no CANONICAL");
         TN_EXPECT(ran > 0 || !canonical, "%s ran nothing", all.uri[i]);
+        tn_test_close(&d);
+    }
+    tn_test_close(&plain);
+}
+
+/* Operands of one word and of four behind their buffers' beginning: kernels that read four
+ * neighbours at once have a form for each. */
+TN_TEST(vulkan_parity, operands_anywhere)
+{
+    static const char *const some[] = {"matmul 13x36x260:f32:canonical",
+                                       "matmul 5x8x4:f32:canonical"};
+    vulkan_devices all = find_vulkan();
+    tn_test_device plain, d;
+    uint64_t seed = tn_test_seed();
+    if (all.count == 0)
+        return;
+    TN_REQUIRE(tn_test_open("cpu?max=baseline&threads=1", &plain), "baseline");
+    for (uint32_t i = 0; i < all.count; ++i) {
+        TN_REQUIRE(tn_test_open(all.uri[i], &d), "%s", all.uri[i]);
+        for (size_t t = 0; t < sizeof some / sizeof some[0]; ++t) {
+            problem p, q;
+            make(&plain, some[t], &p, seed + t);
+            make(&d, some[t], &q, seed + t);
+            bool canonical = tn_device_supports(d.device, q.op) == TN_OK;
+            compute(&plain, "the plain device", some[t], &p, NULL);
+            for (d.from_bytes = 0; canonical && d.from_bytes <= 16; d.from_bytes += 4)
+                compute(&d, all.uri[i], some[t], &q, p.host);
+            fprintf(stderr, "%s: %s %s\n", all.uri[i], some[t], canonical ? "ran" : "is refused");
+            drop(&d, &q);
+            drop(&plain, &p);
+        }
         tn_test_close(&d);
     }
     tn_test_close(&plain);

@@ -111,6 +111,7 @@ typedef struct vk_caps {
     uint32_t groups[3], invocations, shared_bytes, subgroup;
     double tick_ns; /* of a timestamp; 0: none */
     uint32_t family;
+    bool broadcasts;  /* from one invocation of a subgroup to the others */
     bool short_loops; /* loops of one invocation end at 65,535 turns */
 } vk_caps;
 
@@ -221,10 +222,14 @@ typedef struct vk_step {
     uint32_t module, spec[VK_SPECS];
     uint32_t groups[3];
 } vk_step;
-enum { VK_SPEC_PLAIN = VK_SPECS - 1 }; /* of a module with chains: multiply, then add */
+enum {
+    VK_SPEC_ALIGNED = 7,          /* of a module that reads fours: operands begin at one */
+    VK_SPEC_PLAIN = VK_SPECS - 1, /* of a module with chains: multiply, then add */
+};
 /* f32 products and convolutions by texels beside those by buffers: 1.8 to 2.7 were measured on
- * lavapipe. */
-#define VK_TEXEL_SPEED 2.5
+ * lavapipe, and 1.3 to 1.4 of that by fours. */
+#define VK_TEXEL_SPEED  2.5
+#define VK_TEXEL4_SPEED 3.5
 
 /* What a row makes of an op's params; zeroed before. */
 typedef struct vk_launch {
@@ -235,6 +240,7 @@ typedef struct vk_launch {
     double flops, bytes;
     double speed;        /* measured beside the usual rate of flops; 0: that. Only orders rows */
     bool texels;         /* reads the operands at bindings 0 and 1 as texels */
+    bool fours;          /* these hold four neighbours where operands begin at a multiple of four */
     uint32_t loops;      /* turns that the loops of one invocation take */
     uint32_t table_ints; /* behind the params: what the row's `table` writes */
     int32_t param[VK_PARAM_INTS];

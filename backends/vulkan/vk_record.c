@@ -37,9 +37,8 @@ tn_status tn__vk_batch_create(vk_device *d, vk_batch *b)
                       "vkAllocateCommandBuffers");
     if (st != TN_OK)
         return st;
-    VkDescriptorPoolSize size[2] = {
-        {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_SETS * VK_BINDINGS},
-        {VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, VK_SETS * VK_TEXELS}};
+    VkDescriptorPoolSize size[2] = {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_SETS * VK_BINDINGS},
+                                    {VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, VK_SETS * VK_TEXELS}};
     VkDescriptorPoolCreateInfo descriptors = {.sType =
                                                   VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
                                               .maxSets = 2 * VK_SETS,
@@ -148,17 +147,18 @@ static uint64_t bind(const vk_device *d, const vk_buffer *buffer, uint64_t first
     return buffer->offset + origin - start;
 }
 
-/* The ranges that are bound at 0 and 1 once more, as texels. */
+/* The ranges that are bound at 0 and 1 once more, as texels of a word or of four. */
 static tn_status bind_texels(vk_device *d, vk_batch *b, VkDescriptorSet set,
-                             const VkDescriptorBufferInfo *info)
+                             const VkDescriptorBufferInfo *info, bool fours)
 {
     VkBufferView *view = &b->view[b->views];
     for (uint32_t i = 0; i < VK_TEXELS; ++i) {
         VkBufferViewCreateInfo make = {.sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO,
                                        .buffer = info[i].buffer,
-                                       .format = VK_FORMAT_R32_UINT,
+                                       .format =
+                                           fours ? VK_FORMAT_R32G32B32A32_UINT : VK_FORMAT_R32_UINT,
                                        .offset = info[i].offset,
-                                       .range = info[i].range};
+                                       .range = info[i].range & ~(VkDeviceSize)(fours ? 15 : 3)};
         VkResult r = VK_CALL(&d->api, vkCreateBufferView, d->device, &make, NULL, &view[i]);
         if (r != VK_SUCCESS)
             return tn__vk_result(d, r, "vkCreateBufferView");
@@ -171,6 +171,19 @@ static tn_status bind_texels(vk_device *d, vk_batch *b, VkDescriptorSet set,
                                   .pTexelBufferView = view};
     d->api.vkUpdateDescriptorSets(d->device, 1, &write, 0, NULL);
     return TN_OK;
+}
+
+/* The pipeline of a step; one that reads fours has a form for operands that begin elsewhere. */
+static tn_status pipeline_of(vk_device *d, const vk_plan *p, uint32_t i, bool aligned,
+                             VkPipeline *out)
+{
+    uint32_t spec[VK_SPECS];
+    *out = p->pipeline[i];
+    if (!p->launch.fours || aligned)
+        return TN_OK;
+    memcpy(spec, p->launch.step[i].spec, sizeof spec);
+    spec[VK_SPEC_ALIGNED] = false;
+    return tn__vk_pipeline(d, p->launch.step[i].module, d->fma, spec, out);
 }
 
 static tn_status record_run(vk_device *d, vk_batch *b, const tn_work *w)
@@ -204,10 +217,15 @@ static tn_status record_run(vk_device *d, vk_batch *b, const tn_work *w)
                                   .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
                                   .pBufferInfo = info};
     d->api.vkUpdateDescriptorSets(d->device, 1, &write, 0, NULL);
-    tn_status st = p->launch.texels ? bind_texels(d, b, set[1], info) : TN_OK;
+    bool fours = p->launch.fours && push[0] % 4 == 0 && push[1] % 4 == 0;
+    tn_status st = p->launch.texels ? bind_texels(d, b, set[1], info, fours) : TN_OK;
     for (uint32_t i = 0; st == TN_OK && i < p->launch.steps; ++i) {
         const uint32_t *g = p->launch.step[i].groups;
-        d->api.vkCmdBindPipeline(b->commands, VK_PIPELINE_BIND_POINT_COMPUTE, p->pipeline[i]);
+        VkPipeline pipeline;
+        st = pipeline_of(d, p, i, fours, &pipeline);
+        if (st != TN_OK)
+            break;
+        d->api.vkCmdBindPipeline(b->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
         if (i == 0) {
             d->api.vkCmdBindDescriptorSets(b->commands, VK_PIPELINE_BIND_POINT_COMPUTE, d->layout,
                                            0, p->launch.texels ? 2 : 1, set, 0, NULL);

@@ -22,6 +22,7 @@
     ROW(tn__vk_scan_exact)                                                                         \
     ROW(tn__vk_rope)                                                                               \
     ROW(tn__vk_matmul_texel)                                                                       \
+    ROW(tn__vk_matmul_texel4)                                                                      \
     ROW(tn__vk_conv_texel)                                                                         \
     ROW(tn__vk_conv)                                                                               \
     ROW(tn__vk_pool)                                                                               \

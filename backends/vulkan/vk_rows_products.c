@@ -157,6 +157,39 @@ static bool matmul_texel(const void *params, const vk_caps *caps, vk_launch *out
     return multiply(p, module, rows, p->n > 16 ? 4 : 1, caps, out, why);
 }
 
+/* Whether four neighbours at a multiple of four are four neighbours of the operand. */
+static bool in_fours(const tn_k_matmul_view *v, int64_t rows, int64_t columns, const tn_k_matmul *p)
+{
+    bool ok = (columns == 1 || v->col == 1) && columns % 4 == 0 && (rows == 1 || v->row % 4 == 0);
+    for (uint32_t d = 0; d < p->batch_rank; ++d)
+        ok = ok && v->batch[d] % 4 == 0;
+    return ok;
+}
+
+static bool matmul_texel4(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    static const uint32_t module[] = {VK_MODULE_matmul_texel4_0, VK_MODULE_matmul_texel4_7,
+                                      VK_MODULE_matmul_texel4_8, VK_MODULE_matmul_texel4_9};
+    const tn_k_matmul *p = params;
+    if (caps->type != VK_PHYSICAL_DEVICE_TYPE_CPU || !caps->broadcasts || caps->subgroup < 8)
+        return tn_k_refuse(why, "vulkan.class", NULL,
+                           "this kernel is for drivers that compute on the cpu, with subgroups of "
+                           "8 and more that broadcast");
+    if (p->a_type != TN_F32 || p->b_type != TN_F32)
+        return tn_k_refuse(why, "matmul.dtype", "a", "this kernel takes f32");
+    if (!in_fours(&p->a_view, p->m, p->k, p) || !in_fours(&p->b_view, p->k, p->n, p))
+        return tn_k_refuse(why, "matmul.layout", "args",
+                           "reads four neighbours at once: k, n and the strides of rows are to be "
+                           "multiples of 4, columns contiguous");
+    int64_t rows = p->m < 8 ? p->m : 8;
+    if (rows == 0 || (caps->short_loops && p->k > 6500))
+        rows = 1;
+    out->texels = out->fours = true;
+    out->speed = VK_TEXEL4_SPEED;
+    out->step[0].spec[VK_SPEC_ALIGNED] = true;
+    return multiply(p, module, rows, 4, caps, out, why);
+}
+
 static int limit(int64_t n)
 {
     return n > INT32_MAX / 4 ? -1 : (int)n;
@@ -238,7 +271,7 @@ static bool attention(const void *params, const vk_caps *caps, vk_launch *out, t
     return true;
 }
 
-extern const vk_row tn__vk_matmul, tn__vk_matmul_texel, tn__vk_attention;
+extern const vk_row tn__vk_matmul, tn__vk_matmul_texel, tn__vk_matmul_texel4, tn__vk_attention;
 const vk_row tn__vk_matmul = {.name = "matmul_glsl",
                               .kind = TN_OP_MATMUL,
                               .cls = TN_CLASS_CANONICAL,
@@ -251,6 +284,12 @@ const vk_row tn__vk_matmul_texel = {.name = "matmul_texel_glsl",
                                     .chains = true,
                                     .make = matmul_texel,
                                     .arithmetic = tn_k_matmul_arithmetic};
+const vk_row tn__vk_matmul_texel4 = {.name = "matmul_texel4_glsl",
+                                     .kind = TN_OP_MATMUL,
+                                     .cls = TN_CLASS_CANONICAL,
+                                     .chains = true,
+                                     .make = matmul_texel4,
+                                     .arithmetic = tn_k_matmul_arithmetic};
 const vk_row tn__vk_attention = {.name = "attention_glsl",
                                  .kind = TN_OP_ATTENTION,
                                  .cls = TN_CLASS_CANONICAL,

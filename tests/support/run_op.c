@@ -48,7 +48,9 @@ static tn_status compute_by(tn_test_device *d, const tn_op *op)
     tn_plan *plan = NULL;
     tn_status st = tn_plan_create(d->device, op, &desc, &plan);
     for (uint32_t i = 0; i < op->arg_count; ++i)
-        bind[i] = (tn_bind){.role = op->args[i].role, .buffer = op->args[i].tensor.buffer};
+        bind[i] = (tn_bind){.role = op->args[i].role,
+                            .buffer = op->args[i].tensor.buffer,
+                            .offset_bytes = op->args[i].tensor.offset_bytes};
     if (st == TN_OK)
         st = tn_queue_run(d->queue, plan, bind, op->arg_count, NULL, NULL);
     tn_plan_release(plan);
@@ -61,11 +63,12 @@ bool tn_test_compute(tn_test_device *d, const tn_op *op, void *const *host, cons
     tn_buffer *buffer[MAX_ARGS] = {NULL};
     bool ok = op->arg_count <= MAX_ARGS;
     for (uint32_t i = 0; ok && i < op->arg_count; ++i) {
-        tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = bytes[i]};
+        tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = d->from_bytes + bytes[i]};
         args[i] = op->args[i];
         ok = tn_buffer_create(d->device, &desc, &buffer[i]) == TN_OK &&
-             tn_queue_write(d->queue, buffer[i], 0, host[i], bytes[i], NULL) == TN_OK;
+             tn_queue_write(d->queue, buffer[i], d->from_bytes, host[i], bytes[i], NULL) == TN_OK;
         args[i].tensor.buffer = buffer[i];
+        args[i].tensor.offset_bytes = d->from_bytes;
     }
     tn_op bound = *op;
     bound.args = args;
@@ -74,7 +77,8 @@ bool tn_test_compute(tn_test_device *d, const tn_op *op, void *const *host, cons
         if (args[i].role == TN_ARG_OUT ||
             (args[i].role >= TN_ARG_OUT_GRAD_A && args[i].role <= TN_ARG_OUT_GRAD_V) ||
             (op->kind == TN_OP_TOPK && args[i].role == TN_ARG_INDEX))
-            ok = tn_queue_read(d->queue, host[i], buffer[i], 0, bytes[i], NULL) == TN_OK;
+            ok =
+                tn_queue_read(d->queue, host[i], buffer[i], d->from_bytes, bytes[i], NULL) == TN_OK;
     /* Host memory is borrowed until the queue is idle, whatever went wrong before. */
     tn_error e;
     if (!ok)

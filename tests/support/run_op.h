@@ -17,7 +17,8 @@ typedef struct tn_test_device {
     tn_runtime *runtime;
     tn_device *device;
     tn_queue *queue;
-    const char *kernel; /* NULL: the device's choice */
+    const char *kernel;  /* NULL: the device's choice */
+    uint64_t from_bytes; /* where operands begin in their buffers */
 } tn_test_device;
 
 bool tn_test_open(const char *uri, tn_test_device *out);

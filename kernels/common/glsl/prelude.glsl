@@ -188,5 +188,17 @@ uint c_size(uint type)
     layout(set = 1, binding = n) uniform usamplerBuffer texels##n;                            \
     float texel##n(int i) { return U2F(texelFetch(texels##n, int(push.at[n]) + i).x); }
 
+/* Four neighbours at once, i a multiple of four; ALIGNED: push.at is one, too. */
+#define TEXELS4(n)                                                                                 \
+    layout(set = 1, binding = n) uniform usamplerBuffer texels##n;                                 \
+    uvec4 texels4_##n(int i)                                                                       \
+    {                                                                                              \
+        int at = int(push.at[n]) + i;                                                              \
+        if (ALIGNED)                                                                               \
+            return texelFetch(texels##n, at >> 2);                                                 \
+        return uvec4(texelFetch(texels##n, at).x, texelFetch(texels##n, at + 1).x,                 \
+                     texelFetch(texels##n, at + 2).x, texelFetch(texels##n, at + 3).x);            \
+    }
+
 /* Workgroups and invocations in a row, however the grid was folded to fit. */
 #define GROUP (gl_WorkGroupID.x + gl_WorkGroupID.y * gl_NumWorkGroups.x)
