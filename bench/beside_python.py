@@ -140,6 +140,11 @@ def with_torch(case, threads):
 
 
 def with_ncnn(case, threads):
+    return ncnn_net(case, threads)
+
+
+def ncnn_net(case, threads, prepare=lambda net: None, exact=True):
+    """A net of the one op; prepare(net) before it is loaded; exact: without Winograd and half precision."""
     import ncnn
 
     if case.op not in ("matmul", "conv"):
@@ -147,8 +152,10 @@ def with_ncnn(case, threads):
     b = case.arrays[1]
     net = ncnn.Net()
     net.opt.num_threads = threads
-    net.opt.use_winograd_convolution = net.opt.use_fp16_storage = net.opt.use_fp16_packed = net.opt.use_fp16_arithmetic = False
-    net.opt.use_bf16_storage = False
+    if exact:
+        net.opt.use_winograd_convolution = net.opt.use_fp16_storage = net.opt.use_fp16_packed = net.opt.use_fp16_arithmetic = False
+        net.opt.use_bf16_storage = False
+    prepare(net)
     if case.op == "matmul":
         m, k = case.arrays[0].shape
         layer = f"Gemm y 1 1 a y 2=0 3=0 4=0 5=1 6=1 7=0 8={b.shape[1]} 9={k} 10=-1"

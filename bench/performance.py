@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes docs/PERFORMANCE.md from what `tenon bench --json FILE` and bench/beside_python.py wrote, and from the lines of kernels/.
+"""Makes docs/PERFORMANCE.md from what `tenon bench --json FILE`, bench/beside_python.py and bench/beside_drivers.py wrote, and from the lines of kernels/.
 
 usage: performance.py FILE... [--out docs/PERFORMANCE.md]
 
@@ -20,19 +20,22 @@ LOW = 0.92
 
 
 def load(paths):
-    """What `tenon bench` wrote, its rows, of which a later file's takes an earlier one's place, and what bench/beside_python.py wrote."""
-    files, python, rows = [], [], {}
+    """What `tenon bench` wrote, its rows, of which a later file's takes an earlier one's place, and what the scripts beside this one wrote."""
+    files, python, drivers, rows = [], [], [], {}
     for path in paths:
         with open(path, encoding="utf-8") as f:
             data = json.load(f)
         if data.get("from") == "python":
             python.append(data)
             continue
+        if data.get("from") == "drivers":
+            drivers.append(data)
+            continue
         files.append(data)
         for row in data["rows"]:
             row["text"] = row.get("text") or f"{row['op']} {row['shape']}"
             rows[(row["text"], row["threads"], row["impl"], row["class"], row["packed"], row.get("kernel", ""))] = row
-    return files, list(rows.values()), python
+    return files, list(rows.values()), python, drivers
 
 
 def geomean(values):
@@ -192,12 +195,29 @@ def beside_python(files):
             ] + table(["op", "threads", "peer", "ours, ms", "theirs, ms", "ratio", "ratio, CANONICAL"], lines)
 
 
+def beside_drivers(files):
+    """The rows of bench/beside_drivers.py: devices of drivers, and what uses the same drivers."""
+    rows, lines, ops = [r for f in files for r in f["rows"]], [], {}
+    for row in rows:
+        ops.setdefault(row["text"], {})[row["impl"], row["class"]] = row
+    for text, one in ops.items():
+        cpu = one["tenon cpu", "fast"]
+        for (impl, name), row in one.items():
+            if impl != "tenon cpu":
+                lines.append([f"`{text}`", impl, name or "-", f"{row['min_ms']:.4g}", f"{row['cpu_min_ms']:.4g}",
+                              f"{cpu['min_ms'] / row['min_ms']:.2f}", f"{cpu['cpu_min_ms'] / row['cpu_min_ms']:.2f}"])
+    return ["## Devices of drivers", "", "By `bench/beside_drivers.py`: the wall's time and the processor time of all threads, the least of at least "
+            f"{min(r['rounds'] for r in rows)} rounds in turn;", "speed beside the cpu device's FAST on as many cpus, by either clock. All of these drivers "
+            f"compute on the cpu, here {' and '.join(dict.fromkeys(f['cpu'] for f in files))}.", ""
+            ] + table(["op", "on", "class", "ms", "processor ms", "speed beside cpu", "by processor time"], lines)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--out", metavar="FILE", default=os.path.join(ROOT, "docs", "PERFORMANCE.md"))
     a = parser.parse_args()
-    files, rows, python = load(a.files)
+    files, rows, python, drivers = load(a.files)
     if not rows:
         sys.exit("performance.py: the files have no rows")
     all_of = families(rows)
@@ -227,6 +247,8 @@ def main():
         out += [f"## {op}", ""] + op_table(all_of, op)
     if python:
         out += beside_python(python)
+    if drivers:
+        out += beside_drivers(drivers)
     out += ["## Lines", ""] + sizes()
     with open(a.out, "w", encoding="utf-8") as f:
         f.write("\n".join(out).rstrip("\n") + "\n")

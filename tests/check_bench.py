@@ -85,11 +85,17 @@ def main():
             json.dump({"from": "python", "clock": "wall", "rows": [
                 {"text": "softmax 7x7", "threads": 1, "impl": i, "class": c, "median_ms": m, "rounds": 3}
                 for i, c, m in (("tenon", "fast", 2.0), ("tenon", "canonical", 4.0), ("a framework", "", 3.0))]}, f)
-        subprocess.run([sys.executable, os.path.join(ROOT, "bench", "performance.py"), path, called, "--out", page], check=True)
+        driven = os.path.join(top, "drivers.json")
+        with open(driven, "w", encoding="utf-8") as f:
+            json.dump({"from": "drivers", "cpu": "a cpu", "rows": [
+                {"text": "matmul 7x7x7", "impl": i, "class": "fast", "min_ms": m, "cpu_min_ms": 2 * m, "rounds": 3}
+                for i, m in (("tenon cpu", 1.0), ("tenon a:driver", 4.0))]}, f)
+        subprocess.run([sys.executable, os.path.join(ROOT, "bench", "performance.py"), path, called, driven, "--out", page], check=True)
         text = open(page, encoding="utf-8").read()
         for part in ("| 1 | FAST | 2 | 1.000 | 0.50 | 2.00 | 1 |", "| softmax | 2 | +25.0 % | +25.0 % | +25.0 % |",
                      "`softmax 9x9:f32`, 1 thread, plain: 0.50 of other", "other 1.0",
-                     "| `softmax 7x7` | 1 | a framework | 2 | 3 | 1.50 | 0.75 |"):
+                     "| `softmax 7x7` | 1 | a framework | 2 | 3 | 1.50 | 0.75 |",
+                     "| `matmul 7x7x7` | tenon a:driver | fast | 4 | 8 | 0.25 | 0.25 |"):
             if part not in text:
                 wrong.append(f"the page lacks \"{part}\"")
     print("\n".join(wrong) or f"bench: {len(built_ops())} ops on {len(seen)} devices, {sum(len(d['rows']) for d in seen.values())} rows")
