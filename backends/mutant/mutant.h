@@ -119,9 +119,11 @@ typedef struct mutant_device {
     uint64_t alive, buffers, bytes;   /* queues, buffers and their bytes that are alive */
     struct mutant_buffer *newest;     /* whose memory a defect uses again; NULL: none */
     uint64_t running;                 /* runs under way */
+    uint64_t met;                     /* plans alive that meet the defect */
     bool refused;                     /* a plan with a kernel of its own was */
     struct {
         const tn_buffer *buffer;
+        uint64_t offset;
         tn_tensor tensor;
     } written[16];   /* outputs of late, by their buffer's address */
     mutant_op known; /* MUTANT_PLAN_BY_SHAPE: the op of the plan before */

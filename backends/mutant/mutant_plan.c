@@ -160,6 +160,7 @@ static void plan_destroy(void *plan)
     mutant_device *d = p->device;
     pthread_mutex_lock(&d->mutex);
     d->plans--;
+    d->met -= p->defect != NULL;
     pthread_mutex_unlock(&d->mutex);
     tn__mutant_give(d->host, p->memo.bytes, p->memo.size);
     tn_plan_release(p->child);
@@ -293,6 +294,7 @@ tn_status tn__mutant_plan_create(void *device, const tn_op *op, const tn_plan_de
     }
     pthread_mutex_lock(&d->mutex);
     d->plans++;
+    d->met += p->defect != NULL;
     pthread_mutex_unlock(&d->mutex);
     *out = p;
     *out_ops = &plan_ops;

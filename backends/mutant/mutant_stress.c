@@ -16,6 +16,12 @@ static bool any_output(mutant_op *o, int which)
            tn_dtype_bits((tn_dtype)o->args[i].tensor.dtype) >= 8;
 }
 
+static bool scales(mutant_op *o, int which)
+{
+    return o->op.kind == TN_OP_ELTWISE && o->attr.eltwise.kind == TN_ELTWISE_SCALE &&
+           any_output(o, which);
+}
+
 static bool other_dims(const tn_tensor *a, const tn_tensor *b)
 {
     return a->rank != b->rank || memcmp(a->dim, b->dim, a->rank * sizeof a->dim[0]) != 0;
@@ -31,9 +37,10 @@ static bool reshaped(mutant_run *r)
     pthread_mutex_lock(&d->mutex);
     for (uint32_t i = 0; i < o->op.arg_count; ++i) {
         uint64_t at = ((uint64_t)(uintptr_t)r->buffer[i] >> 6) % KEPT;
-        bool known = d->written[at].buffer == r->buffer[i];
+        bool known = d->written[at].buffer == r->buffer[i] && d->written[at].offset == r->offset[i];
         if (tn__mutant_is_output(o, o->args[i].role)) {
             d->written[at].buffer = r->buffer[i];
+            d->written[at].offset = r->offset[i];
             d->written[at].tensor = o->args[i].tensor;
         } else if (known && other_dims(&d->written[at].tensor, &o->args[i].tensor)) {
             found = true;
@@ -56,7 +63,7 @@ static void after_run(mutant_run *r, int which)
         break;
     default:
         pthread_mutex_lock(&d->mutex);
-        wrong = which == PLANS_300     ? d->plans > 300
+        wrong = which == PLANS_300     ? d->met > 300
                 : which == TWO_THREADS ? r->crowded || d->running > 1
                 : which == QUEUES_6    ? d->alive > 5
                                        : d->refused;
@@ -84,9 +91,10 @@ const mutant_defect tn__mutant_stress[] = {
      AFTER,
      .param = LAUNCH_500},
     {.id = "J02",
-     .text = "wrong while 300 plans are alive",
+     .text = "wrong while 300 plans of scale are alive",
      .family = "stress",
-     AFTER,
+     .bend = scales,
+     .after = after_run,
      .param = PLANS_300},
     {.id = "J03",
      .text = "two runs at once disturb each other",
