@@ -9,14 +9,15 @@ static const char *const texts[] = {
 #include "support/opencl_texts.inc"
 };
 
-static void on_device(tn_test_device *plain, const char *uri, uint64_t seed)
+/* One case in `of`. */
+static void on_device(tn_test_device *plain, const char *uri, uint64_t seed, uint64_t of)
 {
     uint32_t ran = 0, skipped = 0, undrawn = 0;
     tn_test_device d;
     TN_REQUIRE(tn_test_open(uri, &d), "%s", uri);
     for (size_t t = 0; t < sizeof texts / sizeof texts[0]; ++t) {
         problem p, q;
-        if (!drawn(seed, t, 3)) {
+        if (!drawn(seed, t, of)) {
             ++undrawn;
             continue;
         }
@@ -60,7 +61,7 @@ static void nth_device(uint32_t first, uint32_t last)
         return;
     TN_REQUIRE(tn_test_open("cpu?max=baseline&threads=1", &plain), "baseline");
     for (uint32_t i = first; i < all.count && i < last; ++i)
-        on_device(&plain, all.uri[i], tn_test_seed());
+        on_device(&plain, all.uri[i], tn_test_seed(), 3);
     tn_test_close(&plain);
 }
 
@@ -77,4 +78,20 @@ TN_TEST(opencl_parity, second_device)
 TN_TEST(opencl_parity, other_devices)
 {
     nth_device(2, TN_TEST_OPENCL);
+}
+
+/* Each phase in many launches, as what takes long is divided. */
+TN_TEST(opencl_parity, divided)
+{
+    opencl_devices all = find_opencl();
+    tn_test_device plain;
+    if (all.count == 0)
+        return;
+    TN_REQUIRE(tn_test_open("cpu?max=baseline&threads=1", &plain), "baseline");
+    for (uint32_t i = 0; i < all.count; ++i) {
+        char uri[160];
+        snprintf(uri, sizeof uri, "%s?submit_us=10", all.uri[i]);
+        on_device(&plain, uri, tn_test_seed() + 1, 24);
+    }
+    tn_test_close(&plain);
 }

@@ -25,7 +25,8 @@ TN_TEST(vulkan_errors, uris)
     static const struct {
         const char *rest, *reason, *given;
     } rows[] = {
-        {"?validate=2", "vulkan.option", "validate=\"2\""},
+        {"?validate=3", "vulkan.option", "validate=\"3\""},
+        {"?submit_us=x", "vulkan.option", "submit_us=\"x\""},
         {"?staging=yes", "vulkan.option", "staging=\"yes\""},
         {"?hang=-1", "vulkan.option", "hang=\"-1\""},
         {"?speed=1", "vulkan.option", "\"speed\""},

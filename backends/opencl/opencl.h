@@ -31,6 +31,7 @@ typedef struct opencl_driver {
     OPENCL_CALL_ENTRIES(OPENCL_MEMBER)
     OPENCL_MAKE_ENTRIES(OPENCL_MEMBER)
 #undef OPENCL_MEMBER
+    const tn_host *host;
     uint32_t fault_entry;  /* OPENCL_ENTRIES: none */
     atomic_int fault_left; /* calls before it strikes */
     cl_int fault_code;
@@ -96,6 +97,7 @@ typedef struct opencl_device {
     tn_k_caps caps;
     bool flat, generic; /* how kernels reach memory by plain pointers: one of these */
     bool sums_right;    /* the probe at open: fused fma, subnormals kept */
+    uint64_t submit_ns; /* estimated work of one launch: drivers end what takes seconds */
     char options[192];
     char identity[384];       /* of driver and device, for the cache's key */
     opencl_program *programs; /* OPENCL_FORMS a row */

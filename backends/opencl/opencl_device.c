@@ -141,24 +141,29 @@ static tn_status option(opencl_device *d, const char *key, const char *value)
         return TN_OK;
     }
     bool after = strcmp(key, "after") == 0, code = strcmp(key, "code") == 0;
-    if (after || code) {
+    bool submit = strcmp(key, "submit_us") == 0;
+    if (after || code || submit) {
         char *end = NULL;
         unsigned long n = strtoul(value, &end, 10);
         if (value[0] < '0' || value[0] > '9' || *end != '\0' || n > 1000000)
             return OPENCL_FAIL_ARGUMENT(
                 d->host, TN_STATUS_INVALID, "opencl.option", "uri",
                 "uri has %s=\"%s\"; after is the calls that go well before, "
-                "code an error of OpenCL without its minus, 0 to 1000000",
+                "code an error of OpenCL without its minus, submit_us the estimated work of one "
+                "launch, 0 to 1000000",
                 key, value);
-        if (after)
+        if (submit)
+            d->submit_ns = n != 0 ? n * 1000u : d->submit_ns;
+        else if (after)
             atomic_store(&d->driver.fault_left, (int)n);
         else
             d->driver.fault_code = -(cl_int)n;
         return TN_OK;
     }
     return OPENCL_FAIL_ARGUMENT(d->host, TN_STATUS_INVALID, "opencl.option", "uri",
-                                "uri has the option \"%s\"; an OpenCL device has fail, after and "
-                                "code, which put a fault in the place of a driver's entry",
+                                "uri has the option \"%s\"; an OpenCL device has submit_us, and "
+                                "fail, after and code, which put a fault in the place of a "
+                                "driver's entry",
                                 key);
 }
 
@@ -240,6 +245,7 @@ tn_status tn__opencl_open(const tn_host *host, const char *arg, void *token, voi
         return OPENCL_NO_HOST_MEMORY(host, "a device");
     d->host = host;
     d->token = token;
+    d->submit_ns = 250000000u;
     atomic_init(&d->lost, false);
     pthread_mutex_init(&d->control_lock, NULL);
     size_t n = strcspn(arg, "?");

@@ -4,6 +4,7 @@
 #include "opencl.h"
 
 #include <dlfcn.h>
+#include <stdio.h>
 
 #ifndef RTLD_NODELETE
 #define RTLD_NODELETE 0
@@ -19,6 +20,7 @@ tn_status tn__opencl_load(const tn_host *host, opencl_driver *out)
 {
     const char *missing = NULL;
     memset(out, 0, sizeof *out);
+    out->host = host;
     out->fault_entry = OPENCL_ENTRIES;
     out->fault_code = CL_OUT_OF_RESOURCES;
     if (host->drivers != NULL) /* each device brings its own entries */
@@ -46,8 +48,15 @@ tn_status tn__opencl_load(const tn_host *host, opencl_driver *out)
 
 bool tn__opencl_struck(opencl_driver *driver, uint32_t entry)
 {
-    return entry == driver->fault_entry &&
-           atomic_fetch_sub_explicit(&driver->fault_left, 1, memory_order_relaxed) <= 0;
+    char text[80];
+    if (entry != driver->fault_entry)
+        return false;
+    int left = atomic_fetch_sub_explicit(&driver->fault_left, 1, memory_order_relaxed);
+    if (left == 0) {
+        snprintf(text, sizeof text, "opencl fault strikes %s", entry_names[entry]);
+        driver->host->log(driver->host->runtime, 5, text);
+    }
+    return left <= 0;
 }
 
 uint32_t tn__opencl_entry(const char *name)

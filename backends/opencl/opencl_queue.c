@@ -57,8 +57,9 @@ static cl_int set_place(opencl_device *d, cl_kernel kernel, cl_uint *index, cons
     return error == CL_SUCCESS ? set_argument(d, kernel, index, sizeof at, &at) : error;
 }
 
+/* Tasks from `first` on, of one phase. */
 static cl_int run_phase(opencl_queue *q, const opencl_plan *p, const tn_work *w, uint32_t phase,
-                        cl_event *event, const char **call)
+                        size_t first, size_t tasks, cl_event *event, const char **call)
 {
     opencl_device *d = q->device;
     const tn_k_operands *o = (const tn_k_operands *)(const void *)p->params;
@@ -66,7 +67,7 @@ static cl_int run_phase(opencl_queue *q, const opencl_plan *p, const tn_work *w,
     cl_mem room = work != NULL ? work->mem : p->box;
     cl_ulong shared_at = w->workspace_offset, scratch_at = shared_at + p->launch.shared_bytes;
     cl_uint index = 0, which = phase;
-    size_t tasks = p->launch.tasks[phase], one = 1;
+    size_t one = 1;
     *call = "clSetKernelArg";
     cl_int error = set_argument(d, p->run, &index, sizeof p->box, &p->box);
     if (error == CL_SUCCESS)
@@ -88,28 +89,43 @@ static cl_int run_phase(opencl_queue *q, const opencl_plan *p, const tn_work *w,
     if (error != CL_SUCCESS)
         return error;
     *call = "clEnqueueNDRangeKernel";
-    return OPENCL_CALL(&d->driver, clEnqueueNDRangeKernel, q->commands, p->run, 1, NULL, &tasks,
+    return OPENCL_CALL(&d->driver, clEnqueueNDRangeKernel, q->commands, p->run, 1, &first, &tasks,
                        &one, 0, NULL, event);
 }
 
+/* Keeps the first event and the newest. */
+static void keep_event(opencl_queue *q, handed *h, cl_event event)
+{
+    if (h->first == NULL) {
+        h->first = event;
+        return;
+    }
+    if (h->last != NULL)
+        (void)OPENCL_CALL(&q->device->driver, clReleaseEvent, h->last);
+    h->last = event;
+}
+
+/* Each phase in as many launches as the estimate asks for, as if it were all of the plan. */
 static cl_int hand_run(opencl_queue *q, const tn_work *w, handed *h)
 {
     opencl_plan *p = w->plan;
+    opencl_device *d = q->device;
     cl_int error = CL_SUCCESS;
+    uint64_t parts = p->launch.estimate_ns / d->submit_ns + 1;
     pthread_mutex_lock(&p->lock);
     for (uint32_t phase = 0; error == CL_SUCCESS && phase < p->launch.phases; ++phase) {
-        cl_event event = NULL;
-        if (p->launch.tasks[phase] == 0)
-            continue;
-        error = run_phase(q, p, w, phase, &event, &h->call);
-        if (error != CL_SUCCESS)
-            break;
-        if (h->first == NULL) {
-            h->first = event;
-        } else {
-            if (h->last != NULL)
-                (void)OPENCL_CALL(&q->device->driver, clReleaseEvent, h->last);
-            h->last = event;
+        uint64_t all = p->launch.tasks[phase], n = parts < all ? parts : all;
+        for (uint64_t i = 0; error == CL_SUCCESS && i < n; ++i) {
+            cl_event event = NULL;
+            error = run_phase(q, p, w, phase, (size_t)(all * i / n),
+                              (size_t)(all * (i + 1) / n - all * i / n), &event, &h->call);
+            if (error != CL_SUCCESS)
+                break;
+            keep_event(q, h, event);
+            if (n > 1) { /* a submit of its own */
+                h->call = "clFlush";
+                error = OPENCL_CALL(&d->driver, clFlush, q->commands);
+            }
         }
     }
     pthread_mutex_unlock(&p->lock);

@@ -37,6 +37,7 @@ typedef struct vk_fault {
 
 /* The entries of one opened loader; filled in three steps as instance and device come to be. */
 typedef struct vk_api {
+    const tn_host *host;
     void *library;
     PFN_vkGetInstanceProcAddr get;
 #define VK_GLOBAL(name)   PFN_##name name;
@@ -132,8 +133,10 @@ typedef struct vk_device {
     vk_fma fma;     /* of CANONICAL rows */
     bool canonical; /* so is the rest of its arithmetic; else refused says which probe failed */
     char refused[160];
-    bool validate, staging;
-    uint64_t hang_ns; /* a batch that takes longer means that the device hangs */
+    uint32_t validate; /* 1: core and synchronisation, 2: core and with the GPU's help */
+    bool staging;
+    uint64_t submit_ns; /* estimated work of one submit: drivers end what takes seconds */
+    uint64_t hang_ns;   /* a batch that takes longer means that the device hangs */
     VkDescriptorSetLayout set_layout, texel_layout;
     VkPipelineLayout layout;
     VkPipelineCache cache;
@@ -164,9 +167,9 @@ typedef struct vk_found {
     const char *refused;
 } vk_found;
 enum { VK_DEVICES = 32 };
-tn_status tn__vk_instance(const tn_host *host, vk_api *api, bool validate, VkInstance *out);
+tn_status tn__vk_instance(const tn_host *host, vk_api *api, uint32_t validate, VkInstance *out);
 /* Adds the devices of an instance behind the *count that are there. */
-tn_status tn__vk_physical(const tn_host *host, const vk_api *api, VkInstance instance,
+tn_status tn__vk_physical(const tn_host *host, vk_api *api, VkInstance instance,
                           vk_found found[VK_DEVICES], uint32_t *count);
 void tn__vk_fill_info(const vk_caps *caps, tn_device_info *out);
 /* vk_drivers.c */
@@ -308,6 +311,11 @@ tn_status tn__vk_batch_create(vk_device *d, vk_batch *b);
 void tn__vk_batch_destroy(vk_device *d, vk_batch *b);
 tn_status tn__vk_batch_begin(vk_device *d, vk_batch *b);
 tn_status tn__vk_batch_add(vk_device *d, vk_batch *b, const vk_item *item);
+/* One dispatch of a plan, `count` groups from `first` on of its outermost dimension, which has
+ * tn__vk_outer of them. */
+tn_status tn__vk_batch_part(vk_device *d, vk_batch *b, const tn_work *w, uint32_t step,
+                            uint32_t first, uint32_t count);
+uint32_t tn__vk_outer(const vk_step *step);
 tn_status tn__vk_batch_copy(vk_device *d, vk_batch *b, const vk_buffer *to, uint64_t to_offset,
                             const vk_buffer *from, uint64_t from_offset, uint64_t bytes);
 tn_status tn__vk_batch_end(vk_device *d, vk_batch *b);

@@ -4,6 +4,7 @@
 #include "vk.h"
 
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const char *const entry_names[] = {
@@ -40,6 +41,7 @@ static bool greet(void *library)
 tn_status tn__vk_api_open(const tn_host *host, vk_api *api, const char *driver)
 {
     memset(api, 0, sizeof *api);
+    api->host = host;
     pthread_mutex_init(&api->lock, NULL);
     api->library = dlopen(driver != NULL ? driver : "libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
     void *symbol = NULL;
@@ -158,5 +160,10 @@ bool tn__vk_struck(vk_api *api, vk_entry entry, VkResult *out)
         }
     }
     pthread_mutex_unlock(&api->lock);
+    if (struck) {
+        char text[96];
+        snprintf(text, sizeof text, "vulkan fault strikes %s", entry_names[entry]);
+        api->host->log(api->host->runtime, 5, text);
+    }
     return struck;
 }

@@ -89,8 +89,8 @@ static tn_status option(vk_device *d, char fault[FAULT_BYTES], const char *key, 
     uint64_t n = 0;
     tn_status st = TN_OK;
     if (strcmp(key, "validate") == 0) {
-        st = number(d->host, key, value, 1, &n);
-        d->validate = n != 0;
+        st = number(d->host, key, value, 2, &n);
+        d->validate = (uint32_t)n;
     } else if (strcmp(key, "staging") == 0) {
         st = number(d->host, key, value, 1, &n);
         d->staging = n != 0;
@@ -98,6 +98,10 @@ static tn_status option(vk_device *d, char fault[FAULT_BYTES], const char *key, 
         st = number(d->host, key, value, 86400, &n);
         if (st == TN_OK && n != 0)
             d->hang_ns = n * 1000000000u;
+    } else if (strcmp(key, "submit_us") == 0) {
+        st = number(d->host, key, value, 10000000, &n);
+        if (st == TN_OK && n != 0)
+            d->submit_ns = n * 1000u;
     } else if (strcmp(key, "fault") == 0) {
         if (strlen(value) >= FAULT_BYTES)
             return VK_FAIL_ARGUMENT(d->host, TN_STATUS_INVALID, "vulkan.fault", "uri",
@@ -107,7 +111,7 @@ static tn_status option(vk_device *d, char fault[FAULT_BYTES], const char *key, 
     } else {
         return VK_FAIL_ARGUMENT(d->host, TN_STATUS_INVALID, "vulkan.option", "uri",
                                 "uri has the option \"%s\"; a Vulkan device has validate, staging, "
-                                "hang, fault",
+                                "hang, submit_us, fault",
                                 key);
     }
     return st;
@@ -157,6 +161,7 @@ static tn_status backend_open(const tn_host *host, const char *arg, void *token,
         return TN_STATUS_NO_MEMORY;
     d->host = host;
     d->hang_ns = 600u * 1000000000ull;
+    d->submit_ns = 250000000u;
     atomic_init(&d->lost, false);
     atomic_init(&d->abandoned, false);
     tn_status st = parse(d, arg, which, sizeof which, fault);
@@ -189,7 +194,7 @@ static tn_status list_devices(const tn_host *host, const char *driver, vk_found 
     VkInstance instance = VK_NULL_HANDLE;
     tn_status st = tn__vk_api_open(host, &api, driver);
     if (st == TN_OK)
-        st = tn__vk_instance(host, &api, false, &instance);
+        st = tn__vk_instance(host, &api, 0, &instance);
     if (st == TN_OK)
         st = tn__vk_physical(host, &api, instance, list, count);
     if (instance != VK_NULL_HANDLE && api.vkDestroyInstance != NULL)

@@ -33,7 +33,7 @@ void tn__vk_debug_create(vk_device *d)
         .pUserData = d,
     };
     if (d->api.vkCreateDebugUtilsMessengerEXT == NULL ||
-        d->api.vkCreateDebugUtilsMessengerEXT(d->instance, &info, NULL, &d->messenger) !=
+        VK_CALL(&d->api, vkCreateDebugUtilsMessengerEXT, d->instance, &info, NULL, &d->messenger) !=
             VK_SUCCESS)
         d->messenger = VK_NULL_HANDLE;
 }

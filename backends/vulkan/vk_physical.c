@@ -7,35 +7,39 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static bool has_layer(const vk_api *api, const char *name)
+static bool has_layer(vk_api *api, const char *name)
 {
     VkLayerProperties layer[64];
     uint32_t count = 64;
     if (api->vkEnumerateInstanceLayerProperties == NULL)
         return false;
-    VkResult r = api->vkEnumerateInstanceLayerProperties(&count, layer);
+    VkResult r = VK_CALL(api, vkEnumerateInstanceLayerProperties, &count, layer);
     for (uint32_t i = 0; (r == VK_SUCCESS || r == VK_INCOMPLETE) && i < count; ++i)
         if (strcmp(layer[i].layerName, name) == 0)
             return true;
     return false;
 }
 
-static bool has_instance_extension(const vk_api *api, const char *layer, const char *name)
+static bool has_instance_extension(vk_api *api, const char *layer, const char *name)
 {
     VkExtensionProperties e[128];
     uint32_t count = 128;
-    VkResult r = api->vkEnumerateInstanceExtensionProperties(layer, &count, e);
+    VkResult r = VK_CALL(api, vkEnumerateInstanceExtensionProperties, layer, &count, e);
     for (uint32_t i = 0; (r == VK_SUCCESS || r == VK_INCOMPLETE) && i < count; ++i)
         if (strcmp(e[i].extensionName, name) == 0)
             return true;
     return false;
 }
 
-tn_status tn__vk_instance(const tn_host *host, vk_api *api, bool validate, VkInstance *out)
+tn_status tn__vk_instance(const tn_host *host, vk_api *api, uint32_t validate, VkInstance *out)
 {
     static const char *const layers[] = {"VK_LAYER_KHRONOS_validation"};
-    static const VkValidationFeatureEnableEXT enable[] = {
+    static const VkValidationFeatureEnableEXT synchronisation[] = {
         VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT};
+    /* The layer binds a set of its own behind ours. */
+    static const VkValidationFeatureEnableEXT assisted[] = {
+        VK_VALIDATION_FEATURE_ENABLE_GPU_ASSISTED_EXT,
+        VK_VALIDATION_FEATURE_ENABLE_GPU_ASSISTED_RESERVE_BINDING_SLOT_EXT};
     const char *extension[2];
     uint32_t extensions = 0, version = 0;
     VkResult r = VK_CALL(api, vkEnumerateInstanceVersion, &version);
@@ -49,15 +53,15 @@ tn_status tn__vk_instance(const tn_host *host, vk_api *api, bool validate, VkIns
                        VK_API_VERSION_MAJOR(version), VK_API_VERSION_MINOR(version));
     if (validate && !has_layer(api, layers[0]))
         return VK_FAIL_ARGUMENT(host, TN_STATUS_UNAVAILABLE, "vulkan.layer", "uri",
-                                "uri has validate=1 and the layer is not there: apt-get install "
+                                "uri has validate and the layer is not there: apt-get install "
                                 "vulkan-validationlayers");
     if (validate && (has_instance_extension(api, NULL, VK_EXT_DEBUG_UTILS_EXTENSION_NAME) ||
                      has_instance_extension(api, layers[0], VK_EXT_DEBUG_UTILS_EXTENSION_NAME)))
         extension[extensions++] = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
     VkValidationFeaturesEXT features = {
         .sType = VK_STRUCTURE_TYPE_VALIDATION_FEATURES_EXT,
-        .enabledValidationFeatureCount = 1,
-        .pEnabledValidationFeatures = enable,
+        .enabledValidationFeatureCount = validate == 2 ? 2 : 1,
+        .pEnabledValidationFeatures = validate == 2 ? assisted : synchronisation,
     };
     if (validate &&
         has_instance_extension(api, layers[0], VK_EXT_VALIDATION_FEATURES_EXTENSION_NAME))
@@ -169,7 +173,7 @@ static void find_memory(const vk_api *api, VkPhysicalDevice p, vk_caps *caps)
 }
 
 /* NULL: the device will do. */
-static const char *look(const vk_api *api, VkPhysicalDevice p, vk_caps *caps)
+static const char *look(vk_api *api, VkPhysicalDevice p, vk_caps *caps)
 {
     VkPhysicalDeviceMaintenance3Properties most = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES};
@@ -234,20 +238,19 @@ static const char *look(const vk_api *api, VkPhysicalDevice p, vk_caps *caps)
         return "has no timeline semaphores";
     VkExtensionProperties e[384];
     uint32_t count = 384;
-    VkResult r = api->vkEnumerateDeviceExtensionProperties(p, NULL, &count, e);
+    VkResult r = VK_CALL(api, vkEnumerateDeviceExtensionProperties, p, NULL, &count, e);
     if (r == VK_SUCCESS || r == VK_INCOMPLETE)
         caps->budget = has_extension(e, count, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
     return NULL;
 }
 
-tn_status tn__vk_physical(const tn_host *host, const vk_api *api, VkInstance instance,
+tn_status tn__vk_physical(const tn_host *host, vk_api *api, VkInstance instance,
                           vk_found found[VK_DEVICES], uint32_t *out_count)
 {
     VkPhysicalDevice list[VK_DEVICES];
     const uint32_t first = *out_count;
     uint32_t count = VK_DEVICES - first;
-    VkResult r =
-        VK_CALL((vk_api *)(uintptr_t)api, vkEnumeratePhysicalDevices, instance, &count, list);
+    VkResult r = VK_CALL(api, vkEnumeratePhysicalDevices, instance, &count, list);
     if (r != VK_SUCCESS && r != VK_INCOMPLETE)
         return VK_FAIL(host,
                        r == VK_ERROR_OUT_OF_HOST_MEMORY || r == VK_ERROR_OUT_OF_DEVICE_MEMORY

@@ -70,14 +70,14 @@ static void save(vk_device *d)
     char temporary[sizeof d->cache_path + 32];
     cache_head h;
     if (d->cache_path[0] == '\0' || atomic_load(&d->lost) ||
-        d->api.vkGetPipelineCacheData(d->device, d->cache, &bytes, NULL) != VK_SUCCESS ||
+        VK_CALL(&d->api, vkGetPipelineCacheData, d->device, d->cache, &bytes, NULL) != VK_SUCCESS ||
         bytes == 0 || bytes > CACHE_MOST)
         return;
     unsigned char *blob = tn__vk_alloc(d->host, bytes);
     size_t held = bytes;
     if (blob == NULL)
         return;
-    if (d->api.vkGetPipelineCacheData(d->device, d->cache, &bytes, blob) == VK_SUCCESS) {
+    if (VK_CALL(&d->api, vkGetPipelineCacheData, d->device, d->cache, &bytes, blob) == VK_SUCCESS) {
         fill_head(d, &h);
         h.bytes = bytes;
         h.sum = sum_of(blob, bytes);
@@ -146,6 +146,7 @@ static tn_status make(vk_device *d, const vk_module *module, vk_pipeline *p)
     VkSpecializationInfo spec = {VK_SPECS, entry, sizeof p->spec, p->spec};
     VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+        .flags = VK_PIPELINE_CREATE_DISPATCH_BASE_BIT,
         .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
                   .stage = VK_SHADER_STAGE_COMPUTE_BIT,
                   .module = code,

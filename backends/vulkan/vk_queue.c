@@ -5,13 +5,13 @@
 #include "vk.h"
 #include <backends/common/item_ring.h>
 
+#include <stdio.h>
 #include <time.h>
 
 enum {
     FIRST_RING = 32,
     STAGING_BYTES = 4 << 20,
     WAIT_SLICE_NS = 200000000,
-    BATCH_NS = 250000000, /* estimated work of one submit: drivers end what takes seconds */
     LAST_WAIT_NS = 1000000000
 };
 
@@ -233,6 +233,13 @@ static uint64_t estimate(const vk_item *item)
     return w->kind == TN_WORK_RUN ? ((const vk_plan *)w->plan)->estimate_ns : w->bytes / 2;
 }
 
+/* Whether the item alone is more than one submit may have, and is run in parts. */
+static bool divided(const vk_device *d, const vk_item *item)
+{
+    return item->work.kind == TN_WORK_RUN &&
+           ((const vk_plan *)item->work.plan)->launch.steps != 0 && estimate(item) > d->submit_ns;
+}
+
 static uint32_t sets_needed(const vk_item *item)
 {
     return item->work.kind == TN_WORK_RUN ? 1 : 0;
@@ -245,7 +252,8 @@ static void take_batch(vk_queue *q, vk_item *items, uint32_t *out_count)
     uint32_t n = 0, sets = 0;
     while (q->ring.count != 0 && n < VK_BATCH) {
         const vk_item *item = item_ring_at(&q->ring, 0);
-        if (by_host(&item->work) || (n != 0 && ns + estimate(item) > BATCH_NS) ||
+        if (by_host(&item->work) || divided(q->device, item) ||
+            (n != 0 && ns + estimate(item) > q->device->submit_ns) ||
             sets + sets_needed(item) > VK_SETS)
             break;
         ns += estimate(item);
@@ -288,6 +296,48 @@ static void run_host(vk_queue *q, const vk_item *item)
     complete(q, item->work.item, st, st == TN_OK ? &times : NULL);
 }
 
+static tn_status run_part(vk_queue *q, const tn_work *w, uint32_t step, uint32_t first,
+                          uint32_t count)
+{
+    vk_device *d = q->device;
+    vk_batch *b = NULL;
+    tn_status st = get_batch(q, &b);
+    if (st == TN_OK)
+        st = tn__vk_batch_part(d, b, w, step, first, count);
+    if (st == TN_OK)
+        st = tn__vk_batch_end(d, b);
+    if (st == TN_OK)
+        st = submit_batch(q, b);
+    return st == TN_OK ? wait_value(q, q->value) : st;
+}
+
+/* One plan in as many submits as its estimate asks for, each dispatch as if it were all of it. */
+static void run_divided(vk_queue *q, const vk_item *item)
+{
+    const tn_work *w = &item->work;
+    const vk_plan *p = w->plan;
+    tn_times times = {.start_ns = tn__vk_now()};
+    uint64_t parts = p->estimate_ns / q->device->submit_ns + 1;
+    uint32_t submits = 0;
+    tn_status st = TN_OK;
+    for (uint32_t step = 0; step < p->launch.steps; ++step) {
+        uint64_t all = tn__vk_outer(&p->launch.step[step]), n = parts < all ? parts : all;
+        for (uint64_t i = 0; st == TN_OK && i < n; ++i, ++submits)
+            st = run_part(q, w, step, (uint32_t)(all * i / n),
+                          (uint32_t)(all * (i + 1) / n - all * i / n));
+    }
+    if (st == TN_OK) {
+        char text[128];
+        snprintf(text, sizeof text, "vulkan divided: %s in %u submits", p->kernel, submits);
+        q->device->host->log(q->device->host->runtime, 5, text);
+    } else {
+        quiesce(q);
+    }
+    times.end_ns = tn__vk_now();
+    settle(q, true);
+    complete(q, w->item, st, st == TN_OK ? &times : NULL);
+}
+
 static void *serve(void *arg)
 {
     vk_queue *q = arg;
@@ -309,10 +359,12 @@ static void *serve(void *arg)
             item_ring_take(&q->ring, &items[0]);
         }
         pthread_mutex_unlock(&q->ring.lock);
-        for (uint32_t i = 0; i < count; ++i)
+        for (uint32_t i = 0; i < (host ? 1u : count); ++i)
             items[i].work.slots = items[i].slot;
         if (count != 0)
             run_batch(q, items, count);
+        else if (host && items[0].work.kind == TN_WORK_RUN)
+            run_divided(q, &items[0]);
         else if (host)
             run_host(q, &items[0]);
         else

@@ -186,7 +186,8 @@ static tn_status pipeline_of(vk_device *d, const vk_plan *p, uint32_t i, bool al
     return tn__vk_pipeline(d, p->launch.step[i].module, d->fma, spec, out);
 }
 
-static tn_status record_run(vk_device *d, vk_batch *b, const tn_work *w)
+/* What all dispatches of a plan find bound; *out_fours: operands begin where fours of texels do. */
+static tn_status bind_run(vk_device *d, vk_batch *b, const tn_work *w, bool *out_fours)
 {
     const vk_plan *p = w->plan;
     const tn_k_operands *o = (const tn_k_operands *)(const void *)p->params;
@@ -219,6 +220,21 @@ static tn_status record_run(vk_device *d, vk_batch *b, const tn_work *w)
     d->api.vkUpdateDescriptorSets(d->device, 1, &write, 0, NULL);
     bool fours = p->launch.fours && push[0] % 4 == 0 && push[1] % 4 == 0;
     tn_status st = p->launch.texels ? bind_texels(d, b, set[1], info, fours) : TN_OK;
+    *out_fours = fours;
+    if (st != TN_OK)
+        return st;
+    d->api.vkCmdBindDescriptorSets(b->commands, VK_PIPELINE_BIND_POINT_COMPUTE, d->layout, 0,
+                                   p->launch.texels ? 2 : 1, set, 0, NULL);
+    d->api.vkCmdPushConstants(b->commands, d->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof push,
+                              push);
+    return TN_OK;
+}
+
+static tn_status record_run(vk_device *d, vk_batch *b, const tn_work *w)
+{
+    const vk_plan *p = w->plan;
+    bool fours = false;
+    tn_status st = p->launch.steps != 0 ? bind_run(d, b, w, &fours) : TN_OK;
     for (uint32_t i = 0; st == TN_OK && i < p->launch.steps; ++i) {
         const uint32_t *g = p->launch.step[i].groups;
         VkPipeline pipeline;
@@ -226,16 +242,44 @@ static tn_status record_run(vk_device *d, vk_batch *b, const tn_work *w)
         if (st != TN_OK)
             break;
         d->api.vkCmdBindPipeline(b->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
-        if (i == 0) {
-            d->api.vkCmdBindDescriptorSets(b->commands, VK_PIPELINE_BIND_POINT_COMPUTE, d->layout,
-                                           0, p->launch.texels ? 2 : 1, set, 0, NULL);
-            d->api.vkCmdPushConstants(b->commands, d->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
-                                      sizeof push, push);
-        }
         d->api.vkCmdDispatch(b->commands, g[0], g[1], g[2]);
         barrier_work(d, b);
     }
     return st;
+}
+
+/* The last dimension of more than one group. Kernels fold the row before it, by how many of its
+ * groups a dispatch has, only into one that is outside of it: so this one alone can be divided. */
+static uint32_t outer_dim(const vk_step *step)
+{
+    return step->groups[2] > 1 ? 2 : step->groups[1] > 1 ? 1 : 0;
+}
+
+uint32_t tn__vk_outer(const vk_step *step)
+{
+    return step->groups[outer_dim(step)];
+}
+
+tn_status tn__vk_batch_part(vk_device *d, vk_batch *b, const tn_work *w, uint32_t step,
+                            uint32_t first, uint32_t count)
+{
+    const vk_plan *p = w->plan;
+    uint32_t base[3] = {0}, groups[3], dim = outer_dim(&p->launch.step[step]);
+    memcpy(groups, p->launch.step[step].groups, sizeof groups);
+    base[dim] = first;
+    groups[dim] = count;
+    VkPipeline pipeline;
+    bool fours = false;
+    tn_status st = bind_run(d, b, w, &fours);
+    if (st == TN_OK)
+        st = pipeline_of(d, p, step, fours, &pipeline);
+    if (st != TN_OK)
+        return st;
+    d->api.vkCmdBindPipeline(b->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
+    d->api.vkCmdDispatchBase(b->commands, base[0], base[1], base[2], groups[0], groups[1],
+                             groups[2]);
+    barrier_work(d, b);
+    return TN_OK;
 }
 
 tn_status tn__vk_batch_add(vk_device *d, vk_batch *b, const vk_item *item)
@@ -273,8 +317,8 @@ bool tn__vk_batch_times(vk_device *d, vk_batch *b, uint32_t i, uint64_t ended_ns
 {
     uint64_t tick[2 * VK_BATCH];
     if (b->queries == VK_NULL_HANDLE ||
-        d->api.vkGetQueryPoolResults(d->device, b->queries, 0, 2 * b->count, sizeof tick, tick,
-                                     sizeof tick[0], VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
+        VK_CALL(&d->api, vkGetQueryPoolResults, d->device, b->queries, 0, 2 * b->count, sizeof tick,
+                tick, sizeof tick[0], VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
         return false;
     /* Seen from the end, which the host knows, and not before the submit, which it knows too. */
     double last = (double)(int64_t)(tick[2 * b->count - 1] - tick[2 * i]) * d->caps.tick_ns;

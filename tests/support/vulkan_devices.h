@@ -18,6 +18,7 @@ typedef struct vulkan_devices {
 /* What the log said since it was last looked at. */
 typedef struct vulkan_log {
     atomic_uint pipelines, complaints; /* of validation layers */
+    atomic_uint divided;               /* plans that took several submits */
 } vulkan_log;
 
 static inline void vulkan_listen(void *self, int level, const char *text)
@@ -26,6 +27,11 @@ static inline void vulkan_listen(void *self, int level, const char *text)
     (void)level;
     if (strncmp(text, "vulkan pipeline", 15) == 0)
         atomic_fetch_add(&log->pipelines, 1);
+    if (strncmp(text, "vulkan divided", 14) == 0)
+        atomic_fetch_add(&log->divided, 1);
+    /* A word about a device without 64-bit integers, of addresses that no kernel has. */
+    if (strstr(text, "No buffer device address checking will be attempted") != NULL)
+        return;
     if (strncmp(text, "vulkan validation", 17) == 0) {
         atomic_fetch_add(&log->complaints, 1);
         fprintf(stderr, "%s\n", text);
