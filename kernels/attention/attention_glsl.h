@@ -6,4 +6,6 @@ struct attention_glsl {
     int blocks, border; /* of 128 keys at absolute positions; the local key that the first begins at */
     int position, first_key, left, right; /* left, right: -1 is no limit */
     int c, inner;                         /* bits */
+    int slopes, sinks, lengths;           /* strides: head, head, batch */
+    int from_end;                         /* the last query stands at the last key of its batch */
 };

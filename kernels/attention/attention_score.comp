@@ -8,6 +8,8 @@ layout(constant_id = 0) const uint Q_TYPE = 2u;
 layout(constant_id = 1) const uint K_TYPE = 2u;
 layout(constant_id = 2) const uint MASK = 0u; /* 0: none; T_BOOL, T_F32 */
 layout(constant_id = 3) const bool CAP = false;
+layout(constant_id = 4) const bool SLOPES = false;
+layout(constant_id = 5) const bool LENGTHS = false;
 layout(set = 0, binding = 9, std430) readonly buffer Params { attention_glsl P; };
 
 #include "kernels/common/glsl/prelude.glsl"
@@ -17,6 +19,8 @@ layout(set = 0, binding = 9, std430) readonly buffer Params { attention_glsl P; 
 OPERAND(0)
 OPERAND(1)
 OPERAND(4)
+OPERAND(5)
+OPERAND(7)
 
 void main()
 {
@@ -25,8 +29,14 @@ void main()
     if (row >= rows() || w >= P.blocks * 128)
         return;
     int i = row % P.queries, h = row / P.queries % P.heads, b = row / P.queries / P.heads;
-    int place = P.position + i - P.first_key;
-    bool part = j >= 0 && j < P.keys && (P.left < 0 || j >= place - P.left) &&
+    int keys = P.keys, position = P.position;
+    if (LENGTHS) {
+        keys = clamp(int(get7(2u, b * P.lengths)), 0, P.keys);
+        if (P.from_end != 0)
+            position = P.first_key + keys - P.queries;
+    }
+    int place = position + i - P.first_key;
+    bool part = j >= 0 && j < keys && (P.left < 0 || j >= place - P.left) &&
                 (P.right < 0 || j <= place + P.right);
     int mask = b * P.mask[0] + h * P.mask[1] + i * P.mask[2] + j * P.mask[3];
     if (part && MASK == T_BOOL)
@@ -52,6 +62,10 @@ void main()
         float c = intBitsToFloat(P.c), t = CAP ? c_tanh(z * intBitsToFloat(P.inner)) * c : z * c;
         if (MASK == T_F32)
             t = FMA(ld4(T_F32, mask), L2E, t);
+        if (SLOPES) {
+            float away = j - place, lift = ld5(T_F32, h * P.slopes) * away;
+            t = FMA(lift, L2E, t);
+        }
         bits = F2U(t);
     }
     work[score_at(row, w)] = bits;

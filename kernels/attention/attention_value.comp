@@ -6,6 +6,7 @@
 layout(local_size_x = 32) in;
 layout(constant_id = 0) const uint V_TYPE = 2u;
 layout(constant_id = 1) const uint OUT_TYPE = 2u;
+layout(constant_id = 2) const uint SINK_TYPE = 0u; /* 0: none */
 layout(set = 0, binding = 9, std430) readonly buffer Params { attention_glsl P; };
 
 #include "kernels/common/glsl/prelude.glsl"
@@ -14,6 +15,7 @@ layout(set = 0, binding = 9, std430) readonly buffer Params { attention_glsl P; 
 
 OPERAND(2)
 OPERAND(3)
+OPERAND(6)
 
 void main()
 {
@@ -25,6 +27,13 @@ void main()
     int v = b * P.v[0] + h / P.group * P.v[1] + column * P.v[3];
     bool any = false, bad = false;
     float m = 0.0f, l = 0.0f, o = 0.0f;
+    if (SINK_TYPE != 0u) { /* the state before the first block */
+        float t = ld6(SINK_TYPE, h * P.sinks) * L2E;
+        any = F2U(t) != 0xff800000u;
+        bad = any && (F2U(t) & 0x7fffffffu) >= 0x7f800000u;
+        m = any ? RINT(t) : 0.0f;
+        l = any ? c_p2(t - m) : 0.0f;
+    }
     for (int block = 0; block < P.blocks; block++) {
         uint bits = work[top_at(row, block)];
         if (bits == 0xff800000u)

@@ -34,6 +34,9 @@ static inline void fill(const tn_op *op, const tn_arg *a, void *host, uint64_t b
     if (a->role == TN_ARG_INDEX)
         for (uint64_t i = 0; i < bytes / 4; ++i)
             ((uint32_t *)host)[i] = (uint32_t)tn_test_random(state) % 4096u;
+    if (a->role == TN_ARG_LENGTHS)
+        for (uint64_t i = 0; i < bytes / 4; ++i)
+            ((int32_t *)host)[i] = (int32_t)(tn_test_random(state) % 200u) - 10;
     for (uint64_t i = 0; a->tensor.dtype == TN_F8E5M2 && i < bytes; ++i)
         ((uint8_t *)host)[i] &= 0xbfu;
     if (a->tensor.dtype == TN_BF16 && !exact) /* no NaN, which has many bits */
