@@ -137,7 +137,7 @@ def main():
 
         # statuses
         tenon("nosuch", "-q", status=3)
-        tenon("null", "-q", "--case", "*matmul*", status=4)
+        tenon("null", "-q", "--case", "L6.matmul.*", status=4)
         tenon("cpu", "-q", "--case", "nothing.*", status=4)
         tenon("cpu", "--list", "other", status=2)
         tenon("cpu", "--shard", "4/3", status=2)
