@@ -70,6 +70,33 @@ def main():
                     status, out = run(exe, "cpu")
                     assert status == 0 and "passes" in out, (program, out)
                     programs += 1
+        # a crash and a hang: operands are kept, a smaller form ends the same way, cpu does not
+        for i, case, word in (("R14", "L4.eltwise.recip.33x1.bf16*huge*", "it died"), ("R12", "L6.matmul.33x33x33.bf16.nn.zero*", "FAILS")):
+            device, folder = f"mutant:{i}", os.path.join(top, i)
+            status, out = run(TENON, "verify", device, "-q", "--no-retry", "--case", case, "--case-timeout", "3", "--failures", folder)
+            assert status == 1 and "smallest: " in out, (device, out[-800:])
+            path, = (os.path.join(folder, f) for f in os.listdir(folder) if f.endswith(".capsule"))
+            capsule = json.load(open(path))
+            for part in ("failure", "smallest"):
+                assert any("bytes" in o for o in capsule[part]["operands"]) and capsule[part]["expected"], (path, part)
+                assert capsule[part]["status"] in ("crash", "timeout") and capsule[part]["limit_s"] == 3, (path, part)
+                status, out = run(TENON, "replay", path, *["--smallest"][:part == "smallest"])
+                assert status == 1 and "the same end" in out, (path, part, out)
+                status, out = run(TENON, "replay", path, "--device", "cpu", *["--smallest"][:part == "smallest"])
+                assert status == 0 and "fixed" in out, (path, part, out)
+            assert "33x1" in capsule["smallest"]["op"] and len(os.listdir(folder)) == 2, (capsule["smallest"]["op"], os.listdir(folder))
+            capsule["failure"]["message"] = "the process died of signal 8"  # another end is not the same
+            other = os.path.join(top, "other.capsule")
+            json.dump(capsule, open(other, "w"))
+            status, out = run(TENON, "replay", other)
+            assert status == 1 and ("another verdict" in out) == (i == "R14"), out
+            program, exe = path[:-len("capsule")] + "c", path[:-len(".capsule")]
+            status, out = run(CC, "-std=c11", "-Wall", "-Werror", "-I", HEADERS, program, "-o", exe, LIBRARY, *LINK)
+            assert status == 0, (program, out)
+            status, out = run(exe)
+            assert status == 1 and word in out, (program, out)
+            status, out = run(exe, "cpu")
+            assert status == 0 and "passes" in out, (program, out)
         # other data by seed: the name ends in it, and runs again by itself
         status, out = run(TENON, "verify", "mutant:M05", "-q", "--no-retry", "--case", "*matmul.17x33x65.f32*e24.s7")
         assert status == 1 and ".e24.s7'" in out, out

@@ -43,7 +43,7 @@ def main():
         assert len(data(p("r.html"))["records"]) == len(whole) == len(data(p("r.html"))["baseline"])
         certificate = dict(line[:22].rstrip() and (line[:22].rstrip(), line[23:].strip()) for line in open(p("cert.txt")))
         assert {"issued", "device", "driver", "list", "pass", "numeric fingerprint", "digest of results", "seal"} <= set(certificate)
-        assert data(p("w.html"))["list_hash"] in certificate["list"] and str(len(whole)) in certificate["list"]
+        assert data(p("w.html"))["about"]["list_hash"] in certificate["list"] and str(len(whole)) in certificate["list"]
         assert certificate["grade of sums in f32"][0] in "ABCD"
         tenon(0, "report", p("whole"), *three, "--certificate", p("again.txt"))  # the same results have the same digest and seal
         assert open(p("again.txt")).read() == open(p("cert.txt")).read()
@@ -65,10 +65,33 @@ def main():
         open(p("other"), "w").writelines(lines)
         assert "differ" in tenon(1, "report", p("whole"), "--again", p("other"), "--shuffled", p("whole.shuffled"), "--certificate", p("none.txt"))
 
+        # what the page shows: grades with reasons, trees of every path, what is declared; nothing is loaded from elsewhere
+        page, about = data(p("r.html")), data(p("r.html"))["about"]
+        assert "http" not in open(p("r.html")).read().split('type="application/json">')[0] + open(p("r.html")).read().split("</script>")[1]
+        grades = {(g["op"], g["type"]): g for g in about["grades"]}
+        assert {g["grade"] for g in grades.values()} <= set("ABCD") and all(g["reason"] for g in grades.values()), grades
+        assert grades["matmul", "f32"]["reason"].startswith("found: ") and "of the reference" in grades["copy", "f32"]["reason"]
+        assert sum(g["cases"] for g in grades.values()) == sum(r["level"] > 3 and r["status"] != "not_supported" for r in page["records"])
+        for sums in about["identity"]["sums"]:
+            assert sum(q["places"] for q in sums["paths"]) == sums["places"] and sums["twin_right"] == sums["twin_of"] == 200
+            for q in sums["paths"]:
+                assert sorted(map(int, q["tree"].replace("(", " ").replace(")", " ").split())) == list(range(65)), q
+        assert about["common"] == [] and about["device"] == "cpu" and all(r["declared"]["bits"] >= 24 for r in whole if "declared" in r)
+
         # not for a part, not after a failure, not for records that do not belong together
         assert "no certificate" in tenon(1, "report", p("run/1.jsonl"), "--certificate", p("none.txt"))
         tenon(1, "verify", "mutant:M05", "-q", "--no-retry", "--list", "mandatory", "--jsonl", p("bad"))
-        assert "ended as fail" in tenon(1, "report", p("bad"), "--certificate", p("none.txt"))
+        assert "ended as fail" in tenon(1, "report", p("bad"), "--certificate", p("none.txt"), "--html", p("bad.html"), "--baseline", p("whole"))
+        page = data(p("bad.html"))
+        failed = [r for r in page["records"] if r["status"] == "fail"]
+        assert failed and any("last k dropped" in r["hypothesis"] for r in failed) and all(r["case"] in r["replay"] for r in failed)
+        assert {g["op"] for g in page["about"]["grades"] if g["grade"] == "-"} == {"matmul"}
+        assert all("failing cases of matmul" in c for c in page["about"]["common"])
+        # a defect of one size: what the failures have in common is that size
+        tenon(1, "verify", "mutant:U21", "-q", "--no-retry", "--case", "L6.matmul.*x256.f32*", "--case", "L6.matmul.*x65.f32*", "--case",
+              "L6.matmul.*x255.f32*", "--jsonl", p("size"), "--html", p("size.html"))
+        common = data(p("size.html"))["about"]["common"]
+        assert len(common) == 1 and ": k = 256; so have 0 of " in common[0], common
         assert not os.path.exists(p("none.txt"))
         assert "twice" in tenon(2, "report", p("run"), p("run/1.jsonl"))
         assert "another device" in tenon(2, "report", p("run/1.jsonl"), p("bad"))

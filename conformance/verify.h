@@ -73,6 +73,27 @@ int tn_v_certify(const tn_v_options *options, tn_v_summary *out,
 /** A digest of the results of a run, in the order of names: status and bits of every case. */
 void tn_v_results_digest(const tn_v_summary *s, char out[17]);
 
+/** Tell, line by line, what the failing cases of each op have in common that few passing ones have:
+ *  a size, a part, a type, a kernel, or two of these. */
+void tn_v_common(const tn_v_summary *s, void (*tell)(void *self, const char *line), void *self);
+
+/* What the results of an op in one type of its first operand are worth: A every bit is foreseen, by
+ * the reference or by the twin, B accumulators of 24 bits or more that round to nearest, C one that
+ * truncates, D narrower, '-' something failed, or less is done than is declared, '?' that is not
+ * recorded. */
+typedef struct tn_v_op_grade {
+    char op[24], type[16], grade;
+    long cases, failed;
+    double worst; /* error over bound */
+    char reason[192];
+} tn_v_op_grade;
+struct tn_v_identity;
+/** Grades by op and type from a run's records; those of sums in the types that `who` was asked for
+ *  (NULL: nobody) are what was found, not what is declared.
+ *  memory    malloc'ed; the caller frees *out
+ *  returns   how many */
+int tn_v_grades(const tn_v_summary *s, const struct tn_v_identity *who, tn_v_op_grade **out);
+
 /* Reports from records; false: the file could not be written. */
 bool tn_v_write_junit(const tn_v_options *o, const tn_v_summary *s, const char *path);
 bool tn_v_write_csv(const tn_v_options *o, const tn_v_summary *s, const char *path);
@@ -107,7 +128,13 @@ int tn_v_verify_submission(const char *folder, const char *device,
                            void (*tell)(void *self, const char *line), void *self);
 
 /* ---- failures kept ---- */
-typedef enum tn_v_outcome { TN_V_SAME_BITS, TN_V_SAME, TN_V_FIXED, TN_V_DIFFERENT } tn_v_outcome;
+typedef enum tn_v_outcome {
+    TN_V_SAME_BITS,
+    TN_V_SAME,
+    TN_V_FIXED,
+    TN_V_DIFFERENT,
+    TN_V_SAME_END /* of a crash or a hang: by the same signal, or none again */
+} tn_v_outcome;
 typedef struct tn_v_replayed {
     tn_v_outcome outcome;
     tn_v_result before, now;

@@ -268,7 +268,11 @@ enum {
     SUM_LANE,
     SUM_TILE,
     SUM_RACE,
-    SUM_UP
+    SUM_UP,
+    SUM_MIDDLE,
+    SUM_EVERY_SEVENTH,
+    SUM_19,
+    SUM_NEIGHBOUR
 };
 
 /* Plain sums only: what follows them is not the defect's matter. */
@@ -299,6 +303,8 @@ static float add(int how, float s, double product)
         return tn__mutant_round(exact, 14, false);
     case SUM_22:
         return tn__mutant_round(exact, 22, true);
+    case SUM_19:
+        return tn__mutant_round(exact, 19, true);
     case SUM_ZERO:
         return fabs(exact) < 3e38 ? tn__mutant_round(exact, 24, false) : (float)exact;
     case SUM_UP: {
@@ -326,6 +332,12 @@ static float sum_of(mutant_run *r, int how, int64_t pa, int64_t pb, int64_t sa, 
     int64_t start = how == SUM_RANDOM && k > 0 ? (int64_t)(mix % (uint64_t)k) : 0;
     for (int64_t j = 0; j < last; ++j) {
         int64_t i = how == SUM_RANDOM ? (j + start) % k : j;
+        if (how == SUM_MIDDLE && j == k / 3 && k > 2)
+            continue;
+        if (how == SUM_EVERY_SEVENTH && j % 7 == 3)
+            s = add(how, s,
+                    tn__mutant_load(r, TN_ARG_A, pa + i * sa) *
+                        tn__mutant_load(r, TN_ARG_B, pb + i * sb));
         s = add(how, s,
                 tn__mutant_load(r, TN_ARG_A, pa + i * sa) *
                     tn__mutant_load(r, TN_ARG_B, pb + i * sb));
@@ -351,6 +363,8 @@ static void sums(mutant_run *r, int how)
             column = b->stride[b->rank - (turned(&o, TN_ARG_B) ? 2 : 1)];
     for (int64_t e = 0; e < tn__mutant_count_of(out); ++e) {
         int64_t n = e % out->dim[out->rank - 1], rest = e / out->dim[out->rank - 1];
+        if (how == SUM_NEIGHBOUR && (n ^ 4) < out->dim[out->rank - 1])
+            n ^= 4; /* two halves of a vector are exchanged */
         int64_t m = rest % out->dim[out->rank - 2], pa = m * row, pb = n * column;
         rest /= out->dim[out->rank - 2];
         for (uint32_t d = out->rank - 2u; d-- > 0; rest /= out->dim[d]) {
@@ -597,6 +611,30 @@ const mutant_defect tn__mutant_matmul[] = {
     {.id = "M54", .text = "epilogue in the wrong order", MATMUL, .bend = posts_swapped},
     {.id = "M55", .text = "beta taken as 1", MATMUL, .bend = no_flag, .param = TN_MATMUL_BETA},
     {.id = "M56", .text = "activation omitted", MATMUL, .bend = drop_post, .param = TN_POST_RELU},
+    {.id = "M57",
+     .text = "a term in the middle is lost",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_MIDDLE},
+    {.id = "M58",
+     .text = "every seventh term counts twice",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_EVERY_SEVENTH},
+    {.id = "M59",
+     .text = "sums of 19 bits",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_19},
+    {.id = "M60",
+     .text = "halves of 8 columns exchanged",
+     MATMUL,
+     .bend = plain,
+     .compute = sums,
+     .param = SUM_NEIGHBOUR},
     {.id = "I01",
      .text = "sums of bytes wrap at 16 bits",
      INTEGER,

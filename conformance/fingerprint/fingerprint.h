@@ -98,10 +98,18 @@ bool tn_v_numeric_id(const char *device, char out[17]);
  * twin, B an accumulator of 24 bits or more that rounds to nearest, C one that truncates, D
  * narrower. A device that does less than its plans declare has no grade, '-'. */
 enum { TN_V_GRADED_TYPES = 3 };
+/* One way through the device: the first place that takes it, and how it adds. */
+typedef struct tn_v_sketch {
+    int64_t row, column, places;
+    bool stable;
+    char kind[64], tree[1024]; /* tree "": none was found, or its text is longer */
+} tn_v_sketch;
 typedef struct tn_v_grade {
     char types[16], grade;
-    int width, twin_right, twin_of;
+    int width, twin_right, twin_of, paths;
+    int64_t m, n, k;
     char round[24], fma[24], kind[64], disagrees[96];
+    tn_v_sketch path[TN_V_PATHS];
 } tn_v_grade;
 typedef struct tn_v_identity {
     char name[64], vendor[64], driver[64];

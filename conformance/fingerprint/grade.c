@@ -66,6 +66,23 @@ static char grade_of(const tn_v_grade *g)
     return strcmp(g->round, "nearest") == 0 || strcmp(g->round, "exact") == 0 ? 'B' : 'C';
 }
 
+static void sketch(tn_v_grade *g, const tn_v_print *p)
+{
+    g->m = p->dot.m;
+    g->n = p->dot.n;
+    g->k = p->dot.k;
+    for (g->paths = 0; g->paths < p->paths && g->paths < TN_V_PATHS; ++g->paths) {
+        const tn_v_path *from = &p->path[g->paths];
+        tn_v_sketch *to = &g->path[g->paths];
+        char *tree = from->tree.nodes > 0 ? tn_v_tree_text(&from->tree) : NULL;
+        *to = (tn_v_sketch){from->row, from->column, from->places, from->stable, "", ""};
+        snprintf(to->kind, sizeof to->kind, "%s", from->kind);
+        if (tree != NULL && strlen(tree) < sizeof to->tree)
+            snprintf(to->tree, sizeof to->tree, "%s", tree);
+        free(tree);
+    }
+}
+
 static bool grade(const char *device, tn_device *open, tn_runtime *rt, tn_dtype type, tn_v_grade *g)
 {
     enum { M = 17, N = 33, K = 65, ROUNDS = 200 };
@@ -85,6 +102,7 @@ static bool grade(const char *device, tn_device *open, tn_runtime *rt, tn_dtype 
         snprintf(g->fma, sizeof g->fma, "%s", p.traits.fma);
         snprintf(g->kind, sizeof g->kind, "%s", p.path[0].kind);
         g->width = p.traits.width;
+        sketch(g, &p);
         g->twin_of = ROUNDS;
         g->twin_right = p.traits.repeatable ? foreseen(&dot, &p, ROUNDS) : 0;
         snprintf(text, sizeof text, "matmul %dx%dx%d:%s", M, N, K, g->types);

@@ -10,7 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Names of defects of sums and attention, as the models call them. */
+/* Names of defects of sums and attention, as the models call them, or as what failing cases have in
+ * common says them. */
 static const struct {
     const char *id, *name;
 } names[] = {
@@ -70,6 +71,10 @@ static const struct {
     {"M54", "epilogue in another order"},
     {"M55", "C added without beta"},
     {"M56", "activation omitted"},
+    {"M57", " dropped"},
+    {"M58", "k mod 7 = 3 counted twice"},
+    {"M59", "accumulator of 19 bits"},
+    {"M60", "columns i and i xor 4 exchanged"},
     {"C01", "low and the high side"},
     {"C02", "dilation ignored"},
     {"C03", "strides of height and width"},
@@ -117,6 +122,49 @@ static const struct {
     {"A29", "last element of d"},
     {"A30", "gradient of K"},
     {"A31", "gradient of V"},
+    /* the last element, under one condition: which */
+    {"U20", "n mod 32 = 17|n = 17"},
+    {"U21", "k = 256"},
+    {"U22", "k >= "},
+    {"U23", "n >= "},
+    {"U24", "m >= "},
+    {"U25", "batches >= "},
+    {"U26", "batches >= "},
+    {"U28", "m = 1"},
+    {"U29", "+alpha"},
+    {"U30", "b of"},
+    {"U31", "n = 1"},
+    {"U32", "out of"},
+    {"U33", "tt"},
+    {"U34", "zero_of_b of"},
+    {"U35", "number of parts"},
+    {"U36", "number of parts >= 3"},
+    {"U37", "k mod 2 = 1"},
+    {"U38", "post0 of"},
+    {"U39", "beta"},
+    {"U40", "g >= "},
+    {"U41", "d >= "},
+    {"U42", "stride of"},
+    {"U43", "transposed"},
+    {"U44", "nhwc"},
+    {"U45", "number of parts"},
+    {"U46", "window of"},
+    {"U47", "softcap"},
+    {"U48", "d >= "},
+    {"U49", "h >= "},
+    {"U50", "lengths"},
+    {"U51", "mask"},
+    {"U52", "q = 1"},
+    {"U82", "kernel matmul_block|q4_0|q8_0|mxfp4"},
+    {"V01", "s8"},
+    {"V02", "data huge|data special"},
+    {"V03", "data special"},
+    {"V14", "k = 0"},
+    {"V16", "beta"},
+    {"W01", "results times"},
+    {"W15", "r = 1|s = 1|stride of"},
+    {"W16", "g >= "},
+    {"W25", "stats"},
 };
 
 /* Whether one of the names, which | separates, is in the text. */
@@ -207,6 +255,13 @@ static bool failing(tn_v_status s)
     return s == TN_V_FAIL || s == TN_V_CRASH || s == TN_V_TIMEOUT || s == TN_V_INTERNAL;
 }
 
+static void keep_line(void *self, const char *line)
+{
+    tn_v_mutant *m = self;
+    size_t n = strlen(m->common);
+    snprintf(m->common + n, sizeof m->common - n, "%s%s", n > 0 ? ". " : "", line);
+}
+
 static void try_one(const tn_v_options *o, tn_v_mutant *m)
 {
     tn_v_options with = *o;
@@ -230,6 +285,8 @@ static void try_one(const tn_v_options *o, tn_v_mutant *m)
             snprintf(m->hypothesis, sizeof m->hypothesis, "%s", r->result.hypothesis);
         m->named = m->named || right;
     }
+    tn_v_common(&s, keep_line, m);
+    m->named = m->named || (name != NULL && mentions(m->common, name));
     m->judged = m->killed && name != NULL;
     tn_v_summary_free(&s);
 }

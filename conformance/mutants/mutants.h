@@ -9,7 +9,7 @@ typedef struct tn_v_mutant {
     char uri[32], text[128], family[32], equivalent[128];
     bool killed, named; /* named: the hypothesis was the right one */
     bool judged;        /* a matmul, conv or attention defect that has a hypothesis to be found */
-    char by[TN_V_NAME], hypothesis[120];
+    char by[TN_V_NAME], hypothesis[120], common[256];
 } tn_v_mutant;
 
 typedef struct tn_v_score {

@@ -100,6 +100,17 @@ bool tn_v_function(uint32_t kind, double x, double pa, double pb, double *out_va
                    double *out_slope);
 bool tn_v_gelu_slope(double x, double *value, double *slope, bool tanh_form);
 
+/* One product of a sum, and where it comes from. */
+typedef struct tn_v_term {
+    int64_t k, tap; /* of a matmul k; of a convolution the channel in its group, and the tap */
+    double a, b;
+} tn_v_term;
+/** The products of output element `i`, in ascending order of k, or of taps and then channels.
+ *  returns   how many, at most `room` of them in `out`; -1: not an op of such sums */
+int64_t tn_v_matmul_terms(const tn_v_call *call, const tn_v_truth *of, const int64_t *i,
+                          tn_v_term *out, int64_t room);
+int64_t tn_v_conv_terms(const tn_v_call *call, const int64_t *i, tn_v_term *out, int64_t room);
+
 bool tn_v_matmul(const tn_v_call *call, tn_v_truth *out);
 bool tn_v_conv(const tn_v_call *call, tn_v_truth *out);
 int tn_v_attention(const tn_v_call *call, tn_v_truth *out, int count);

@@ -46,6 +46,8 @@ static geometry geometry_of(const tn_conv *t)
 typedef struct sums {
     int bits; /* of each addition, 0: exact */
     bool row_above;
+    tn_v_term *list; /* NULL: the sum alone is wanted */
+    int64_t room, k, tap;
     double sum, mag;
     uint32_t whole;
     int64_t terms;
@@ -58,14 +60,16 @@ static void add(sums *s, double x, double y)
         s->sum = tn_v_to_bits(s->sum, s->bits, TN_V_NEAREST_EVEN);
     s->mag += fabs(x * y);
     s->whole += (uint32_t)(isfinite(x * y) && fabs(x * y) < 0x1p62 ? (int64_t)(x * y) : 0);
+    if (s->list != NULL && s->terms < s->room)
+        s->list[s->terms] = (tn_v_term){s->k, s->tap, x, y};
     s->terms++;
 }
 
 /* Forward: taps of output position o. */
 static sums forward(const image *a, const image *b, const geometry *g, int64_t n, int64_t f,
-                    const int64_t *o, const tn_v_twist *twist)
+                    const int64_t *o, const tn_v_twist *twist, tn_v_term *list, int64_t room)
 {
-    sums s = {.bits = twist->sum_bits, .row_above = twist->row_above};
+    sums s = {.bits = twist->sum_bits, .row_above = twist->row_above, .list = list, .room = room};
     int64_t per = b->dim[0] / g->groups, first = f / per * b->dim[1], r[3], i[3];
     for (r[0] = 0; r[0] < b->dim[2]; ++r[0])
         for (r[1] = 0; r[1] < b->dim[3]; ++r[1])
@@ -79,8 +83,9 @@ static sums forward(const image *a, const image *b, const geometry *g, int64_t n
                 }
                 for (int d = 0; d < 3; ++d)
                     inside = inside && i[d] >= 0 && i[d] < a->dim[2 + d];
-                for (int64_t c = 0; inside && c < b->dim[1]; ++c)
-                    add(&s, pixel(a, n, first + c, i), pixel(b, f, c, r));
+                s.tap = (r[0] * b->dim[3] + r[1]) * b->dim[4] + r[2];
+                for (s.k = 0; inside && s.k < b->dim[1]; ++s.k)
+                    add(&s, pixel(a, n, first + s.k, i), pixel(b, f, s.k, r));
             }
     return s;
 }
@@ -164,7 +169,7 @@ bool tn_v_conv(const tn_v_call *call, tn_v_truth *out)
         sums s = back ? weights(&a, &b, &g, i[0], c, o.dim[1], at)
                  : (t->flags & TN_CONV_TRANSPOSED) != 0
                      ? transposed(&a, &b, &g, i[0], c, at)
-                     : forward(&a, &b, &g, i[0], c, at, &call->twist);
+                     : forward(&a, &b, &g, i[0], c, at, &call->twist, NULL, 0);
         double ref = integer ? (double)(int32_t)s.whole : s.sum, err = 0;
         if (!call->exact && !integer)
             err = tn_v_sum_error(&call->arith, (double)s.terms, s.mag) +
@@ -178,4 +183,20 @@ bool tn_v_conv(const tn_v_call *call, tn_v_truth *out)
     }
     out->single = integer;
     return true;
+}
+
+int64_t tn_v_conv_terms(const tn_v_call *call, const int64_t *i, tn_v_term *out, int64_t room)
+{
+    const tn_conv *t = call->op->attr;
+    tn_v_view va = tn_v_view_of(call, TN_ARG_A), vb = tn_v_view_of(call, TN_ARG_B);
+    if (va.t == NULL || vb.t == NULL || t->dims < 1 || t->dims > 3 || t->pass != TN_PASS_FORWARD ||
+        (t->flags & TN_CONV_TRANSPOSED) != 0)
+        return -1;
+    image a = image_of(va, t), b = image_of(vb, t);
+    geometry g = geometry_of(t);
+    bool last = (t->flags & TN_CONV_CHANNELS_LAST) != 0;
+    int64_t at[3] = {0, 0, 0}, c = i[last ? t->dims + 1 : 1];
+    for (uint32_t d = 0; d < t->dims; ++d)
+        at[3 - t->dims + d] = i[(last ? 1 : 2) + d];
+    return forward(&a, &b, &g, i[0], c, at, &call->twist, out, room).terms;
 }

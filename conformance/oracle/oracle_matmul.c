@@ -173,3 +173,26 @@ bool tn_v_matmul(const tn_v_call *c, tn_v_truth *out)
     }
     return true;
 }
+
+int64_t tn_v_matmul_terms(const tn_v_call *call, const tn_v_truth *of, const int64_t *i,
+                          tn_v_term *out, int64_t room)
+{
+    const tn_matmul *t = call->op->attr;
+    tn_v_view a = tn_v_view_of(call, TN_ARG_A), b = tn_v_view_of(call, TN_ARG_B);
+    bool ta = (t->flags & TN_MATMUL_TRANSPOSE_A) != 0, tb = (t->flags & TN_MATMUL_TRANSPOSE_B) != 0;
+    if (a.t == NULL || b.t == NULL || a.t->rank < 2 || b.t->rank < 2 || of->rank < 2)
+        return -1;
+    uint32_t ra = a.t->rank, rb = b.t->rank, r = of->rank;
+    int64_t ak = a.t->stride[ra - (ta ? 2 : 1)], bk = b.t->stride[rb - (tb ? 1 : 2)],
+            count = a.t->dim[ra - (ta ? 2 : 1)], pa = i[r - 2] * a.t->stride[ra - (ta ? 1 : 2)],
+            pb = i[r - 1] * b.t->stride[rb - (tb ? 2 : 1)];
+    for (uint32_t d = 0; d + 2 < r; ++d) {
+        if (d + ra >= r && a.t->dim[d + ra - r] > 1)
+            pa += i[d] * a.t->stride[d + ra - r];
+        if (d + rb >= r && b.t->dim[d + rb - r] > 1)
+            pb += i[d] * b.t->stride[d + rb - r];
+    }
+    for (int64_t k = 0; k < count && k < room; ++k)
+        out[k] = (tn_v_term){k, 0, tn_v_load(&a, pa + k * ak), tn_v_load(&b, pb + k * bk)};
+    return count;
+}

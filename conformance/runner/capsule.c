@@ -34,8 +34,7 @@ static void add_numbers(cJSON *to, const char *key, const double *v, int64_t cou
     }
 }
 
-/* simple: two launches with these values alone show it. */
-static cJSON *describe(const tn_v_capture *c, bool simple)
+static cJSON *describe(const tn_v_capture *c)
 {
     cJSON *j = cJSON_CreateObject();
     char text[32];
@@ -47,7 +46,9 @@ static cJSON *describe(const tn_v_capture *c, bool simple)
     snprintf(text, sizeof text, "%016llx", (unsigned long long)c->which.seed);
     cJSON_AddStringToObject(j, "seed", text);
     cJSON_AddBoolToObject(j, "exact", c->exact);
-    cJSON_AddBoolToObject(j, "simple", simple);
+    cJSON_AddBoolToObject(j, "simple", c->simple); /* two launches with these values alone */
+    if (c->limit_s > 0)
+        cJSON_AddNumberToObject(j, "limit_s", c->limit_s);
     cJSON_AddStringToObject(j, "status", tn_v_status_names[c->result.status]);
     cJSON_AddStringToObject(j, "message", c->result.message);
     cJSON_AddStringToObject(j, "looks_like", c->result.hypothesis);
@@ -66,8 +67,9 @@ static cJSON *describe(const tn_v_capture *c, bool simple)
             cJSON_AddItemToArray(dim, cJSON_CreateNumber((double)o->tensor.dim[d]));
             cJSON_AddItemToArray(stride, cJSON_CreateNumber((double)o->tensor.stride[d]));
         }
-        add_hex(one, o->output ? "got" : "bytes", (o->output ? o->got : o->sent) + o->guard,
-                o->total - 2 * o->guard);
+        if (!o->output || o->got != NULL)
+            add_hex(one, o->output ? "got" : "bytes", (o->output ? o->got : o->sent) + o->guard,
+                    o->total - 2 * o->guard);
         cJSON_AddItemToArray(operands, one);
     }
     cJSON *expected = cJSON_AddArrayToObject(j, "expected");
@@ -93,10 +95,9 @@ bool tn_v_capsule_write(const char *path, const tn_v_capture *c, const tn_v_smal
     cJSON_AddStringToObject(j, "device", c->device);
     cJSON_AddStringToObject(j, "library", text);
     cJSON_AddStringToObject(j, "list_hash", list_hash);
-    cJSON_AddItemToObject(j, "failure", describe(c, false));
+    cJSON_AddItemToObject(j, "failure", describe(c));
     if (small != NULL && small->capture.operands > 0)
-        cJSON_AddItemToObject(j, "smallest",
-                              describe(&small->capture, small->values.value[0] != NULL));
+        cJSON_AddItemToObject(j, "smallest", describe(&small->capture));
     char *line = cJSON_PrintUnformatted(j);
     FILE *f = line != NULL ? fopen(path, "w") : NULL;
     bool good = f != NULL && fprintf(f, "%s\n", line) > 0;
@@ -178,6 +179,61 @@ static bool read_part(const cJSON *part, tn_v_case *c, tn_v_values *v)
     return true;
 }
 
+static cJSON *read_json(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    char *text = NULL;
+    size_t room = 0;
+    bool read = f != NULL && getline(&text, &room, f) > 0;
+    if (f != NULL)
+        fclose(f);
+    cJSON *j = read ? cJSON_Parse(text) : NULL;
+    free(text);
+    return j;
+}
+
+bool tn_v_capsule_read(const char *path, tn_v_case *c, tn_v_values *v, tn_v_capture *operands)
+{
+    cJSON *j = read_json(path);
+    const cJSON *part = cJSON_GetObjectItem(j, "failure"), *one;
+    bool good = read_part(part, c, v);
+    int n = 0;
+    cJSON_ArrayForEach(one, cJSON_GetObjectItem(part, "operands"))
+    {
+        tn_v_operand *o = &operands->operand[n];
+        if (!good || n == TN_V_ARGS)
+            break;
+        memset(o, 0, sizeof *o);
+        o->role = (uint32_t)tn_v_json_number(one, "role");
+        o->output = v->value[n] == NULL;
+        o->count = v->count[n];
+        o->value = o->output ? NULL : calloc((size_t)o->count + 1, sizeof(double));
+        if (o->value != NULL)
+            memcpy(o->value, v->value[n], (size_t)o->count * sizeof(double));
+        good = o->output || o->value != NULL;
+        operands->operands = ++n;
+    }
+    cJSON_Delete(j);
+    return good && n > 0;
+}
+
+bool tn_v_capsule_join(const char *path, const char *smallest)
+{
+    cJSON *to = read_json(path), *from = read_json(smallest);
+    cJSON *part = cJSON_DetachItemFromObject(from, "failure");
+    bool good = to != NULL && part != NULL;
+    if (good)
+        cJSON_AddItemToObject(to, "smallest", part);
+    char *line = good ? cJSON_PrintUnformatted(to) : NULL;
+    FILE *f = line != NULL ? fopen(path, "w") : NULL;
+    good = f != NULL && fprintf(f, "%s\n", line) > 0;
+    good = (f == NULL || fclose(f) == 0) && good;
+    cJSON_free(line);
+    cJSON_Delete(to);
+    cJSON_Delete(from);
+    return good;
+}
+
 typedef struct again {
     const tn_v_case *which;
     const tn_v_values *values;
@@ -196,14 +252,7 @@ static void run_again(tn_v_session *s, void *self, tn_v_result *out)
 int tn_v_replay(const char *path, const char *device, bool smallest, tn_v_replayed *out)
 {
     memset(out, 0, sizeof *out);
-    FILE *f = fopen(path, "r");
-    char *text = NULL;
-    size_t room = 0;
-    bool read = f != NULL && getline(&text, &room, f) > 0;
-    if (f != NULL)
-        fclose(f);
-    cJSON *j = read ? cJSON_Parse(text) : NULL;
-    free(text);
+    cJSON *j = read_json(path);
     const cJSON *part = cJSON_GetObjectItem(j, smallest ? "smallest" : "failure");
     tn_v_case c;
     tn_v_values v;
@@ -222,12 +271,15 @@ int tn_v_replay(const char *path, const char *device, bool smallest, tn_v_replay
     snprintf(out->before.digest, sizeof out->before.digest, "%s", tn_v_json_text(part, "digest"));
     snprintf(out->before.hypothesis, sizeof out->before.hypothesis, "%s",
              tn_v_json_text(part, "looks_like"));
+    snprintf(out->before.message, sizeof out->before.message, "%s",
+             tn_v_json_text(part, "message"));
     snprintf(out->name, sizeof out->name, "%s", c.name);
+    double limit = tn_v_json_number(part, "limit_s");
     /* Limits of a whole tensor's spread belong to the data of the class. */
     again a = {&c, &v, cJSON_IsTrue(cJSON_GetObjectItem(part, "simple")),
                strstr(tn_v_json_text(part, "message"), "root mean square") != NULL};
-    int status =
-        tn_v_in_child(out->device, 30, run_again, &a, &out->now, out->why, sizeof out->why);
+    int status = tn_v_in_child(out->device, limit > 0 ? limit : 30, run_again, &a, &out->now,
+                               out->why, sizeof out->why);
     cJSON_Delete(j);
     tn_v_values_free(&v);
     if (status != 0)
@@ -235,8 +287,11 @@ int tn_v_replay(const char *path, const char *device, bool smallest, tn_v_replay
     const tn_v_result *n = &out->now, *b = &out->before;
     out->outcome = n->status == TN_V_PASS || n->status == TN_V_QUALITY ? TN_V_FIXED
                    : n->status != b->status && b->status != TN_V_FLAKE ? TN_V_DIFFERENT
-                   : strcmp(n->digest, b->digest) == 0                 ? TN_V_SAME_BITS
-                                                                       : TN_V_SAME;
+                   : n->status == TN_V_TIMEOUT                         ? TN_V_SAME_END
+                   : n->status == TN_V_CRASH
+                       ? (strcmp(n->message, b->message) == 0 ? TN_V_SAME_END : TN_V_DIFFERENT)
+                   : strcmp(n->digest, b->digest) == 0 ? TN_V_SAME_BITS
+                                                       : TN_V_SAME;
     return out->outcome == TN_V_FIXED ? TN_V_EXIT_PASSED : TN_V_EXIT_FAILED;
 }
 
@@ -263,8 +318,7 @@ static void capture_one(tn_v_session *s, void *self, tn_v_result *out)
     snprintf(path, sizeof path, "%s/%s.capsule", w->folder, c.which.name);
     (void)tn_v_capsule_write(path, &c, NULL, w->list_hash);
     memset(out, 0, sizeof *out);
-    if (w->record->result.status == TN_V_CRASH || w->record->result.status == TN_V_TIMEOUT ||
-        tn_v_is_lowlevel(c.which.op))
+    if (tn_v_is_lowlevel(c.which.op))
         return;
     tn_v_observe(s, w->record->which, NULL, false, &c);
     if (c.result.status != TN_V_FAIL || c.operands == 0) {
@@ -322,8 +376,11 @@ int tn_v_keep_failures(const tn_v_options *o, const tn_v_summary *s, const char 
         tn_v_result out;
         char line[1400], why[256] = "";
         told[kept++] = r;
-        (void)tn_v_in_child(o->device, seconds + 2 * o->case_timeout_s, capture_one, &w, &out, why,
-                            sizeof why);
+        if ((st == TN_V_CRASH || st == TN_V_TIMEOUT) && !tn_v_is_lowlevel(r->which->op))
+            (void)tn_v_keep_lost(o, r, folder, s->list_hash, seconds, &out);
+        else
+            (void)tn_v_in_child(o->device, seconds + 2 * o->case_timeout_s, capture_one, &w, &out,
+                                why, sizeof why);
         snprintf(line, sizeof line, "%s\n%s%s%s%s  kept: tenon replay '%s/%s.capsule'%s",
                  r->which->name, out.message, out.worst[0] != '\0' ? "  smallest: " : "", out.worst,
                  out.worst[0] != '\0' ? "\n" : "", folder, r->which->name,

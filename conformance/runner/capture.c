@@ -68,7 +68,7 @@ static bool take_expected(tn_v_expected *e, const tn_v_job *j, const tn_v_truth 
     return true;
 }
 
-bool tn_v_capture_take(tn_v_capture *c, const tn_v_job *j, const tn_v_result *r)
+static bool take(tn_v_capture *c, const tn_v_job *j, const tn_v_result *r, bool launched)
 {
     bool good = true;
     memset(c, 0, sizeof *c);
@@ -94,21 +94,26 @@ bool tn_v_capture_take(tn_v_capture *c, const tn_v_job *j, const tn_v_result *r)
                             .elems = m->elems,
                             .count = tn_v_count(&j->op->args[i].tensor)};
         o->sent = copy_of(m->before, m->total);
-        o->got = copy_of(m->bytes, m->total);
+        o->got = launched ? copy_of(m->bytes, m->total) : NULL;
         o->value = m->values != NULL ? copy_of(m->values, (size_t)o->count * sizeof(double)) : NULL;
-        good = o->sent != NULL && o->got != NULL && (o->output || o->value != NULL);
+        good = o->sent != NULL && (o->got != NULL || !launched) && (o->output || o->value != NULL);
         c->operands++;
     }
     for (int t = 0; t < j->truths && good; ++t) {
         tn_v_expected *e = &c->expected[c->outputs++];
         good = take_expected(e, j, &j->truth[t]);
-        for (int64_t n = 0; n < e->count && good && e->wrong_at < 0; ++n) {
+        for (int64_t n = 0; n < e->count && good && launched && e->wrong_at < 0; ++n) {
             double ratio;
             if (!tn_v_right(j, &j->truth[t], n, &ratio))
                 e->wrong_at = n;
         }
     }
     return good;
+}
+
+bool tn_v_capture_take(tn_v_capture *c, const tn_v_job *j, const tn_v_result *r)
+{
+    return take(c, j, r, true);
 }
 
 void tn_v_capture_free(tn_v_capture *c)
@@ -151,6 +156,9 @@ void tn_v_values_free(tn_v_values *v)
 typedef struct observation {
     const tn_v_values *values;
     tn_v_capture *out;
+    bool simple;
+    void (*ready)(void *self, tn_v_capture *c);
+    void *self;
 } observation;
 
 static void exchange(void *self, tn_v_job *j)
@@ -167,6 +175,18 @@ static void exchange(void *self, tn_v_job *j)
     }
 }
 
+static void before_launch(void *self, const tn_v_job *j)
+{
+    const observation *o = self;
+    tn_v_result none;
+    memset(&none, 0, sizeof none);
+    if (o->ready != NULL && take(o->out, j, &none, false)) {
+        o->out->simple = o->simple;
+        o->ready(o->self, o->out);
+    }
+    tn_v_capture_free(o->out);
+}
+
 static void keep(void *self, const tn_v_job *j, const tn_v_result *r)
 {
     const observation *o = self;
@@ -175,13 +195,13 @@ static void keep(void *self, const tn_v_job *j, const tn_v_result *r)
         tn_v_capture_free(o->out);
 }
 
-void tn_v_observe(tn_v_session *s, const tn_v_case *c, const tn_v_values *values, bool simple,
-                  tn_v_capture *out)
+void tn_v_observe_ready(tn_v_session *s, const tn_v_case *c, const tn_v_values *values, bool simple,
+                        void (*ready)(void *self, tn_v_capture *c), void *self, tn_v_capture *out)
 {
     tn_v_case which = *c;
     tn_v_result r;
-    observation o = {values, out};
-    tn_v_watch watch = {&o, exchange, keep};
+    observation o = {values, out, simple, ready, self};
+    tn_v_watch watch = {&o, exchange, before_launch, keep};
     const tn_v_watch *before = s->watch;
     memset(out, 0, sizeof *out);
     if (simple)
@@ -191,5 +211,12 @@ void tn_v_observe(tn_v_session *s, const tn_v_case *c, const tn_v_values *values
     s->watch = before;
     out->which = *c;
     out->result = r;
+    out->simple = simple;
     memcpy(out->device, s->uri, sizeof out->device);
+}
+
+void tn_v_observe(tn_v_session *s, const tn_v_case *c, const tn_v_values *values, bool simple,
+                  tn_v_capture *out)
+{
+    tn_v_observe_ready(s, c, values, simple, NULL, NULL, out);
 }

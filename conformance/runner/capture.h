@@ -35,6 +35,8 @@ typedef struct tn_v_capture {
     bool exact, rms;  /* of the data (tn_v_plan) */
     bool elementwise; /* `expected` says it all: no set of outcomes, no flushing either way */
     bool signed_zero; /* a zero has one right sign */
+    bool simple;      /* two launches with these values alone were made */
+    double limit_s;   /* when a hang counts as one; 0: nobody measured */
 } tn_v_capture;
 
 /** Copy what a watch's `judged` sees.
@@ -57,6 +59,9 @@ void tn_v_values_free(tn_v_values *v);
  *  launches of one plan alone, as a short program makes them. */
 void tn_v_observe(tn_v_session *s, const tn_v_case *c, const tn_v_values *values, bool simple,
                   tn_v_capture *out);
+/* The same, and `ready` sees the capture before the first launch, which may be the last. */
+void tn_v_observe_ready(tn_v_session *s, const tn_v_case *c, const tn_v_values *values, bool simple,
+                        void (*ready)(void *self, tn_v_capture *c), void *self, tn_v_capture *out);
 
 /* ---- smaller ---- */
 typedef struct tn_v_small {
@@ -68,6 +73,16 @@ typedef struct tn_v_small {
 /** Look for the smallest shape and the simplest values that still fail, for at most `seconds`.
  *  memory    tn_v_small_free gives it back */
 void tn_v_shrink(tn_v_session *s, const tn_v_capture *failing, double seconds, tn_v_small *out);
+/* How a smaller form is tried where the session would not outlive it. */
+typedef struct tn_v_trial {
+    void *self;
+    /* Whether it fails as the first did; `values` NULL: those of the class. */
+    bool (*fails)(void *self, const tn_v_case *c, const tn_v_values *values);
+    /* The operands and values of the last that failed, into `small`. */
+    bool (*operands)(void *self, tn_v_small *small);
+} tn_v_trial;
+void tn_v_shrink_by(const tn_v_trial *trial, const tn_v_case *failing, double seconds,
+                    tn_v_small *out);
 void tn_v_small_free(tn_v_small *small);
 /* Element, tile, lane, term and bits of the first wrong element, as lines of text. */
 void tn_v_where(const tn_v_capture *c, int64_t k, char *text, size_t bytes);
@@ -78,6 +93,18 @@ bool tn_v_capsule_write(const char *path, const tn_v_capture *c, const tn_v_smal
 /** A program that uses tenon.h alone and shows the failure: exit status 1 while it is there.
  *  returns   false where a short program cannot show it, or the file cannot be written */
 bool tn_v_program_write(const char *path, const tn_v_capture *c);
+
+/* Of one form in a capsule: the case, the values of its inputs, and operands without their bytes.
+ */
+bool tn_v_capsule_read(const char *path, tn_v_case *c, tn_v_values *v, tn_v_capture *operands);
+/** Put the failure of one capsule into another as its smallest form. */
+bool tn_v_capsule_join(const char *path, const char *smallest);
+
+/** Keep a crash or a hang: a capsule whose operands were written before the launch, a smaller form
+ *  and a program where one shows it. Every try has a process of its own.
+ *  returns   false with the reason in out->message where it did not happen again */
+bool tn_v_keep_lost(const tn_v_options *o, const tn_v_record *r, const char *folder,
+                    const char *list_hash, double seconds, tn_v_result *out);
 
 /** A session in a new process, with an end: `work` runs there, its result comes back.
  *  returns   0, or an exit status with the reason in `why`; a crash or a hang is a result */

@@ -158,6 +158,8 @@ static void run_job(tn_v_job *j, tn_v_job *other, tn_v_case *with, tn_v_result *
         memset(&j->declared, 0, sizeof j->declared);
     j->call.op = j->op;
     j->call.arith = tn_v_arith_of(&j->declared, j->op);
+    out->nearest = j->call.arith.nearest;
+    out->bits = (int)(-log2(j->call.arith.u)) + (out->nearest ? 0 : 1);
     bool good = prepare(j, out);
     const tn_v_watch *watch = j->session->watch;
     if (good && watch != NULL && watch->made != NULL)
@@ -175,8 +177,11 @@ static void run_job(tn_v_job *j, tn_v_job *other, tn_v_case *with, tn_v_result *
         if (good)
             keep_some(j, other);
     }
-    if (good && refer(j, out) && (other == NULL || refer(other, out)))
+    if (good && refer(j, out) && (other == NULL || refer(other, out))) {
+        if (watch != NULL && watch->ready != NULL)
+            watch->ready(watch->self, j);
         tn_v_launches(j, other, plan, beside, out);
+    }
     tn_plan_release(beside);
     tn_plan_release(plan);
 }

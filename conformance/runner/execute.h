@@ -26,7 +26,8 @@ struct tn_v_result;
 /* Who looks at a case on its way, or changes its data; a NULL entry is left out. */
 typedef struct tn_v_watch {
     void *self;
-    void (*made)(void *self, struct tn_v_job *job); /* the inputs have values */
+    void (*made)(void *self, struct tn_v_job *job);        /* the inputs have values */
+    void (*ready)(void *self, const struct tn_v_job *job); /* before the first launch */
     void (*judged)(void *self, const struct tn_v_job *job, const struct tn_v_result *r);
 } tn_v_watch;
 
@@ -67,6 +68,8 @@ typedef struct tn_v_result {
     double rms_limit, terms; /* what rms was held to, and of how long sums; 0: to nothing */
     double run_s, verify_s;
     int64_t elements, wrong;
+    int bits; /* of the declared accumulator; 0: no plan was made */
+    bool nearest;
     char worst[160];
 } tn_v_result;
 

@@ -128,7 +128,8 @@ static bool explains(tn_v_edit *e, bool only_wrong)
         }
     }
     tn_v_truth_free(truth, n > 0 ? n : 0);
-    return good && told > 0;
+    /* one number is explained by too much */
+    return good && told > (only_wrong ? 1 : 0);
 }
 
 /* ---- patterns that need no model ---- */
@@ -215,48 +216,115 @@ static bool by_poison(const tn_v_job *j, tn_v_result *out)
     return false;
 }
 
-/* Wrong elements in one lane of the vector, or in one tile; "" where they are all over. */
-static void region(const tn_v_job *j, char *text, size_t bytes)
+/* Of an axis: where all wrong elements lie. */
+typedef struct extent {
+    int64_t size, first, last, distinct;
+} extent;
+
+static bool one_lane(const tn_v_job *j, uint32_t axis, int64_t of, int64_t *lane)
 {
     const tn_v_truth *t = &j->truth[0];
     int64_t i[TN_MAX_RANK];
-    text[0] = '\0';
-    if (j->truths != 1 || t->rank < 2)
-        return;
-    int64_t columns = t->dim[t->rank - 1], rows = t->dim[t->rank - 2];
-    for (int64_t of = 4; of <= 64 && of < columns; of *= 2) {
-        int64_t lane = -1;
-        bool one = true;
-        for (int64_t n = 0; n < t->count && one; ++n) {
-            double ratio;
-            if (tn_v_right(j, t, n, &ratio))
-                continue;
-            tn_v_unravel(t->dim, t->rank, n, i);
-            one = lane < 0 || lane == i[t->rank - 1] % of;
-            lane = i[t->rank - 1] % of;
-        }
-        if (one && lane >= 0) { /* the widest that still has all of them */
-            snprintf(text, bytes, "one lane, column mod %lld = %lld", (long long)of,
-                     (long long)lane);
-        }
-    }
-    if (text[0] != '\0')
-        return;
-    int64_t tile[2] = {-1, -1};
+    *lane = -1;
     for (int64_t n = 0; n < t->count; ++n) {
         double ratio;
         if (tn_v_right(j, t, n, &ratio))
             continue;
         tn_v_unravel(t->dim, t->rank, n, i);
-        int64_t m = i[t->rank - 2] / 16, c = i[t->rank - 1] / 16;
-        if (tile[0] >= 0 && (tile[0] != m || tile[1] != c))
-            return;
-        tile[0] = m;
-        tile[1] = c;
+        if (*lane >= 0 && *lane != i[axis] % of)
+            return false;
+        *lane = i[axis] % of;
     }
-    if (tile[0] >= 0 && (rows > 16 || columns > 16))
-        snprintf(text, bytes, "one tile of 16 x 16, at %lld, %lld", (long long)tile[0] * 16,
-                 (long long)tile[1] * 16);
+    return *lane >= 0;
+}
+
+static extent extent_of(const tn_v_job *j, uint32_t axis)
+{
+    const tn_v_truth *t = &j->truth[0];
+    extent x = {t->dim[axis], -1, -1, 0};
+    unsigned char *at = calloc((size_t)x.size + 1, 1);
+    int64_t i[TN_MAX_RANK];
+    for (int64_t n = 0; n < t->count && at != NULL; ++n) {
+        double ratio;
+        if (tn_v_right(j, t, n, &ratio))
+            continue;
+        tn_v_unravel(t->dim, t->rank, n, i);
+        at[i[axis]] = 1;
+    }
+    for (int64_t k = 0; k < x.size && at != NULL; ++k)
+        if (at[k]) {
+            x.first = x.first < 0 ? k : x.first;
+            x.last = k;
+            ++x.distinct;
+        }
+    free(at);
+    return x;
+}
+
+/* "last column", "columns 16 to 31", "one lane, row mod 8 = 3"; whether it says anything. */
+static bool along(const tn_v_job *j, uint32_t axis, const char *name, char *text, size_t bytes)
+{
+    extent x = extent_of(j, axis);
+    int64_t lane;
+    if (x.distinct == 0 || x.size < 2 || x.distinct == x.size)
+        return false;
+    if (x.distinct == 1) {
+        if (x.last == x.size - 1)
+            snprintf(text, bytes, "last %s alone, %lld", name, (long long)x.last);
+        else
+            snprintf(text, bytes, "one %s alone, %lld of %lld", name, (long long)x.last,
+                     (long long)x.size);
+        return true;
+    }
+    for (int64_t of = 64; of >= 2; --of) /* the widest that still has all of them */
+        if (of < x.size && x.last - x.first >= of && one_lane(j, axis, of, &lane)) {
+            snprintf(text, bytes, "one lane, %s mod %lld = %lld", name, (long long)of,
+                     (long long)lane);
+            return true;
+        }
+    if (x.last - x.first + 1 == x.size)
+        return false;
+    snprintf(text, bytes, "%ss %lld to %lld of %lld", name, (long long)x.first, (long long)x.last,
+             (long long)x.size);
+    return true;
+}
+
+/* Where the wrong elements are; "" where they are all over. */
+static void region(const tn_v_job *j, char *text, size_t bytes)
+{
+    const tn_v_truth *t = &j->truth[0];
+    int64_t wrong = 0, last = -1;
+    text[0] = '\0';
+    if (j->truths != 1 || t->rank < 1)
+        return;
+    for (int64_t n = 0; n < t->count; ++n) {
+        double ratio;
+        if (!tn_v_right(j, t, n, &ratio)) {
+            wrong++;
+            last = n;
+        }
+    }
+    if (wrong == 1 && t->count > 1) {
+        snprintf(text, bytes, last == t->count - 1 ? "last element alone" : "one element alone");
+        return;
+    }
+    char row[60] = "", column[60] = "";
+    bool rows = t->rank > 1 && along(j, t->rank - 2, "row", row, sizeof row),
+         columns = along(j, t->rank - 1, "column", column, sizeof column);
+    if (rows && columns) {
+        extent r = extent_of(j, t->rank - 2), c = extent_of(j, t->rank - 1);
+        if (r.first / 16 == r.last / 16 && c.first / 16 == c.last / 16 && r.distinct > 1 &&
+            c.distinct > 1)
+            snprintf(text, bytes, "one tile of 16 x 16, at %lld, %lld",
+                     (long long)r.first / 16 * 16, (long long)c.first / 16 * 16);
+        else
+            snprintf(text, bytes, "%.50s; %.50s", column, row);
+    } else if (columns || rows) {
+        snprintf(text, bytes, "%s", columns ? column : row);
+    }
+    bool batches =
+        t->rank > 2 && t->dim[0] > 1 && text[0] == '\0' && along(j, 0, "batch", text, bytes);
+    (void)batches;
 }
 
 /* One wrong element whose bits differ in one place. */
@@ -315,9 +383,9 @@ void tn_v_hypothesis(tn_v_job *j, tn_v_result *out)
         return;
     char where[120];
     region(j, where, sizeof where);
-    if (where[0] != '\0' && !by_model(j, true, where, out))
+    if (where[0] != '\0' && !by_model(j, true, where, out) && !tn_v_family(j, where, out))
         snprintf(out->hypothesis, sizeof out->hypothesis, "%s", where);
-    if (out->hypothesis[0] != '\0' || by_poison(j, out))
+    if (out->hypothesis[0] != '\0' || by_poison(j, out) || tn_v_family(j, "", out))
         return;
     /* Data whose sums are exact, or where one term is a result, say more. */
     static const tn_v_data better[] = {TN_V_EXACT, TN_V_ONE_HOT, TN_V_ZERO_MEAN};

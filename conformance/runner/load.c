@@ -82,6 +82,9 @@ static bool take(loading *l, const cJSON *r)
     v->ratio = tn_v_json_number(m, "error_over_bound");
     v->rms = tn_v_json_number(m, "rms");
     v->bias = tn_v_json_number(m, "bias");
+    const cJSON *declared = cJSON_GetObjectItem(r, "declared");
+    v->bits = (int)tn_v_json_number(declared, "bits");
+    v->nearest = cJSON_IsTrue(cJSON_GetObjectItem(declared, "nearest"));
     v->run_s = tn_v_json_number(t, "run");
     v->verify_s = tn_v_json_number(t, "verify");
     snprintf(to->waiver, sizeof to->waiver, "%s", tn_v_json_text(r, "waiver"));

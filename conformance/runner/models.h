@@ -34,6 +34,9 @@ extern const tn_v_model tn_v_models_matmul[], tn_v_models_conv[], tn_v_models_at
 /* The old contents of the output are added to the result. */
 bool tn_v_not_cleared(tn_v_edit *e, int param);
 
+/* Defects with parameters that are read off the results; `where`: of the wrong elements. */
+bool tn_v_family(const tn_v_job *j, const char *where, tn_v_result *out);
+
 tn_tensor *tn_v_edit_tensor(tn_v_edit *e, uint32_t role); /* NULL: not given */
 tn_v_memory *tn_v_edit_memory(tn_v_edit *e, uint32_t role);
 bool tn_v_edit_map(tn_v_edit *e, uint32_t role, double (*f)(double)); /* false: nothing changed */

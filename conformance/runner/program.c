@@ -7,12 +7,15 @@
 #include <string.h>
 
 static const char head[] =
+    "#define _POSIX_C_SOURCE 200809L\n"
     "#include <math.h>\n"
+    "#include <signal.h>\n"
     "#include <stdint.h>\n"
     "#include <stdio.h>\n"
     "#include <stdlib.h>\n"
     "#include <string.h>\n"
-    "#include <tenon/tenon.h>\n\n"
+    "#include <tenon/tenon.h>\n"
+    "#include <unistd.h>\n\n"
     "typedef struct operand {\n"
     "    uint32_t role;\n"
     "    int output, fill;\n"
@@ -77,8 +80,17 @@ static const char tail[] =
     "    fprintf(stderr, \"%s: %s\\n\", what, e.text != NULL ? e.text : tn_status_name(st));\n"
     "    exit(2);\n"
     "}\n\n"
+    "static void ends(int sig)\n"
+    "{\n"
+    "    const char *text = sig == SIGALRM ? \"FAILS: no end\\n\" : \"FAILS: it died\\n\";\n"
+    "    _exit(write(1, text, strlen(text)) > 0 ? 1 : 2);\n"
+    "}\n\n"
     "int main(int argc, char **argv)\n"
     "{\n"
+    "    static const int ways[] = {SIGALRM, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP};\n"
+    "    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; ++i)\n"
+    "        signal(ways[i], ends);\n"
+    "    alarm(LIMIT_S);\n"
     "    const char *uri = argc > 1 ? argv[1] : DEVICE;\n"
     "    tn_runtime *runtime = NULL;\n"
     "    tn_device *device = NULL;\n"
@@ -237,11 +249,15 @@ bool tn_v_program_write(const char *path, const tn_v_capture *c)
         "/* %s on %s: %s.\n * Build it with the flags of pkg-config tenon and -lm; exit status 1: "
         "the failure is there; another device may be\n * named as the first argument. */\n",
         c->which.op, c->device,
-        c->result.hypothesis[0] != '\0' ? c->result.hypothesis : "a failure");
+        c->result.hypothesis[0] != '\0'                                      ? c->result.hypothesis
+        : c->result.status == TN_V_CRASH || c->result.status == TN_V_TIMEOUT ? c->result.message
+                                                                             : "a failure");
     fputs(head, f);
     fprintf(f,
-            "#define DEVICE \"%s\"\n#define OP \"%s\"\nenum { OPERANDS = %d, SIGNED_ZERO = %d };\n",
-            c->device, c->which.op, c->operands, c->signed_zero);
+            "#define DEVICE \"%s\"\n#define OP \"%s\"\nenum { OPERANDS = %d, SIGNED_ZERO = %d, "
+            "LIMIT_S = %.0f };\n",
+            c->device, c->which.op, c->operands, c->signed_zero,
+            c->limit_s > 0 ? ceil(c->limit_s) : 60.0);
     for (int i = 0; i < c->operands; ++i) {
         const tn_v_operand *o = &c->operand[i];
         const tn_v_expected *e = expected_of(c, o->role);

@@ -78,6 +78,11 @@ char *tn_v_record_json(const tn_v_options *o, const tn_v_record *r, const char *
         number(m, "terms", v->terms);
     }
     cJSON_AddStringToObject(m, "digest", v->digest);
+    if (v->bits > 0) {
+        cJSON *d = cJSON_AddObjectToObject(j, "declared");
+        cJSON_AddNumberToObject(d, "bits", v->bits);
+        cJSON_AddBoolToObject(d, "nearest", v->nearest);
+    }
     if (v->message[0] != '\0')
         cJSON_AddStringToObject(j, "message", v->message);
     if (v->hypothesis[0] != '\0')

@@ -323,7 +323,7 @@ static void lost(run *r, tn_v_worker *w, bool timeout)
         tn_v_result alone;
         bool answered = tn_v_alone(r->o, r->s->cases_made, &index, 1, &alone);
         if (!answered && alone.status == TN_V_CRASH)
-            snprintf(out.message, sizeof out.message, "the process died");
+            memcpy(out.message, alone.message, sizeof out.message);
         else
             bisect(r, w, index, &out);
     }

@@ -14,7 +14,10 @@ typedef struct tn_v_worker {
     double since;
     long *history; /* cases that it has run before */
     long done, room;
+    int died; /* after tn_v_worker_stop: the signal that ended it before; 0: it was stopped */
 } tn_v_worker;
+/* "the process died of signal 11 (Segmentation fault)" */
+void tn_v_death(int signal, char *text, size_t bytes);
 
 bool tn_v_worker_start(tn_v_worker *w, const tn_v_options *o, const tn_v_case *cases);
 void tn_v_worker_stop(tn_v_worker *w); /* kills it */

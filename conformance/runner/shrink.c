@@ -10,11 +10,10 @@
 #include <string.h>
 
 typedef struct search {
-    tn_v_session *session;
+    const tn_v_trial *trial;
     tn_v_small *best;
     double end;
     int level;
-    char first[16]; /* how the first message begins where a call failed: "run:" */
 } search;
 
 static bool time_left(const search *s)
@@ -25,17 +24,10 @@ static bool time_left(const search *s)
 /* Whether a case fails as the first did; then it is the best. */
 static bool still_fails(search *s, const tn_v_case *c, const tn_v_values *values)
 {
-    tn_v_capture now;
     s->best->tries++;
-    tn_v_observe(s->session, c, values, values != NULL, &now);
-    bool same = now.result.status == TN_V_FAIL && now.operands > 0 &&
-                strncmp(now.result.message, s->first, strlen(s->first)) == 0;
-    if (!same) {
-        tn_v_capture_free(&now);
+    if (!s->trial->fails(s->trial->self, c, values))
         return false;
-    }
-    tn_v_capture_free(&s->best->capture);
-    s->best->capture = now;
+    s->best->capture.which = *c;
     return true;
 }
 
@@ -178,8 +170,8 @@ static void shrink_values(search *s)
 {
     tn_v_data d = s->best->capture.which.data;
     tn_v_case c = s->best->capture.which;
-    if (d == TN_V_ROUND || d == TN_V_ORDER || d == TN_V_SPECIAL || dependent(&s->best->capture) ||
-        !tn_v_values_of(&s->best->values, &s->best->capture) ||
+    if (d == TN_V_ROUND || d == TN_V_ORDER || d == TN_V_SPECIAL ||
+        !s->trial->operands(s->trial->self, s->best) || dependent(&s->best->capture) ||
         !still_fails(s, &c, &s->best->values)) { /* fails beside other data alone */
         tn_v_values_free(&s->best->values);
         return;
@@ -198,7 +190,7 @@ static void shrink_values(search *s)
 }
 
 /* The one term of a product of matrices that a wrong sum needs, by halves: elsewhere A is 0. */
-static int64_t find_term(search *s, const tn_v_capture *failing)
+static int64_t find_term(search *s, tn_v_session *session, const tn_v_capture *failing)
 {
     tn_v_values v;
     tn_v_capture now;
@@ -225,7 +217,7 @@ static int64_t find_term(search *s, const tn_v_capture *failing)
                 int64_t k = n / after % dim;
                 v.value[a][n] = k >= from && k < to ? o[a].value[n] : 0;
             }
-            tn_v_observe(s->session, &failing->which, &v, true, &now);
+            tn_v_observe(session, &failing->which, &v, true, &now);
             s->best->tries++;
             found = now.result.status == TN_V_FAIL;
             tn_v_capture_free(&now);
@@ -241,29 +233,67 @@ static int64_t find_term(search *s, const tn_v_capture *failing)
     return high - low == 1 && dim > 1 ? low : -1;
 }
 
-void tn_v_shrink(tn_v_session *session, const tn_v_capture *failing, double seconds,
-                 tn_v_small *out)
+void tn_v_shrink_by(const tn_v_trial *trial, const tn_v_case *failing, double seconds,
+                    tn_v_small *out)
 {
-    search s = {.session = session,
+    search s = {.trial = trial,
                 .best = out,
-                .end = tn_v_now() + seconds / 4,
+                .end = tn_v_now() + seconds / 2,
                 .level = 6}; /* what --op makes of a text */
-    bool explained = session->explain;
-    memset(out, 0, sizeof *out);
-    if (strncmp(failing->result.message, "run:", 4) == 0)
-        snprintf(s.first, sizeof s.first, "run:");
-    session->explain = false;
-    out->k = find_term(&s, failing);
-    s.end = tn_v_now() + seconds * 0.4;
-    if (try_op(&s, failing->which.op, failing->which.data)) {
+    if (try_op(&s, failing->op, failing->data)) {
         shrink_shape(&s);
     } else {
         s.end = tn_v_now() + seconds;
-        (void)still_fails(&s, &failing->which, NULL);
+        if (!still_fails(&s, failing, NULL))
+            return;
     }
-    s.end = tn_v_now() + seconds * 0.4;
-    if (out->capture.operands > 0)
-        shrink_values(&s);
+    s.end = tn_v_now() + seconds / 2;
+    shrink_values(&s);
+}
+
+/* ---- in this process ---- */
+
+typedef struct here {
+    tn_v_session *session;
+    tn_v_small *best;
+    char first[16]; /* how the first message begins where a call failed: "run:" */
+} here;
+
+static bool fails_here(void *self, const tn_v_case *c, const tn_v_values *values)
+{
+    here *h = self;
+    tn_v_capture now;
+    tn_v_observe(h->session, c, values, values != NULL, &now);
+    bool same = now.result.status == TN_V_FAIL && now.operands > 0 &&
+                strncmp(now.result.message, h->first, strlen(h->first)) == 0;
+    if (!same) {
+        tn_v_capture_free(&now);
+        return false;
+    }
+    tn_v_capture_free(&h->best->capture);
+    h->best->capture = now;
+    return true;
+}
+
+static bool operands_here(void *self, tn_v_small *small)
+{
+    (void)self;
+    return tn_v_values_of(&small->values, &small->capture);
+}
+
+void tn_v_shrink(tn_v_session *session, const tn_v_capture *failing, double seconds,
+                 tn_v_small *out)
+{
+    here h = {.session = session, .best = out};
+    tn_v_trial trial = {&h, fails_here, operands_here};
+    search s = {.trial = &trial, .best = out, .end = tn_v_now() + seconds / 4};
+    bool explained = session->explain;
+    memset(out, 0, sizeof *out);
+    if (strncmp(failing->result.message, "run:", 4) == 0)
+        snprintf(h.first, sizeof h.first, "run:");
+    session->explain = false;
+    out->k = find_term(&s, session, failing);
+    tn_v_shrink_by(&trial, &failing->which, seconds * 0.8, out);
     session->explain = explained;
 }
 

@@ -97,13 +97,28 @@ bool tn_v_worker_start(tn_v_worker *w, const tn_v_options *o, const tn_v_case *c
     return true;
 }
 
+void tn_v_death(int signal, char *text, size_t bytes)
+{
+    snprintf(text, bytes, signal != 0 ? "the process died of signal %d (%s)" : "the process died",
+             signal, signal != 0 ? strsignal(signal) : "");
+}
+
+/* Stops a child; the signal that had ended it before, or 0. Who has closed its pipe by dying keeps
+ * its own signal: what comes later does not change it. */
+static int ended(pid_t pid)
+{
+    int status = 0;
+    kill(pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL ? WTERMSIG(status) : 0;
+}
+
 void tn_v_worker_stop(tn_v_worker *w)
 {
     if (w->pid <= 0)
         return;
-    kill(w->pid, SIGKILL);
-    while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    w->died = ended(w->pid);
     close(w->to);
     close(w->from);
     w->pid = 0;
@@ -140,6 +155,8 @@ bool tn_v_alone(const tn_v_options *o, const tn_v_case *cases, const long *index
             last->status = ready == 0 ? TN_V_TIMEOUT : TN_V_CRASH;
     }
     tn_v_worker_stop(&w);
+    if (!good && last->status == TN_V_CRASH)
+        tn_v_death(w.died, last->message, sizeof last->message);
     free(w.history);
     return good;
 }
@@ -174,15 +191,12 @@ int tn_v_in_child(const char *device, double seconds,
     bool good = ready > 0 && all(from[0], out, sizeof *out, false);
     if (!good) {
         out->status = ready == 0 ? TN_V_TIMEOUT : TN_V_CRASH;
-        snprintf(out->message, sizeof out->message, "%s",
-                 ready == 0 ? "no answer" : "the process died");
+        snprintf(out->message, sizeof out->message, "no answer in %.0f s", seconds);
     }
     close(from[0]);
-    if (pid > 0) {
-        kill(pid, SIGKILL);
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-    }
+    int died = pid > 0 ? ended(pid) : 0;
+    if (out->status == TN_V_CRASH && !good)
+        tn_v_death(died, out->message, sizeof out->message);
     if (out->status < TN_V_STATUS_COUNT)
         return 0;
     snprintf(why, bytes, "%.200s", out->message);

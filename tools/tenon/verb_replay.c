@@ -30,7 +30,7 @@ int tool_replay(int argc, char **argv)
     }
     static const char *const outcomes[] = {"the same verdict and the same bits",
                                            "the same verdict, other bits", "fixed: it passes",
-                                           "another verdict"};
+                                           "another verdict", "the same end"};
     tn_v_replayed r;
     int status = tn_v_replay(path, device, smallest, &r);
     if (r.why[0] != '\0') {

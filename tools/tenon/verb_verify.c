@@ -387,6 +387,12 @@ static void tell_line(void *self, const char *line)
     puts(line);
 }
 
+static void tell_common(void *self, const char *line)
+{
+    (void)self;
+    printf("in common: %s\n", line);
+}
+
 /* Smaller, and in files of their own. */
 static void keep_failures(const asked *a, const tn_v_summary *s)
 {
@@ -409,11 +415,12 @@ static void tell_mutant(void *self, const tn_v_mutant *m, int done, int all)
     const asked *a = self;
     if (a->o.quiet && m->killed && (m->named || !m->judged))
         return;
-    printf("%3d/%d %-12s %-9s %s%s%s\n", done, all, m->uri,
+    printf("%3d/%d %-12s %-9s %s%s%s%s%s\n", done, all, m->uri,
            m->killed                  ? "killed"
            : m->equivalent[0] != '\0' ? "equivalent"
                                       : "SURVIVED",
-           m->text, m->hypothesis[0] != '\0' ? "; looks like: " : "", m->hypothesis);
+           m->text, m->hypothesis[0] != '\0' ? "; looks like: " : "", m->hypothesis,
+           m->common[0] != '\0' ? "; " : "", m->common);
     fflush(stdout);
 }
 
@@ -444,6 +451,8 @@ static bool score_json(const char *path, const tn_v_score *s)
         cJSON_AddBoolToObject(one, "killed", m->killed);
         cJSON_AddStringToObject(one, "by", m->by);
         cJSON_AddStringToObject(one, "hypothesis", m->hypothesis);
+        cJSON_AddStringToObject(one, "in_common", m->common);
+        cJSON_AddBoolToObject(one, "named", m->named);
         cJSON_AddStringToObject(one, "equivalent", m->equivalent);
         cJSON_AddItemToArray(list, one);
     }
@@ -531,6 +540,7 @@ int tool_verify(int argc, char **argv)
         return status;
     }
     tell_failures(&s, &a.o);
+    tn_v_common(&s, tell_common, NULL);
     keep_failures(&a, &s);
     printf("%s, list %s (%s): %ld of %ld cases in %.1f s:", a.o.device, a.list, s.list_hash, s.ran,
            s.cases, s.seconds);
