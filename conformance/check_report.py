@@ -70,8 +70,9 @@ def main():
         assert "http" not in open(p("r.html")).read().split('type="application/json">')[0] + open(p("r.html")).read().split("</script>")[1]
         grades = {(g["op"], g["type"]): g for g in about["grades"]}
         assert {g["grade"] for g in grades.values()} <= set("ABCD") and all(g["reason"] for g in grades.values()), grades
-        assert grades["matmul", "f32"]["reason"].startswith("found: ") and "of the reference" in grades["copy", "f32"]["reason"]
-        assert sum(g["cases"] for g in grades.values()) == sum(r["level"] > 3 and r["status"] != "not_supported" for r in page["records"])
+        assert grades["matmul", "f32"]["reason"].startswith("found: ") and any("of the reference" in g["reason"] for g in grades.values())
+        assert sum(g["cases"] for g in grades.values()) == sum(4 <= r["level"] <= 6 and " " in r["op"] and r["status"] != "not_supported"
+                                                              for r in page["records"])  # ops, not wrong calls
         for sums in about["identity"]["sums"]:
             assert sum(q["places"] for q in sums["paths"]) == sums["places"] and sums["twin_right"] == sums["twin_of"] == 200
             for q in sums["paths"]:
@@ -98,6 +99,11 @@ def main():
         open(p("half"), "w").write(open(p("run/1.jsonl")).read()[:-20])
         assert "record" in tenon(2, "report", p("half"))
         tenon(2, "report")
+
+        # defects that no row of the lists of models has: their parameters are read off the results
+        for defect, text in (("M57", "k 21 of 65 dropped"), ("M58", "k mod 7 = 3 counted twice"), ("M59", "accumulator of 19 bits"),
+                             ("M60", "columns i and i xor 4 exchanged")):
+            assert text in tenon(1, "verify", f"mutant:{defect}", "-q", "--no-retry", "--case", "*matmul.17x33x65.f*.nn.*"), defect
 
         # the ladder
         out = tenon(1, "bringup", "mutant:R02")

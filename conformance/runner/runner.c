@@ -91,9 +91,12 @@ static bool chosen(const tn_v_options *o, const tn_v_case *c)
     return match;
 }
 
+/* A check that multiplies nothing, or little, costs about as many steps of the host. */
+enum { STEPS = 100 };
+
 static double cost_of(const tn_v_case *c)
 {
-    double cost = 1;
+    double cost = tn_v_is_lowlevel(c->op) ? STEPS : 1;
     for (const char *p = c->op; *p != '\0' && *p != ':'; ++p) /* the product of the numbers */
         if (*p >= '0' && *p <= '9') {
             cost *= strtod(p, NULL) + 1;
@@ -136,13 +139,19 @@ static int by_kind(const void *a, const void *b)
     return by_value(a, b);
 }
 
-/* The op's name, its types and the class of data. */
+/* The op's name, its types and the class of data; of a check the first two words of its name. */
 static uint64_t kind_of(const tn_v_case *c)
 {
     char text[TN_V_NAME];
+    size_t name = strcspn(c->op, " ");
+    if (tn_v_is_lowlevel(c->op)) {
+        size_t first = strcspn(c->op, ". ");
+        size_t two = c->op[first] == '.' ? first + 1 + strcspn(c->op + first + 1, ". ") : first;
+        name = two < name ? two : name;
+    }
     const char *types = strchr(c->op, ':');
     size_t n = types != NULL ? strcspn(types + 1, ":+") : 0;
-    snprintf(text, sizeof text, "%.*s %.*s %d", (int)strcspn(c->op, " "), c->op, (int)n,
+    snprintf(text, sizeof text, "%.*s %.*s %d", (int)name, c->op, (int)n,
              types != NULL ? types + 1 : "", (int)c->data);
     return tn_v_hash(text);
 }
