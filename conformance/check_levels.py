@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Levels 7 to 9: wrong calls, stress, networks. They pass on cpu, each kind fails on a defect that it alone is for, a failure
-comes back from its line, soaking draws others, and the ladder climbs to the top."""
+comes back from its line, soaking draws others, and the ladder climbs to the top. TENON_TEST_FULL=1: every defect, and the ladder through
+all of level 6; otherwise some, others by another TENON_TEST_SEED."""
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
 
 TENON = sys.argv[1]
+FULL = os.environ.get("TENON_TEST_FULL", "1") == "1"
+SEED = int(os.environ.get("TENON_TEST_SEED", "1"))
 HIGH = ["--case", "L7.*", "--case", "L8.*", "--case", "L?.negative.*"]
 # The defect, and a case that has to meet it.
 MET = {"J01": "L7.stress.again.1000", "J02": "L7.stress.plans", "J03": "L7.stress.threads", "J04": "L7.graph.q4", "J05": "L7.stress.buffers",
@@ -51,7 +55,9 @@ def main():
         assert {r["status"] for r in records(p("null"))} <= {"pass", "not_supported"}
 
         # every kind can fail; what fails comes back from its line
-        for defect, case in MET.items():
+        met = sorted(MET) if FULL else random.Random(SEED).sample(sorted(MET), 4)
+        for defect in met:
+            case = MET[defect]
             out = tenon("verify", f"mutant:{defect}", "-q", "--no-retry", "--case", case + "*", status=1)
             line = [x for x in out.splitlines() if "again: " in x][0].split("again: ")[1]
             again = subprocess.run(line.replace("tenon", TENON, 1) + " -q --no-retry", shell=True, capture_output=True, text=True)
@@ -68,9 +74,11 @@ def main():
         tenon("verify", "cpu", "-q", "--soak", "never", status=2)
 
         # the ladder stops at the rung that breaks
-        out = tenon("bringup", "mutant:J05", status=1)
-        assert "L6  library ops              holds" in out and "L7  stress                   BROKEN" in out and "L8" not in out
-    print(f"levels: {len(negatives)} wrong calls in standard, {len(quick)} in quick; {len(MET)} defects met by their kind; soaking and ladder behave")
+        if FULL:
+            out = tenon("bringup", "mutant:J05", status=1)
+            assert "L6  library ops              holds" in out and "L7  stress                   BROKEN" in out and "L8" not in out
+    print(f"levels: {len(negatives)} wrong calls in standard, {len(quick)} in quick; met by their kind (seed {SEED}): {' '.join(met)}; soaking"
+          f"{' and ladder' if FULL else ''} behaves")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def main():
             mine = collections.defaultdict(float)
             for r in found:
                 m = r["metrics"]
-                if r["status"] in ("Fail", "Flake"):
+                if r["status"] not in ("pass", "not_supported"):
                     alarms.append(f"{device} {r['case']}: {r.get('message', '')}")
                 if "rms_limit" not in m:
                     continue

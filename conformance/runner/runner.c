@@ -99,7 +99,7 @@ static double cost_of(const tn_v_case *c)
     double cost = tn_v_is_lowlevel(c->op) ? STEPS : 1;
     for (const char *p = c->op; *p != '\0' && *p != ':'; ++p) /* the product of the numbers */
         if (*p >= '0' && *p <= '9') {
-            cost *= strtod(p, NULL) + 1;
+            cost *= (double)strtol(p, NULL, 10) + 1; /* d24e40 is no 24e40 */
             while (p[1] >= '0' && p[1] <= '9')
                 ++p;
         }
