@@ -514,11 +514,12 @@ TN_TEST(errors_backend, foreign_work)
     for (int i = 0; i < 4; ++i) {
         tn_device *d = NULL;
         tn_queue *q = NULL;
-        tn_work work = {.head = TN_INIT(tn_work), .kind = TN_WORK_COMMANDS};
+        /* the mutant plays commands */
+        tn_work work = {.head = TN_INIT(tn_work), .kind = TN_WORK_COMMANDS + (i == 3)};
         TN_REQUIRE(tn_device_open(rt, uris[i], &d) == TN_OK);
         TN_REQUIRE(tn_queue_create(d, NULL, &q) == TN_OK);
         TN_ERROR_OF("tn_queue_submit", q->ops->submit(q->object, &work), TN_STATUS_UNSUPPORTED,
-                    reasons[i], NULL, "kind 8");
+                    reasons[i], NULL, i == 3 ? "kind 9" : "kind 8");
         tn_op op = {.head = TN_INIT(tn_op), .kind = TN_OP_VENDOR};
         if (i < 2)
             TN_ERROR_OF("tn_device_supports", d->ops->supports(d->object, &op),
@@ -531,9 +532,28 @@ TN_TEST(errors_backend, foreign_work)
                 "tn_plan_create",
                 d->ops->plan_create(d->object, &many, NULL, ignore_choice, NULL, &out, &plan_ops),
                 TN_STATUS_UNSUPPORTED, "mutant.operands", NULL, "27 operands");
+            tn_external ext = {
+                .head = TN_INIT(tn_external), .kind = TN_EXTERNAL_DEVICE, .bytes = 64};
+            const tn_buffer_ops *buffer_ops;
+            TN_ERROR_OF("tn_buffer_import",
+                        d->ops->buffer_import(d->object, &ext, &out, &buffer_ops),
+                        TN_STATUS_UNSUPPORTED, "mutant.import", NULL, "kind 2");
         }
         tn_queue_release(q);
         tn_device_release(d);
     }
+    /* a plan with a defect has no packed form */
+    tn_device *d = NULL;
+    tn_op *op = NULL;
+    tn_plan *plan = NULL;
+    uint64_t layout, bytes;
+    TN_REQUIRE(tn_device_open(rt, "mutant:M05", &d) == TN_OK);
+    TN_REQUIRE(tn_op_parse(rt, "matmul 4x4x4", &op) == TN_OK);
+    TN_REQUIRE(tn_plan_create(d, op, NULL, &plan) == TN_OK);
+    TN_ERROR(tn_plan_layout(plan, TN_ARG_B, &layout, &bytes), TN_STATUS_UNSUPPORTED,
+             "mutant.layout", NULL, "with a defect");
+    tn_plan_release(plan);
+    tn_op_free(rt, op);
+    tn_device_release(d);
     tn_runtime_release(rt);
 }

@@ -68,7 +68,7 @@ bool tn_test_compute(tn_test_device *d, const tn_op *op, void *const *host, cons
         ok = tn_buffer_create(d->device, &desc, &buffer[i]) == TN_OK &&
              tn_queue_write(d->queue, buffer[i], d->from_bytes, host[i], bytes[i], NULL) == TN_OK;
         args[i].tensor.buffer = buffer[i];
-        args[i].tensor.offset_bytes = d->from_bytes;
+        args[i].tensor.offset_bytes += d->from_bytes;
     }
     tn_op bound = *op;
     bound.args = args;
