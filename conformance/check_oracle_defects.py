@@ -36,7 +36,7 @@ DEFECTS = [  # source, what stands there, what is planted, which of several plac
     ("conv", "i[d] = o[d] * g->stride[d] - g->lo[d] + r[d] * g->dilation[d];", "i[d] = o[d] - g->lo[d] + r[d] * g->dilation[d];", 1),
     ("conv", "i[d] = o[d] * g->stride[d] - g->lo[d] + r[d] * g->dilation[d];", "i[d] = o[d] * g->stride[d] + r[d] * g->dilation[d];", 1),
     ("conv", "i[d] = o[d] * g->stride[d] - g->lo[d] + r[d] * g->dilation[d];", "i[d] = o[d] * g->stride[d] - g->lo[d] + r[d];", 1),
-    ("conv", "pixel(b, f, c, r));", "pixel(b, f, c, (int64_t[]){b->dim[2] - 1 - r[0], r[1], b->dim[4] - 1 - r[2]}));", 0),
+    ("conv", "pixel(b, f, s.k, r));", "pixel(b, f, s.k, (int64_t[]){b->dim[2] - 1 - r[0], r[1], b->dim[4] - 1 - r[2]}));", 0),
     ("conv", "first = f / per * b->dim[1]", "first = 0 * per", 0),
     ("rows", "p = exp(x - top);", "p = exp(x - top) * (k != n - 1);", 0),
     ("rows", "p = exp(x - top);", "p = (double)expf((float)(x - top));", 0),
