@@ -61,7 +61,7 @@ static void nth_device(uint32_t first, uint32_t last)
         return;
     TN_REQUIRE(tn_test_open("cpu?max=baseline&threads=1", &plain), "baseline");
     for (uint32_t i = first; i < all.count && i < last; ++i)
-        on_device(&plain, all.uri[i], tn_test_seed(), 3);
+        on_device(&plain, all.uri[i], tn_test_seed(), 6);
     tn_test_close(&plain);
 }
 
