@@ -269,8 +269,6 @@ static void ignore(void *token, const tn_device_info *info)
     (void)token, (void)info;
 }
 
-/* ---- opening ---- */
-
 /* ---- what was opened before, by whichever process ---- */
 
 static void digest(uint64_t *hash, const char *text)
@@ -313,6 +311,8 @@ static void leave_stamp(const tn_runtime *rt, const char *stamp)
     if (fd >= 0)
         (void)close(fd);
 }
+
+/* ---- opening ---- */
 
 /* The device is opened in a child first: what it compiles and runs then may end a process. */
 static tn_status try_open(tn_runtime *rt, tn__driver *d, const char *text)

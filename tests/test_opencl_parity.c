@@ -80,6 +80,22 @@ TN_TEST(opencl_parity, other_devices)
     nth_device(2, TN_TEST_OPENCL);
 }
 
+/* Whether a device is opened and a plan runs within so many launches: the next one fails. */
+static bool within(const char *device, const char *option, unsigned launches)
+{
+    char uri[200];
+    tn_test_device d;
+    problem p;
+    snprintf(uri, sizeof uri, "%s?fail=clEnqueueNDRangeKernel&after=%u%s", device, launches,
+             option);
+    TN_REQUIRE(tn_test_open(uri, &d), "%s", uri);
+    make(&d, "matmul 512x512x512:f32", &p, 1);
+    bool ran = tn_test_compute(&d, p.op, p.host, p.bytes);
+    drop(&d, &p);
+    tn_test_close(&d);
+    return ran;
+}
+
 /* Each phase in many launches, as what takes long is divided. */
 TN_TEST(opencl_parity, divided)
 {
@@ -92,6 +108,8 @@ TN_TEST(opencl_parity, divided)
         char uri[160];
         snprintf(uri, sizeof uri, "%s?submit_us=10", all.uri[i]);
         on_device(&plain, uri, tn_test_seed() + 1, 24);
+        TN_EXPECT(within(all.uri[i], "", 4) && !within(all.uri[i], "&submit_us=10", 4),
+                  "%s divides nothing", all.uri[i]);
     }
     tn_test_close(&plain);
 }

@@ -17,6 +17,17 @@ typedef struct tn_v_dot {
     bool (*run)(void *self, const double *a, const double *b, double *c); /* c [m * n] */
 } tn_v_dot;
 
+/* One place of such a multiplication, asked by operands of the caller's: k of a and of b, all of c.
+ */
+typedef struct tn_v_probe {
+    const tn_v_dot *dot;
+    double *a, *b, *c;
+    int64_t at;
+    bool failed; /* for good */
+} tn_v_probe;
+void tn_v_probe_clear(tn_v_probe *p); /* a is 0, b is 1 */
+double tn_v_probe_ask(tn_v_probe *p); /* NaN once it has failed */
+
 /* The tree of a sum: leaves are k, inner nodes have two children, or more where a unit adds several
  * at once. Node i has children first[i] .. in `child`; a child below `leaves` is a leaf, others are
  * node child - leaves. Children are sorted by their smallest leaf. */

@@ -9,27 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct mixed {
-    const tn_v_dot *dot;
-    const tn_v_tree *tree;
-    double *a, *b, *c;
-    int64_t at;
-    bool failed;
-} mixed;
-
-static double ask(mixed *s)
-{
-    s->failed = s->failed || !s->dot->run(s->dot->self, s->a, s->b, s->c);
-    return s->failed ? NAN : s->c[s->at];
-}
-
-static void clear(mixed *s)
-{
-    memset(s->a, 0, (size_t)s->dot->k * sizeof *s->a);
-    for (int64_t k = 0; k < s->dot->k; ++k)
-        s->b[k] = 1;
-}
-
 static int child(const tn_v_tree *t, int node, int which)
 {
     return t->child[t->first[node - t->leaves] + which];
@@ -44,27 +23,27 @@ static int some_leaf(const tn_v_tree *t, int node)
 
 /* Whether the product of a leaf comes to its sum as it is: its square beside what is nearly its
  * negative, at a leaf of the other side. */
-static char leaf_of(mixed *s, int leaf, int other)
+static char leaf_of(tn_v_probe *s, int leaf, int other)
 {
     int precision = tn_v_format_of(s->dot->in).precision;
     double e = ldexp(1.0, -(precision + 1) / 2);
-    clear(s);
+    tn_v_probe_clear(s);
     s->a[other] = -(1 + 2 * e);
     s->a[leaf] = s->b[leaf] = 1 + e;
-    return ask(s) == e * e ? TN_V_LEAF_EXACT : TN_V_LEAF_ROUNDED;
+    return tn_v_probe_ask(s) == e * e ? TN_V_LEAF_EXACT : TN_V_LEAF_ROUNDED;
 }
 
 /* 2^bits + 1 is no number of a sum of that many bits; -2^bits comes at the node above. */
-static bool keeps(mixed *s, int x, int y, int z, int bits)
+static bool keeps(tn_v_probe *s, int x, int y, int z, int bits)
 {
-    clear(s);
+    tn_v_probe_clear(s);
     s->a[x] = ldexp(1.0, bits);
     s->a[y] = 1;
     s->a[z] = -s->a[x];
-    return ask(s) == 1;
+    return tn_v_probe_ask(s) == 1;
 }
 
-static int bits_of(mixed *s, int x, int y, int z, int likely)
+static int bits_of(tn_v_probe *s, int x, int y, int z, int likely)
 {
     if (!keeps(s, x, y, z, likely) && keeps(s, x, y, z, likely - 1))
         return likely;
@@ -75,7 +54,7 @@ static int bits_of(mixed *s, int x, int y, int z, int likely)
 }
 
 /* The twin on random products. */
-static bool foresees(mixed *s, const tn_v_print *p, const tn_v_path *path)
+static bool foresees(tn_v_probe *s, const tn_v_print *p, const tn_v_path *path)
 {
     enum { TRIALS = 64 };
     tn_v_random r = {31};
@@ -85,7 +64,7 @@ static bool foresees(mixed *s, const tn_v_print *p, const tn_v_path *path)
             s->a[k] = tn_v_rounded(s->dot->in, tn_v_normal(&r), TN_V_NEAREST_EVEN, true);
             s->b[k] = tn_v_rounded(s->dot->in, tn_v_normal(&r), TN_V_NEAREST_EVEN, true);
         }
-        if (!tn_v_twin(p, path, s->a, s->b, &want) || ask(s) != want)
+        if (!tn_v_twin(p, path, s->a, s->b, &want) || tn_v_probe_ask(s) != want)
             return false;
     }
     return true;
@@ -103,7 +82,7 @@ bool tn_v_mixed_find(const tn_v_print *p, tn_v_path *path)
 {
     const tn_v_dot *dot = &p->dot;
     const tn_v_tree *t = &path->tree;
-    mixed s = {.dot = dot, .tree = t, .at = path->row * dot->n + path->column};
+    tn_v_probe s = {.dot = dot, .at = path->row * dot->n + path->column};
     for (int n = 0; n < t->nodes; ++n)
         if (t->count[n] > 2)
             return true;

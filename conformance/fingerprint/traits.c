@@ -7,28 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct probe {
-    const tn_v_dot *dot;
-    double *a, *b, *c;
-    int64_t at;
-    bool failed;
-} probe;
-
-static void clear(probe *p)
+void tn_v_probe_clear(tn_v_probe *p)
 {
     memset(p->a, 0, (size_t)p->dot->k * sizeof *p->a);
     for (int64_t k = 0; k < p->dot->k; ++k)
         p->b[k] = 1;
 }
 
-static double ask(probe *p)
+double tn_v_probe_ask(tn_v_probe *p)
 {
     p->failed = p->failed || !p->dot->run(p->dot->self, p->a, p->b, p->c);
     return p->failed ? NAN : p->c[p->at];
 }
 
 /* A product as two factors of the type. */
-static void term(probe *p, int k, double value)
+static void term(tn_v_probe *p, int k, double value)
 {
     tn_v_format f = tn_v_format_of(p->dot->in);
     int e = 0, least = f.exponent_min - f.precision + 1;
@@ -43,7 +36,7 @@ static void term(probe *p, int k, double value)
 }
 
 /* What stands for 1: a type of few exponents has no 2^24 beside it. */
-static double one_of(const probe *p)
+static double one_of(const tn_v_probe *p)
 {
     return p->dot->in == TN_F8E4M3 ? 0x1p-15 : 1;
 }
@@ -71,16 +64,16 @@ static void three_places(const tn_v_tree *t, int *x, int *y, int *z)
         --*z;
 }
 
-static double three(probe *p, int x, double vx, int y, double vy, int z, double vz)
+static double three(tn_v_probe *p, int x, double vx, int y, double vy, int z, double vz)
 {
-    clear(p);
+    tn_v_probe_clear(p);
     term(p, x, vx);
     term(p, y, vy);
     term(p, z, vz);
-    return ask(p);
+    return tn_v_probe_ask(p);
 }
 
-static void find_width(probe *p, tn_v_traits *t, int x, int y, int z)
+static void find_width(tn_v_probe *p, tn_v_traits *t, int x, int y, int z)
 {
     tn_v_format f = tn_v_format_of(p->dot->in);
     double one = one_of(p);
@@ -96,7 +89,7 @@ static void find_width(probe *p, tn_v_traits *t, int x, int y, int z)
     }
 }
 
-static void find_rounding(probe *p, tn_v_traits *t, int x, int y, int z)
+static void find_rounding(tn_v_probe *p, tn_v_traits *t, int x, int y, int z)
 {
     static const double small[] = {1, 1.5, 3, -1, -1.5, -3};
     bool near = true, zero = true, truncates = true, exact = true;
@@ -117,7 +110,7 @@ static void find_rounding(probe *p, tn_v_traits *t, int x, int y, int z)
                                      : "unknown");
 }
 
-static void find_fma(probe *p, tn_v_traits *t, int x, int y)
+static void find_fma(tn_v_probe *p, tn_v_traits *t, int x, int y)
 {
     tn_v_format f = tn_v_format_of(p->dot->in);
     if (2 * f.precision <= t->width) {
@@ -127,11 +120,11 @@ static void find_fma(probe *p, tn_v_traits *t, int x, int y)
     double e = ldexp(1.0, -(t->width + 1) / 2),
            got[2]; /* its square is below the last place of 1 */
     for (int turn = 0; turn < 2; ++turn) {
-        clear(p);
+        tn_v_probe_clear(p);
         int minus = turn ? y : x, square = turn ? x : y;
         p->a[minus] = -(1 + 2 * e);
         p->a[square] = p->b[square] = 1 + e;
-        got[turn] = ask(p);
+        got[turn] = tn_v_probe_ask(p);
     }
     t->later_rounded = got[0] == 0 && got[1] == e * e;
     bool fused = got[0] == e * e || got[1] == e * e;
@@ -142,7 +135,7 @@ static void find_fma(probe *p, tn_v_traits *t, int x, int y)
                                                 : "unknown");
 }
 
-static void find_output(probe *p, tn_v_traits *t, int x, int y)
+static void find_output(tn_v_probe *p, tn_v_traits *t, int x, int y)
 {
     tn_v_format f = tn_v_format_of(p->dot->out);
     snprintf(t->output_round, sizeof t->output_round, "none");
@@ -151,10 +144,10 @@ static void find_output(probe *p, tn_v_traits *t, int x, int y)
     bool near = true, zero = true, away = true;
     for (int i = 0; i < 4; ++i) {
         double m = ldexp(1.0, f.precision - 1) + i % 2, v = m + 0.5, sign = i < 2 ? 1 : -1;
-        clear(p);
+        tn_v_probe_clear(p);
         term(p, x, sign * m);
         term(p, y, sign * 0.5);
-        double got = ask(p);
+        double got = tn_v_probe_ask(p);
         near = near && got == sign * tn_v_to_bits(v, f.precision, TN_V_NEAREST_EVEN);
         zero = zero && got == sign * m;
         away = away && got == sign * (m + 1);
@@ -166,44 +159,44 @@ static void find_output(probe *p, tn_v_traits *t, int x, int y)
                     : "unknown");
 }
 
-static void find_specials(probe *p, tn_v_traits *t, int x, int y)
+static void find_specials(tn_v_probe *p, tn_v_traits *t, int x, int y)
 {
     tn_v_format in = tn_v_format_of(p->dot->in), out = tn_v_format_of(p->dot->out);
-    clear(p);
+    tn_v_probe_clear(p);
     p->a[x] = ldexp(1.0, in.exponent_min - in.precision + 1);
     p->b[x] = ldexp(1.0, in.precision + 4 < 15 ? in.precision + 4 : 14);
-    t->flush_in = ask(p) == 0;
+    t->flush_in = tn_v_probe_ask(p) == 0;
     int e = out.exponent_min - 3;
     if (e / 2 - 1 >= in.exponent_min) { /* else no product is that small */
-        clear(p);
+        tn_v_probe_clear(p);
         p->a[x] = ldexp(1.0, e / 2);
         p->b[x] = ldexp(1.0, e - e / 2);
-        t->flush_out = ask(p) == 0;
+        t->flush_out = tn_v_probe_ask(p) == 0;
     }
     if (in.max >= out.max) { /* else two products cannot overflow */
-        clear(p);
+        tn_v_probe_clear(p);
         p->a[x] = p->a[y] = in.max;
-        t->saturates = isfinite(ask(p));
+        t->saturates = isfinite(tn_v_probe_ask(p));
     }
-    clear(p);
+    tn_v_probe_clear(p);
     p->a[x] = NAN;
     p->b[x] = 0;
-    t->nan_lost = !isnan(ask(p));
+    t->nan_lost = !isnan(tn_v_probe_ask(p));
 }
 
 /* The same question again and again, with all places looked at. */
-static bool repeats(probe *p)
+static bool repeats(tn_v_probe *p)
 {
     tn_v_random r = {7};
     int64_t n = p->dot->m * p->dot->n;
     double *first = calloc((size_t)n + 1, sizeof *first);
     bool same = first != NULL;
-    clear(p);
+    tn_v_probe_clear(p);
     for (int64_t k = 0; k < p->dot->k; ++k)
         p->a[k] = tn_v_rounded(p->dot->in, tn_v_normal(&r) * exp2(8 * tn_v_uniform(&r)),
                                TN_V_NEAREST_EVEN, true);
     for (int lap = 0; lap < 6 && same; ++lap) {
-        (void)ask(p);
+        (void)tn_v_probe_ask(p);
         if (lap == 0)
             memcpy(first, p->c, (size_t)n * sizeof *first);
         same = !p->failed && memcmp(first, p->c, (size_t)n * sizeof *first) == 0;
@@ -213,19 +206,19 @@ static bool repeats(probe *p)
 }
 
 /* Places whose answers to the same questions differ have different paths. */
-static int find_paths(probe *p, tn_v_print *out)
+static int find_paths(tn_v_probe *p, tn_v_print *out)
 {
     int64_t n = p->dot->m * p->dot->n;
     uint64_t *mark = calloc((size_t)n + 1, sizeof *mark);
     tn_v_random r = {11};
     for (int lap = 0; lap < 40 && mark != NULL; ++lap) {
-        clear(p);
+        tn_v_probe_clear(p);
         for (int64_t k = 0; k < p->dot->k; ++k) {
             double v = tn_v_normal(&r) * exp2(10 * tn_v_uniform(&r));
             p->a[k] = tn_v_rounded(p->dot->in, v, TN_V_NEAREST_EVEN, true);
             p->b[k] = tn_v_rounded(p->dot->in, tn_v_normal(&r), TN_V_NEAREST_EVEN, true);
         }
-        (void)ask(p);
+        (void)tn_v_probe_ask(p);
         for (int64_t i = 0; i < n; ++i) {
             uint64_t bits;
             memcpy(&bits, &p->c[i], sizeof bits);
@@ -258,7 +251,7 @@ static int find_paths(probe *p, tn_v_print *out)
 }
 
 /* Asks pairs again, with other numbers; the tree has to foresee every answer. */
-static void confirm(probe *p, tn_v_path *path, int pairs)
+static void confirm(tn_v_probe *p, tn_v_path *path, int pairs)
 {
     int n = (int)p->dot->k;
     tn_v_random r = {23};
@@ -287,7 +280,7 @@ bool tn_v_fingerprint(const tn_v_dot *dot, tn_v_print *out)
 {
     memset(out, 0, sizeof *out);
     out->dot = *dot;
-    probe p = {.dot = dot};
+    tn_v_probe p = {.dot = dot};
     double *room = calloc((size_t)(2 * dot->k + dot->m * dot->n) + 1, sizeof *room);
     if (room == NULL || dot->k < 3) {
         free(room);
