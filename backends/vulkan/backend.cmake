@@ -55,9 +55,9 @@ foreach(shader IN LISTS shaders)
             add_custom_command(OUTPUT ${out}.spv ${out}.inc
                 COMMAND ${TENON_GLSLC} ${flags} ${define} -o ${out}.spv ${shader}
                 COMMAND ${TENON_SPIRV_VAL} --target-env vulkan1.2 ${out}.spv
-                COMMAND ${TENON_GLSLC} ${flags} ${define} -mfmt=num -o ${out}.inc ${shader}
+                COMMAND ${CMAKE_COMMAND} -DIN=${out}.spv -DOUT=${out}.inc -P ${PROJECT_SOURCE_DIR}/cmake/WordsToC.cmake
                 DEPENDS ${shader} ${shader_includes} ${generated}/canonmath.glsl
-                    ${PROJECT_SOURCE_DIR}/kernels/common/canonfma.inc
+                    ${PROJECT_SOURCE_DIR}/kernels/common/canonfma.inc ${PROJECT_SOURCE_DIR}/cmake/WordsToC.cmake
                 COMMENT "SPIR-V ${name}_${fma}")
             list(APPEND outputs ${out}.inc)
             string(APPEND arrays

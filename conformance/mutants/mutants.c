@@ -292,7 +292,7 @@ static void try_one(const tn_v_options *o, tn_v_mutant *m)
 }
 
 /* Of so many parts of the list the right devices run one where defects are drawn. */
-enum { PARTS = 4 };
+enum { PARTS = 8 };
 
 bool tn_v_mutants(const tn_v_options *o, const char *const *right, int draw,
                   void (*tell)(void *self, const tn_v_mutant *m, int done, int all), void *self,

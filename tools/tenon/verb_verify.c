@@ -94,7 +94,7 @@ static const struct argp_option options[] = {
     {"mutants", KEY_MUTANTS, NULL, 0,
      "run the suite on devices with one known defect each, and on those without", 0},
     {"draw", KEY_DRAW, "N", 0,
-     "with --mutants: N of them, chosen by --shuffle's seed, and a quarter of the list for the "
+     "with --mutants: N of them, chosen by --shuffle's seed, and an eighth of the list for the "
      "devices without a defect",
      0},
     {"quiet", 'q', NULL, 0, "no progress", 0},
