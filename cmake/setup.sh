@@ -145,9 +145,9 @@ tn_setup_more_peers() {
 
 # ninja with its output in the log, a line every ten seconds while it works, the log's tail when it
 # fails; silent when it is quick. Always run: only ninja itself sees that a file was added.
-tn_setup_ninja() { # preset build-dir
+tn_setup_ninja() { # preset build-dir [target..]
     local log=build/ninja-$1.log pid t=$SECONDS said=$SECONDS rc
-    ninja -C "$2" >"$log" 2>&1 &
+    ninja -C "$2" "${@:3}" >"$log" 2>&1 &
     pid=$!
     trap 'kill $pid 2>/dev/null; exit 130' INT # a shell's background job does not see the keyboard's
     while kill -0 $pid 2>/dev/null; do
@@ -170,13 +170,16 @@ tn_setup_ninja() { # preset build-dir
     [ $((SECONDS - t)) -lt 5 ] || tn_setup_note "built $1 in $((SECONDS - t)) s"
 }
 
-# Configures once (ninja reconfigures by itself when it must) and builds; the binding goes beside
-# the Release library.
+# Once: ninja configures again by itself when it must.
+tn_setup_configure() { # preset [cmake-option..]
+    mkdir -p build
+    [ -e "build/$1/build.ninja" ] || tn_setup_quiet "configure $1" cmake --preset "$1" "${@:2}"
+}
+
+# Configures and builds; the binding goes beside the Release library.
 tn_setup_build() { # preset
     local preset=$1 dir=build/$1
-    mkdir -p build
-    [ -e "$dir/build.ninja" ] || tn_setup_quiet "configure $preset" cmake --preset "$preset" || return 1
-    tn_setup_ninja "$preset" "$dir" || return 1
+    tn_setup_configure "$preset" && tn_setup_ninja "$preset" "$dir" || return 1
     if [ "$preset" = release ]; then
         .venv/bin/python python/tenon/_generate.py include/tenon $dir/python || return 1
     fi

@@ -15,6 +15,10 @@ endif()
 target_compile_definitions(${target} PRIVATE TN_VULKAN)
 set(generated ${CMAKE_BINARY_DIR}/generated/vulkan)
 file(MAKE_DIRECTORY ${generated})
+set(modules ${generated})
+if(TENON_SPIRV)
+    set(modules ${TENON_SPIRV})
+endif()
 file(GLOB shaders CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*/*.comp)
 file(GLOB shader_includes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/common/glsl/*
     ${PROJECT_SOURCE_DIR}/kernels/*/*_glsl.h ${PROJECT_SOURCE_DIR}/kernels/*/*.glsl)
@@ -50,8 +54,15 @@ foreach(shader IN LISTS shaders)
         string(APPEND numbers "    VK_MODULE_${name},\n")
         string(APPEND rows "    {\"${name}\", {")
         foreach(fma native f64 int)
-            set(out ${generated}/${name}_${fma})
+            set(out ${modules}/${name}_${fma})
             string(TOUPPER -DTN_FMA_${fma} define)
+            list(APPEND outputs ${out}.inc)
+            string(APPEND arrays
+                "static const uint32_t ${name}_${fma}[] = {\n#include <${name}_${fma}.inc>\n};\n")
+            string(APPEND rows "{${name}_${fma}, sizeof ${name}_${fma}}, ")
+            if(TENON_SPIRV)
+                continue()
+            endif()
             add_custom_command(OUTPUT ${out}.spv ${out}.inc
                 COMMAND ${TENON_GLSLC} ${flags} ${define} -o ${out}.spv ${shader}
                 COMMAND ${TENON_SPIRV_VAL} --target-env vulkan1.2 ${out}.spv
@@ -59,10 +70,6 @@ foreach(shader IN LISTS shaders)
                 DEPENDS ${shader} ${shader_includes} ${generated}/canonmath.glsl
                     ${PROJECT_SOURCE_DIR}/kernels/common/canonfma.inc ${PROJECT_SOURCE_DIR}/cmake/WordsToC.cmake
                 COMMENT "SPIR-V ${name}_${fma}")
-            list(APPEND outputs ${out}.inc)
-            string(APPEND arrays
-                "static const uint32_t ${name}_${fma}[] = {\n#include <${name}_${fma}.inc>\n};\n")
-            string(APPEND rows "{${name}_${fma}, sizeof ${name}_${fma}}, ")
         endforeach()
         string(APPEND rows "}},\n")
     endforeach()
@@ -81,5 +88,5 @@ file(CONFIGURE OUTPUT ${generated}/vk_modules.c CONTENT
 const uint32_t tn__vk_module_count = sizeof tn__vk_modules / sizeof tn__vk_modules[0];
 " @ONLY)
 target_sources(${target} PRIVATE ${generated}/vk_modules.c ${outputs})
-target_include_directories(${target} PRIVATE ${generated})
+target_include_directories(${target} PRIVATE ${generated} ${modules})
 target_include_directories(${target} SYSTEM PRIVATE ${VULKAN_INCLUDE})
