@@ -65,27 +65,52 @@ static void pack_task(void *arg, uint32_t index, uint32_t worker)
 
 /* Tasks of one phase in as many lanes as the device has workers: a lane is what one thread does,
  * and its number stands for the worker, so that neither a limit below the executor's (?threads=)
- * nor an executor with its own idea of worker numbers reaches past the workspace. */
+ * nor an executor with its own idea of worker numbers reaches past the workspace. Each thread
+ * begins with a range of its own, the same one in the next call of the same plan: what it then
+ * reads and writes is in its own caches from the call before. Who is done takes from the ends of
+ * the others' ranges. */
+enum { RANGES = 64 }; /* more threads than that share them */
+
+typedef struct range {
+    _Alignas(64) _Atomic uint64_t left; /* the next task; in the upper half the end */
+} range;
+
 typedef struct lanes {
     void (*task)(void *arg, uint32_t index, uint32_t worker);
     void *arg;
-    uint32_t tasks, count;
+    uint32_t tasks, count, ranges;
     atomic_uint started;
-    _Atomic uint64_t next, done;
+    _Atomic uint64_t done;
+    range range[RANGES];
 } lanes;
+
+/* Takes one task from the front or from the end; false: there is none. */
+static bool take(range *r, bool front, uint32_t *out_task)
+{
+    uint64_t left = atomic_load_explicit(&r->left, memory_order_relaxed), then;
+    do {
+        uint32_t next = (uint32_t)left, end = (uint32_t)(left >> 32);
+        if (next >= end)
+            return false;
+        *out_task = front ? next : end - 1;
+        then = front ? left + 1 : left - (UINT64_C(1) << 32);
+    } while (!atomic_compare_exchange_weak_explicit(&r->left, &left, then, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return true;
+}
 
 static void run_lane(void *arg, uint32_t index, uint32_t worker)
 {
     lanes *l = arg;
     (void)index;
-    (void)worker;
     uint32_t lane = atomic_fetch_add_explicit(&l->started, 1u, memory_order_relaxed);
+    uint32_t own = (worker < l->count ? worker : lane) % l->ranges, t;
     uint64_t ran = 0;
     if (lane >= l->count)
         return;
-    for (uint64_t t; (t = atomic_fetch_add_explicit(&l->next, 1u, memory_order_relaxed)) < l->tasks;
-         ++ran)
-        l->task(l->arg, (uint32_t)t, lane);
+    for (uint32_t i = 0; i < l->ranges; ++i)
+        for (; take(&l->range[(own + i) % l->ranges], i == 0, &t); ++ran)
+            l->task(l->arg, t, lane);
     atomic_fetch_add_explicit(&l->done, ran, memory_order_release);
 }
 
@@ -97,9 +122,19 @@ static void spread(const cpu_device *d, uint32_t tasks, void (*task)(void *, uin
             task(l, i, 0);
         return;
     }
-    lanes all = {.task = task, .arg = l, .tasks = tasks, .count = d->caps.workers};
-    if (all.count > tasks)
-        all.count = tasks;
+    lanes all; /* most of its ranges stay as they are */
+    all.task = task;
+    all.arg = l;
+    all.tasks = tasks;
+    all.count = d->caps.workers < tasks ? d->caps.workers : tasks;
+    all.ranges = all.count < RANGES ? all.count : RANGES;
+    atomic_init(&all.started, 0);
+    atomic_init(&all.done, 0);
+    for (uint32_t i = 0; i < all.ranges; ++i) {
+        uint64_t first = (uint64_t)tasks * i / all.ranges;
+        uint64_t end = (uint64_t)tasks * (i + 1) / all.ranges;
+        atomic_init(&all.range[i].left, end << 32 | first);
+    }
     d->executor.parallel(d->executor.self, all.count, run_lane, &all);
     /* A host's executor may have left lanes out; with one that kept to its contract nothing is left
      * to do and nothing to wait for. */
