@@ -184,4 +184,38 @@ static inline int64_t tn_k_task_first(int64_t items, uint32_t tasks, uint32_t ta
     return each * task + (task < rest ? task : rest);
 }
 
+/** A grid of tiles that tasks share out as blocks of rows and columns. */
+typedef struct tn_k_sharing {
+    int64_t batch, workers;
+    int64_t tiles[2];  /* of all rows and columns of one matrix */
+    int64_t least[2];  /* blocks of each that there have to be */
+    double packing[2]; /* what a task does for each row and column of tiles of its own, in tiles */
+} tn_k_sharing;
+
+/** About as many blocks as there are, such that the worker with most to do has the least: nine
+ * equal tasks keep two workers as long as ten. Nothing where tasks are many or no choice is. */
+static inline void tn_k_share(const tn_k_sharing *s, int64_t *blocks)
+{
+    int64_t w = s->workers, tasks = s->batch * blocks[0] * blocks[1];
+    if (w < 2 || tasks < 2 || tasks >= 16 * w)
+        return;
+    int64_t fewest = tasks >= 4 * w ? 4 * w : (2 * tasks + 2) / 3, most = tasks + 2 * w;
+    double best = 0.0;
+    for (int64_t r = s->least[0]; r <= s->tiles[0] && s->batch * r <= most; r++)
+        for (int64_t c = s->least[1]; c <= s->tiles[1] && s->batch * r * c <= most; c++) {
+            int64_t n = s->batch * r * c;
+            if (n < fewest)
+                continue;
+            double rows = (double)((s->tiles[0] + r - 1) / r);
+            double cols = (double)((s->tiles[1] + c - 1) / c);
+            double one = rows * cols + rows * s->packing[0] + cols * s->packing[1];
+            double all = (double)((n + w - 1) / w) * one;
+            if (best == 0.0 || all < best) {
+                best = all;
+                blocks[0] = r;
+                blocks[1] = c;
+            }
+        }
+}
+
 #endif
