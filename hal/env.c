@@ -9,7 +9,7 @@
 
 extern char **environ;
 
-enum { MAX_THREADS = 4096, MAX_FOLDER = 3072 };
+enum { MAX_THREADS = 4096, MAX_SPIN_US = 100000, MAX_FOLDER = 3072 };
 
 #if defined(__x86_64__)
 static const char *const cpu_tiers[] = {"baseline", "avx2", "avx512", "avx512bf16", "amx", NULL};
@@ -43,6 +43,21 @@ static tn_status pick(const char *name, const char *value, const char *const *al
     }
     return tn__fail(TN_STATUS_INVALID, "env.value", name, "%s is \"%.64s\"; allowed are: %s", name,
                     value, list);
+}
+
+/* Leaves *out where the variable is unset. */
+static tn_status read_number(const char *name, uint32_t least, uint32_t most, uint32_t *out)
+{
+    const char *value = read_env(name);
+    char *end;
+    if (!value)
+        return TN_OK;
+    unsigned long n = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end || n < least || n > most)
+        return tn__fail(TN_STATUS_INVALID, "env.value", name,
+                        "%s is \"%.64s\"; allowed are: %u to %u", name, value, least, most);
+    *out = (uint32_t)n;
+    return TN_OK;
 }
 
 static tn_status read_text(tn_runtime *rt, const char *name, char **out)
@@ -114,6 +129,7 @@ tn_status tn__env_read(tn_runtime *rt, tn__env *out)
     int32_t i;
     memset(out, 0, sizeof(*out));
     out->log_level = -1;
+    out->spin_us = TN__SPIN_US;
 
     value = read_env("TENON_CPU_MAX");
     if (value) {
@@ -128,15 +144,11 @@ tn_status tn__env_read(tn_runtime *rt, tn__env *out)
         if (st)
             return st;
     }
-    value = read_env("TENON_THREADS");
-    if (value) {
-        char *end;
-        unsigned long n = strtoul(value, &end, 10);
-        if (value[0] < '0' || value[0] > '9' || *end || n < 1 || n > MAX_THREADS)
-            return tn__fail(TN_STATUS_INVALID, "env.value", "TENON_THREADS",
-                            "TENON_THREADS is \"%.64s\"; allowed are: 1 to %d", value, MAX_THREADS);
-        out->threads = (uint32_t)n;
-    }
+    st = read_number("TENON_THREADS", 1, MAX_THREADS, &out->threads);
+    if (!st)
+        st = read_number("TENON_SPIN_US", 0, MAX_SPIN_US, &out->spin_us);
+    if (st)
+        return st;
     st = same_rights() ? read_text(rt, "TENON_PLUGIN_PATH", &out->plugin_path) : TN_OK;
     if (!st && out->plugin_path)
         st = tn__env_check_path(out->plugin_path, "TENON_PLUGIN_PATH");

@@ -105,7 +105,11 @@ typedef struct tn__env {
     uint32_t threads;                        /* 0 when unset */
     char *plugin_path, *devices, *cache_dir; /* owned by the runtime's allocator, NULL when unset */
     int32_t log_level;                       /* -1 when unset */
+    uint32_t spin_us;                        /* TN__SPIN_US when unset */
 } tn__env;
+/* How long threads of the pool look for work before they sleep: a wake-up costs several
+ * microseconds, and tens of them where a hypervisor has to start the cpu again. */
+enum { TN__SPIN_US = 100 };
 tn_status tn__env_read(tn_runtime *rt, tn__env *out);
 void tn__env_free(tn_runtime *rt, tn__env *env);
 /* Folders with absolute names, joined by ':'; INVALID with the argument's name otherwise. */

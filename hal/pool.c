@@ -5,9 +5,9 @@
 
 #include <hal/hal.h>
 
-/* Helpers look for work this long before they sleep; a wake-up costs several microseconds, and tens
- * of them where a hypervisor has to start the cpu again. */
-enum { SPIN_NS = 100000, SPINS_PER_CLOCK = 32 };
+/* Of a job that others are still at work on the end is worth a longer wait: the next job of the
+ * same plan comes right behind it. */
+enum { SPINS_PER_CLOCK = 32, LONGER = 10 };
 
 typedef void (*task_fn)(void *arg, uint32_t index, uint32_t worker);
 
@@ -21,7 +21,7 @@ typedef struct helper {
 struct tn__pool {
     tn_runtime *runtime;
     uint32_t workers, started;
-    bool spin;
+    uint64_t spin_ns; /* 0: sleeps at once */
     /* The cpu without a helper, for the caller; TN__NO_CPU: helpers run anywhere. guarded by: job
      */
     uint32_t clear;
@@ -35,6 +35,7 @@ struct tn__pool {
     uint32_t tasks;
     _Alignas(64) atomic_uint done;
     atomic_uint caller_sleeps;
+    atomic_bool running; /* a job is; what a helper that sees it late loses is a wait */
     _Alignas(64) pthread_mutex_t sleep; /* guards: the two conditions */
     pthread_cond_t work, finished;
     atomic_uint sleepers;
@@ -81,11 +82,12 @@ static bool help(tn__pool *p, uint32_t worker)
     return any;
 }
 
-/* Waits without sleeping until there is a task, or the pool stops, or the time is over. */
+/* Waits without sleeping until there is a task, or the pool stops, or the time is over, which
+ * begins anew while a job is running. */
 static bool spin_for_work(tn__pool *p)
 {
-    uint64_t end = 0;
-    if (!p->spin)
+    uint64_t end = 0, longest = 0;
+    if (p->spin_ns == 0)
         return false;
     for (uint32_t i = 1;; i++) {
         if (left(atomic_load_explicit(&p->ticket, memory_order_acquire)) ||
@@ -95,7 +97,11 @@ static bool spin_for_work(tn__pool *p)
         if (i % SPINS_PER_CLOCK == 0) {
             uint64_t now = tn__now_ns();
             if (end == 0)
-                end = now + SPIN_NS;
+                longest = now + LONGER * p->spin_ns;
+            else if (now >= longest)
+                return false;
+            if (end == 0 || atomic_load_explicit(&p->running, memory_order_relaxed))
+                end = now + p->spin_ns;
             else if (now >= end)
                 return false;
         }
@@ -140,14 +146,14 @@ static void wake(tn__pool *p, uint32_t helpers)
 static void wait_done(tn__pool *p, uint32_t tasks)
 {
     uint64_t end = 0;
-    for (uint32_t i = 1; p->spin; i++) {
+    for (uint32_t i = 1; p->spin_ns != 0; i++) {
         if (atomic_load_explicit(&p->done, memory_order_acquire) == tasks)
             return;
         relax();
         if (i % SPINS_PER_CLOCK == 0) {
             uint64_t now = tn__now_ns();
             if (end == 0)
-                end = now + SPIN_NS;
+                end = now + LONGER * p->spin_ns;
             else if (now >= end)
                 break;
         }
@@ -215,10 +221,12 @@ static void parallel(void *self, uint32_t tasks, task_fn task, void *arg)
     p->arg = arg;
     p->tasks = tasks;
     atomic_store_explicit(&p->done, 0u, memory_order_relaxed);
+    atomic_store_explicit(&p->running, true, memory_order_relaxed);
     atomic_store(&p->ticket, job << 32 | tasks);
     wake(p, tasks - 1);
     (void)help(p, 0);
     wait_done(p, tasks);
+    atomic_store_explicit(&p->running, false, memory_order_relaxed);
     (void)pthread_mutex_unlock(&p->job);
 }
 
@@ -254,11 +262,13 @@ tn_status tn__pool_create(tn_runtime *rt, uint32_t workers, tn__pool **out)
         return TN_STATUS_NO_MEMORY;
     p->runtime = rt;
     p->workers = workers;
-    p->spin = tn__cpus_usable() > 1;
+    /* With fewer cpus than threads who spins keeps one from who works. */
+    p->spin_ns = workers <= tn__cpus_usable() ? UINT64_C(1000) * rt->env.spin_us : 0;
     p->clear = TN__NO_CPU;
     atomic_init(&p->ticket, 0);
     atomic_init(&p->done, 0);
     atomic_init(&p->caller_sleeps, 0);
+    atomic_init(&p->running, false);
     atomic_init(&p->sleepers, 0);
     atomic_init(&p->stop, false);
     (void)pthread_mutex_init(&p->job, NULL);

@@ -167,6 +167,7 @@ static tn_status apply_settings(tn_runtime *rt, const tn_runtime_desc *d)
 {
     tn_status st = TN_OK;
     rt->env.log_level = -1;
+    rt->env.spin_us = TN__SPIN_US;
     if (!(d->flags & TN_RUNTIME_NO_ENV))
         st = tn__env_read(rt, &rt->env);
     if (st)

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include <hal/hal.h>
 #include <tests/support/test.h>
@@ -74,6 +75,28 @@ TN_TEST(pool, sleeps_and_wakes)
         TN_REQUIRE(run_and_check(&rt->host.executor, TASKS));
         (void)nanosleep(&pause, NULL);
     }
+    tn_runtime_release(rt);
+}
+
+/* Threads of this process run while it looks for work, and no longer. */
+TN_TEST(pool, idle_threads_sleep)
+{
+    tn_runtime_desc d = {.head = TN_INIT(tn_runtime_desc), .flags = TN_RUNTIME_NO_ENV};
+    tn_runtime *rt = NULL;
+    tn_executor e;
+    struct timespec pause = {.tv_nsec = 200000000}, before, after;
+    TN_REQUIRE(tn_runtime_create(&d, &rt) == TN_OK && tn__runtime_executor(rt, &e) == TN_OK);
+    job j;
+    memset(&j, 0, sizeof(j));
+    e.parallel(e.self, 2, task, &j);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+    (void)nanosleep(&pause, NULL);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+    double used = (double)(after.tv_sec - before.tv_sec) * 1e9;
+    used += (double)(after.tv_nsec - before.tv_nsec);
+    /* each helper looks ten times as long at most, were a job running all the while */
+    double most = 10e3 * TN__SPIN_US * e.workers;
+    TN_EXPECT(used < most || e.workers > 100, "%g ns in the pause, %g at most", used, most);
     tn_runtime_release(rt);
 }
 

@@ -103,8 +103,9 @@ static tn_status create_with(const char *name, const char *value)
 TN_TEST(runtime, reads_the_environment)
 {
     static const char *const bad[][2] = {
-        {"TENON_CPU_MAX", "sse9"},  {"TENON_THREADS", "0"}, {"TENON_THREADS", "2x"},
-        {"TENON_THREADS", "99999"}, {"TENON_LOG", "loud"},
+        {"TENON_CPU_MAX", "sse9"},  {"TENON_THREADS", "0"},   {"TENON_THREADS", "2x"},
+        {"TENON_THREADS", "99999"}, {"TENON_LOG", "loud"},    {"TENON_SPIN_US", "100001"},
+        {"TENON_SPIN_US", "-1"},    {"TENON_SPIN_US", "1ms"},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         tn_error e;
@@ -127,9 +128,17 @@ TN_TEST(runtime, reads_the_environment)
     tn_runtime_release(rt);
     (void)setenv("TENON_THREADS", "3", 1);
     TN_REQUIRE(tn_runtime_create(NULL, &rt) == TN_OK);
-    TN_EXPECT(rt->threads == 3);
+    TN_EXPECT(rt->threads == 3 && rt->env.spin_us == TN__SPIN_US);
     tn_runtime_release(rt);
     (void)unsetenv("TENON_THREADS");
+    (void)setenv("TENON_SPIN_US", "0", 1);
+    TN_REQUIRE(tn_runtime_create(NULL, &rt) == TN_OK);
+    TN_EXPECT(rt->env.spin_us == 0);
+    tn_runtime_release(rt);
+    TN_REQUIRE(tn_runtime_create(&d, &rt) == TN_OK);
+    TN_EXPECT(rt->env.spin_us == TN__SPIN_US);
+    tn_runtime_release(rt);
+    (void)unsetenv("TENON_SPIN_US");
 }
 
 TN_TEST(runtime, uris)
