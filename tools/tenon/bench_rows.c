@@ -55,6 +55,16 @@ static uint32_t common(uint32_t a, uint32_t b)
     return b == 0 ? a : common(b, a % b);
 }
 
+/* Right before its turn everybody gets the same warm calls, a millisecond of them or one: whoever
+ * was before left its own data in the caches, and threads and cpus that rested have to come up. */
+static void warm(tool_contestant *one)
+{
+    double t = tool_now();
+    do
+        one->run(one->self);
+    while (tool_now() - t < 1e-3);
+}
+
 /* The step between turns of round r: another one prime to `count` each time. Whoever runs behind a
  * contestant that has just read the same operands finds them in a large cache; so nobody always
  * runs behind the same one. */
@@ -86,7 +96,7 @@ bool tool_interleave(tool_contestant *c, uint32_t count, uint32_t rounds)
         for (uint32_t k = 0; k < count; ++k) {
             tool_contestant *one = &c[(k * step + r) % count];
             settle();
-            one->run(one->self); /* the peer before left its own data in the caches */
+            warm(one);
             double t = tool_now();
             for (uint32_t j = 0; j < one->repeat; ++j)
                 one->run(one->self);
