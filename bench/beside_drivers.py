@@ -89,10 +89,92 @@ def with_clblast(case, uri):
     return "clblast", run, read
 
 
+class Vulkan:
+    """As much of Vulkan as a dispatch of an empty shader needs, on the first device with a word in its name."""
+
+    NOTHING = (0x07230203, 0x10000, 0, 5, 0,  # SPIR-V 1.0, ids below 5
+               2 << 16 | 17, 1, 3 << 16 | 14, 0, 1,  # capability Shader; memory model: logical, GLSL450
+               5 << 16 | 15, 5, 1, 0x6e69616d, 0, 6 << 16 | 16, 1, 17, 1, 1, 1,  # entry point "main" of 1 x 1 x 1 invocations
+               2 << 16 | 19, 2, 3 << 16 | 33, 3, 2,  # void; a function that gives it
+               5 << 16 | 54, 2, 1, 0, 3, 2 << 16 | 248, 4, 1 << 16 | 253, 1 << 16 | 56)  # main: a label, return, end
+
+    def __init__(self, word):
+        self.vk, u32, size = ctypes.CDLL(ctypes.util.find_library("vulkan")), ctypes.c_uint32, ctypes.c_size_t
+        handle, one, self.keep = ctypes.c_uint64, ctypes.c_uint32(1), []
+        instance = self.make("vkCreateInstance", ctypes.c_void_p, None, self.struct(1, (u32, 0), (ctypes.c_void_p, None), (u32, 0), (size, 0),
+                                                                                    (u32, 0), (size, 0)))
+        count, found = u32(16), (ctypes.c_void_p * 16)()
+        self.vk.vkEnumeratePhysicalDevices(instance, ctypes.byref(count), found)
+        for physical in found[:count.value]:
+            properties = ctypes.create_string_buffer(4096)
+            self.vk.vkGetPhysicalDeviceProperties(ctypes.c_void_p(physical), properties)
+            if word in properties[20:276].split(b"\0")[0].decode().lower():  # deviceName behind five words
+                break
+        else:
+            raise ValueError(f"no Vulkan device has {word} in its name")
+        queue = self.struct(2, (u32, 0), (u32, 0), (u32, 1), (ctypes.c_void_p, self.address(ctypes.c_float(1))))
+        self.device = self.make("vkCreateDevice", ctypes.c_void_p, ctypes.c_void_p(physical), self.struct(
+            3, (u32, 0), (u32, 1), (ctypes.c_void_p, self.address(queue)), (u32, 0), (size, 0), (u32, 0), (size, 0), (size, 0)))
+        self.queue = ctypes.c_void_p()
+        self.vk.vkGetDeviceQueue(self.device, 0, 0, ctypes.byref(self.queue))
+        code = (u32 * len(self.NOTHING))(*self.NOTHING)
+        module = self.make("vkCreateShaderModule", handle, self.device, self.struct(16, (u32, 0), (size, ctypes.sizeof(code)),
+                                                                                    (ctypes.c_void_p, self.address(code))))
+        layout = self.make("vkCreatePipelineLayout", handle, self.device, self.struct(30, (u32, 0), (u32, 0), (size, 0), (u32, 0), (size, 0)))
+        stage = self.struct(18, (u32, 0), (u32, 32), (handle, module.value), (ctypes.c_char_p, b"main"), (size, 0))
+        pipeline, info = handle(), self.struct(29, (u32, 0), (type(stage), stage), (handle, layout.value), (handle, 0), (ctypes.c_int32, -1))
+        self.good(self.vk.vkCreateComputePipelines(self.device, handle(0), one, self.pointer(info), None, ctypes.byref(pipeline)))
+        pool = self.make("vkCreateCommandPool", handle, self.device, self.struct(39, (u32, 0), (u32, 0)))
+        commands = ctypes.c_void_p()
+        self.good(self.vk.vkAllocateCommandBuffers(self.device, self.pointer(self.struct(40, (handle, pool.value), (u32, 0), (u32, 1))),
+                                                   ctypes.byref(commands)))
+        self.good(self.vk.vkBeginCommandBuffer(commands, self.pointer(self.struct(42, (u32, 0), (size, 0)))))
+        self.vk.vkCmdBindPipeline(commands, 1, pipeline)
+        self.vk.vkCmdDispatch(commands, 1, 1, 1)
+        self.good(self.vk.vkEndCommandBuffer(commands))
+        self.fence = self.make("vkCreateFence", handle, self.device, self.struct(8, (u32, 0)))
+        self.submit = self.pointer(self.struct(4, (u32, 0), (size, 0), (size, 0), (u32, 1), (ctypes.c_void_p, self.address(commands)),
+                                               (u32, 0), (size, 0)))
+
+    def struct(self, kind, *fields):
+        """A structure of Vulkan: its sType, a pNext of NULL, and fields of a type and a value each."""
+        of = type("Info", (ctypes.Structure,), {"_fields_": [("kind", ctypes.c_uint32), ("next", ctypes.c_void_p)] + [
+            (f"f{i}", t) for i, (t, _) in enumerate(fields)]})
+        return of(kind, None, *(value for _, value in fields))
+
+    def pointer(self, thing):
+        self.keep.append(thing)
+        return ctypes.byref(thing)
+
+    def address(self, thing):
+        self.keep.append(thing)
+        return ctypes.addressof(thing)
+
+    def good(self, result):
+        if result:
+            raise ValueError(f"Vulkan error {result}")
+
+    def make(self, name, of, parent, info):
+        made = of()
+        self.good(getattr(self.vk, name)(*([] if parent is None else [parent]), self.pointer(info), None, ctypes.byref(made)))
+        return made
+
+    def run(self):
+        one = ctypes.c_uint32(1)
+        self.good(self.vk.vkQueueSubmit(self.queue, one, self.submit, self.fence) or
+                  self.vk.vkWaitForFences(self.device, one, ctypes.byref(self.fence), one, ctypes.c_uint64(2**64 - 1)) or
+                  self.vk.vkResetFences(self.device, one, ctypes.byref(self.fence)))
+
+
+def vulkan_word(uri):
+    word = uri.split(":")[1]
+    return {"lavapipe": "llvmpipe"}.get(word, word)
+
+
 def with_empty(case, uri):
     """The driver's own way there and back: one work-item of a kernel that does nothing."""
-    if not uri.startswith("opencl:"):
-        raise ValueError("OpenCL alone is asked for")
+    if uri.startswith("vulkan:"):
+        return "empty kernel", Vulkan(vulkan_word(uri)).run, lambda _: case.want
     on, error = OpenCL(uri.split(":")[1]), ctypes.c_int()
     text, one = ctypes.c_char_p(b"__kernel void nothing() {}"), ctypes.c_size_t(1)
     program = ctypes.c_void_p(on.cl.clCreateProgramWithSource(on.context, 1, ctypes.byref(text), None, ctypes.byref(error)))
@@ -109,9 +191,9 @@ def with_empty(case, uri):
 def with_ncnn(case, uri, exact=True):
     import ncnn
 
-    word = {"lavapipe": "llvmpipe"}.get(uri.split(":")[1], uri.split(":")[1])
     if not uri.startswith("vulkan:"):
         raise ValueError("Vulkan alone is asked for")
+    word = vulkan_word(uri)
     at = [i for i in range(ncnn.get_gpu_count()) if word in ncnn.get_gpu_info(i).device_name().lower()]
     if not at:
         raise ValueError(f"ncnn sees no device with {word} in its name")
