@@ -20,8 +20,6 @@ if(TENON_SPIRV)
     set(modules ${TENON_SPIRV})
 endif()
 file(GLOB shaders CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*/*.comp)
-file(GLOB shader_includes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/common/glsl/*
-    ${PROJECT_SOURCE_DIR}/kernels/*/*_glsl.h ${PROJECT_SOURCE_DIR}/kernels/*/*.glsl)
 
 # The normative text with what GLSL writes otherwise.
 add_custom_command(OUTPUT ${generated}/canonmath.glsl
@@ -64,11 +62,11 @@ foreach(shader IN LISTS shaders)
                 continue()
             endif()
             add_custom_command(OUTPUT ${out}.spv ${out}.inc
-                COMMAND ${TENON_GLSLC} ${flags} ${define} -o ${out}.spv ${shader}
+                COMMAND ${TENON_GLSLC} ${flags} ${define} -MD -MF ${out}.d -MT ${out}.spv -o ${out}.spv ${shader}
                 COMMAND ${TENON_SPIRV_VAL} --target-env vulkan1.2 ${out}.spv
                 COMMAND ${CMAKE_COMMAND} -DIN=${out}.spv -DOUT=${out}.inc -P ${PROJECT_SOURCE_DIR}/cmake/WordsToC.cmake
-                DEPENDS ${shader} ${shader_includes} ${generated}/canonmath.glsl
-                    ${PROJECT_SOURCE_DIR}/kernels/common/canonfma.inc ${PROJECT_SOURCE_DIR}/cmake/WordsToC.cmake
+                DEPENDS ${shader} ${generated}/canonmath.glsl ${PROJECT_SOURCE_DIR}/cmake/WordsToC.cmake
+                DEPFILE ${out}.d
                 COMMENT "SPIR-V ${name}_${fma}")
         endforeach()
         string(APPEND rows "}},\n")

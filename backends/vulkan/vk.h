@@ -78,7 +78,7 @@ enum {
     VK_PARAMS = 9,         /* binding */
     VK_MORE_OPERANDS = 10, /* first binding of the rest */
     VK_BINDINGS = VK_OPERANDS + 2,
-    VK_TEXELS = 2,         /* operands that kernels may also read as texels, at bindings of set 1 */
+    VK_TEXELS = 3, /* at bindings of set 1: operands 0 and 1, and the workspace, as texels */
     VK_PUSH = VK_BINDINGS, /* uints: where operands and workspace begin */
     VK_SPECS = 16,         /* specialisation constants of a pipeline */
     VK_STEPS = 4,          /* dispatches of a plan */
@@ -226,13 +226,15 @@ typedef struct vk_step {
     uint32_t groups[3];
 } vk_step;
 enum {
+    VK_WORK_FOURS = 4,            /* the workspace's bit */
     VK_SPEC_ALIGNED = 7,          /* of a module that reads fours: operands begin at one */
+    VK_SPEC_STEPS = 14,           /* of matmul and conv: the epilogue has steps */
     VK_SPEC_PLAIN = VK_SPECS - 1, /* of a module with chains: multiply, then add */
 };
 /* f32 products and convolutions by texels beside those by buffers: 1.8 to 2.7 were measured on
- * lavapipe, and 1.3 to 1.4 of that by fours. */
+ * lavapipe, and 2 to 4 times that by fours. */
 #define VK_TEXEL_SPEED  2.5
-#define VK_TEXEL4_SPEED 3.5
+#define VK_TEXEL4_SPEED 7.0
 
 /* What a row makes of an op's params; zeroed before. */
 typedef struct vk_launch {
@@ -241,10 +243,11 @@ typedef struct vk_launch {
     uint8_t binding[TN_K_OPERANDS]; /* of each operand; their own order if the row says nothing */
     uint64_t workspace_bytes;
     double flops, bytes;
-    double speed;        /* measured beside the usual rate of flops; 0: that. Only orders rows */
-    bool texels;         /* reads the operands at bindings 0 and 1 as texels */
-    bool fours;          /* these hold four neighbours where operands begin at a multiple of four */
-    uint32_t loops;      /* turns that the loops of one invocation take */
+    double speed;   /* measured beside the usual rate of flops; 0: that. Only orders rows */
+    bool texels;    /* reads the operands at bindings 0 and 1 as texels */
+    uint32_t fours; /* bits of texels that are four neighbours each: of operands 0 and 1 where these
+                       begin at a multiple of four, of the workspace always */
+    uint32_t loops; /* turns that the loops of one invocation take */
     uint32_t table_ints; /* behind the params: what the row's `table` writes */
     int32_t param[VK_PARAM_INTS];
 } vk_launch;
@@ -303,13 +306,14 @@ typedef struct vk_batch {
     VkQueryPool queries;
     VkBufferView view[VK_SETS * VK_TEXELS];
     uint32_t sets_used, count, views;
+    bool timed; /* items get timestamps, each of which some drivers wait for */
     uint64_t value; /* of the queue's semaphore when it is done */
     uint64_t submitted_ns;
     vk_item item[VK_BATCH];
 } vk_batch;
 tn_status tn__vk_batch_create(vk_device *d, vk_batch *b);
 void tn__vk_batch_destroy(vk_device *d, vk_batch *b);
-tn_status tn__vk_batch_begin(vk_device *d, vk_batch *b);
+tn_status tn__vk_batch_begin(vk_device *d, vk_batch *b, bool timed);
 tn_status tn__vk_batch_add(vk_device *d, vk_batch *b, const vk_item *item);
 /* One dispatch of a plan, `count` groups from `first` on of its outermost dimension, which has
  * tn__vk_outer of them. */

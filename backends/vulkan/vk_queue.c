@@ -89,7 +89,7 @@ static void quiesce(vk_queue *q)
             atomic_store(&d->abandoned, true);
 }
 
-static tn_status get_batch(vk_queue *q, vk_batch **out)
+static tn_status get_batch(vk_queue *q, bool timed, vk_batch **out)
 {
     vk_device *d = q->device;
     uint32_t i = (q->first + q->flying) % VK_SLOTS;
@@ -106,7 +106,7 @@ static tn_status get_batch(vk_queue *q, vk_batch **out)
         q->batch[i] = b;
     }
     *out = q->batch[i];
-    return tn__vk_batch_begin(d, *out);
+    return tn__vk_batch_begin(d, *out, timed);
 }
 
 /* ---- transfers by the host ---- */
@@ -151,7 +151,7 @@ static tn_status move_staged(vk_queue *q, const tn_work *w)
         if (!read)
             st = tn__vk_flush(d, &q->staging, 0, n, true);
         if (st == TN_OK)
-            st = get_batch(q, &b);
+            st = get_batch(q, false, &b);
         if (st == TN_OK)
             st = read ? tn__vk_batch_copy(d, b, &q->staging, 0, w->from, w->from_offset + done, n)
                       : tn__vk_batch_copy(d, b, w->to, w->to_offset + done, &q->staging, 0, n);
@@ -227,17 +227,16 @@ static void finish_oldest(vk_queue *q)
     complete_batch(q, b, st);
 }
 
-static uint64_t estimate(const vk_item *item)
+static uint64_t estimate(const tn_work *w)
 {
-    const tn_work *w = &item->work;
     return w->kind == TN_WORK_RUN ? ((const vk_plan *)w->plan)->estimate_ns : w->bytes / 2;
 }
 
 /* Whether the item alone is more than one submit may have, and is run in parts. */
-static bool divided(const vk_device *d, const vk_item *item)
+static bool divided(const vk_device *d, const tn_work *w)
 {
-    return item->work.kind == TN_WORK_RUN &&
-           ((const vk_plan *)item->work.plan)->launch.steps != 0 && estimate(item) > d->submit_ns;
+    return w->kind == TN_WORK_RUN && ((const vk_plan *)w->plan)->launch.steps != 0 &&
+           estimate(w) > d->submit_ns;
 }
 
 static uint32_t sets_needed(const vk_item *item)
@@ -252,11 +251,11 @@ static void take_batch(vk_queue *q, vk_item *items, uint32_t *out_count)
     uint32_t n = 0, sets = 0;
     while (q->ring.count != 0 && n < VK_BATCH) {
         const vk_item *item = item_ring_at(&q->ring, 0);
-        if (by_host(&item->work) || divided(q->device, item) ||
-            (n != 0 && ns + estimate(item) > q->device->submit_ns) ||
+        if (by_host(&item->work) || divided(q->device, &item->work) ||
+            (n != 0 && ns + estimate(&item->work) > q->device->submit_ns) ||
             sets + sets_needed(item) > VK_SETS)
             break;
-        ns += estimate(item);
+        ns += estimate(&item->work);
         sets += sets_needed(item);
         item_ring_take(&q->ring, &items[n++]);
     }
@@ -266,7 +265,10 @@ static void take_batch(vk_queue *q, vk_item *items, uint32_t *out_count)
 static void run_batch(vk_queue *q, const vk_item *items, uint32_t count)
 {
     vk_batch *b = NULL;
-    tn_status st = get_batch(q, &b);
+    bool timed = false;
+    for (uint32_t i = 0; i < count; ++i)
+        timed = timed || (items[i].work.flags & TN_WORK_TIMED) != 0;
+    tn_status st = get_batch(q, timed, &b);
     for (uint32_t i = 0; st == TN_OK && i < count; ++i)
         st = tn__vk_batch_add(q->device, b, &items[i]);
     if (st == TN_OK)
@@ -301,7 +303,7 @@ static tn_status run_part(vk_queue *q, const tn_work *w, uint32_t step, uint32_t
 {
     vk_device *d = q->device;
     vk_batch *b = NULL;
-    tn_status st = get_batch(q, &b);
+    tn_status st = get_batch(q, false, &b);
     if (st == TN_OK)
         st = tn__vk_batch_part(d, b, w, step, first, count);
     if (st == TN_OK)

@@ -81,31 +81,28 @@ void tn__vk_batch_destroy(vk_device *d, vk_batch *b)
         d->api.vkDestroyCommandPool(d->device, b->pool, NULL);
 }
 
-/* What comes sees all that was before, within this batch and in those submitted earlier. */
-static void barrier(vk_device *d, const vk_batch *b, VkPipelineStageFlags stages,
-                    VkAccessFlags access)
+/* What comes sees all that was before: in this batch, and, with the one that ends each batch, in
+ * those submitted later; some drivers wait for the device at each. */
+static void barrier(vk_device *d, const vk_batch *b, VkPipelineStageFlags more_stages,
+                    VkAccessFlags more_access)
 {
     const VkPipelineStageFlags work =
         VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
+    const VkAccessFlags written = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
     VkMemoryBarrier memory = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
-                              .srcAccessMask =
-                                  VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
-                              .dstAccessMask = access};
-    d->api.vkCmdPipelineBarrier(b->commands, work, stages, 0, 1, &memory, 0, NULL, 0, NULL);
+                              .srcAccessMask = written,
+                              .dstAccessMask = written | VK_ACCESS_SHADER_READ_BIT |
+                                               VK_ACCESS_TRANSFER_READ_BIT | more_access};
+    d->api.vkCmdPipelineBarrier(b->commands, work, work | more_stages, 0, 1, &memory, 0, NULL, 0,
+                                NULL);
 }
 
-static void barrier_work(vk_device *d, const vk_batch *b)
-{
-    barrier(d, b, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT,
-            VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_READ_BIT |
-                VK_ACCESS_TRANSFER_WRITE_BIT);
-}
-
-tn_status tn__vk_batch_begin(vk_device *d, vk_batch *b)
+tn_status tn__vk_batch_begin(vk_device *d, vk_batch *b, bool timed)
 {
     VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
                                      .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
     b->sets_used = b->count = 0;
+    b->timed = timed && b->queries != VK_NULL_HANDLE;
     drop_views(d, b);
     tn_status st = tn__vk_result(d, VK_CALL(&d->api, vkResetCommandPool, d->device, b->pool, 0),
                                  "vkResetCommandPool");
@@ -114,9 +111,8 @@ tn_status tn__vk_batch_begin(vk_device *d, vk_batch *b)
                            "vkBeginCommandBuffer");
     if (st != TN_OK)
         return st;
-    if (b->queries != VK_NULL_HANDLE)
+    if (b->timed)
         d->api.vkCmdResetQueryPool(b->commands, b->queries, 0, 2 * VK_BATCH);
-    barrier_work(d, b);
     return TN_OK;
 }
 
@@ -132,7 +128,6 @@ tn_status tn__vk_batch_copy(vk_device *d, vk_batch *b, const vk_buffer *to, uint
 {
     VkBufferCopy region = {from->offset + from_offset, to->offset + to_offset, bytes};
     d->api.vkCmdCopyBuffer(b->commands, from->block->buffer, to->block->buffer, 1, &region);
-    barrier_work(d, b);
     return TN_OK;
 }
 
@@ -147,18 +142,21 @@ static uint64_t bind(const vk_device *d, const vk_buffer *buffer, uint64_t first
     return buffer->offset + origin - start;
 }
 
-/* The ranges that are bound at 0 and 1 once more, as texels of a word or of four. */
+/* The ranges of operands 0 and 1 and of the workspace once more, as texels of a word or, where
+ * `fours` has their bit, of four. */
 static tn_status bind_texels(vk_device *d, vk_batch *b, VkDescriptorSet set,
-                             const VkDescriptorBufferInfo *info, bool fours)
+                             const VkDescriptorBufferInfo *info, uint32_t fours)
 {
     VkBufferView *view = &b->view[b->views];
     for (uint32_t i = 0; i < VK_TEXELS; ++i) {
+        const VkDescriptorBufferInfo *of = &info[i == 2 ? VK_WORKSPACE : i];
+        bool four = (fours >> i & 1u) != 0;
         VkBufferViewCreateInfo make = {.sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO,
-                                       .buffer = info[i].buffer,
+                                       .buffer = of->buffer,
                                        .format =
-                                           fours ? VK_FORMAT_R32G32B32A32_UINT : VK_FORMAT_R32_UINT,
-                                       .offset = info[i].offset,
-                                       .range = info[i].range & ~(VkDeviceSize)(fours ? 15 : 3)};
+                                           four ? VK_FORMAT_R32G32B32A32_UINT : VK_FORMAT_R32_UINT,
+                                       .offset = of->offset,
+                                       .range = of->range & ~(VkDeviceSize)(four ? 15 : 3)};
         VkResult r = VK_CALL(&d->api, vkCreateBufferView, d->device, &make, NULL, &view[i]);
         if (r != VK_SUCCESS)
             return tn__vk_result(d, r, "vkCreateBufferView");
@@ -179,15 +177,16 @@ static tn_status pipeline_of(vk_device *d, const vk_plan *p, uint32_t i, bool al
 {
     uint32_t spec[VK_SPECS];
     *out = p->pipeline[i];
-    if (!p->launch.fours || aligned)
+    if (p->launch.step[i].spec[VK_SPEC_ALIGNED] == 0 || aligned)
         return TN_OK;
     memcpy(spec, p->launch.step[i].spec, sizeof spec);
     spec[VK_SPEC_ALIGNED] = false;
     return tn__vk_pipeline(d, p->launch.step[i].module, d->fma, spec, out);
 }
 
-/* What all dispatches of a plan find bound; *out_fours: operands begin where fours of texels do. */
-static tn_status bind_run(vk_device *d, vk_batch *b, const tn_work *w, bool *out_fours)
+/* What all dispatches of a plan find bound; *out_aligned: operands begin where fours of texels do.
+ */
+static tn_status bind_run(vk_device *d, vk_batch *b, const tn_work *w, bool *out_aligned)
 {
     const vk_plan *p = w->plan;
     const tn_k_operands *o = (const tn_k_operands *)(const void *)p->params;
@@ -205,11 +204,14 @@ static tn_status bind_run(vk_device *d, vk_batch *b, const tn_work *w, bool *out
                                     (uint64_t)p->span[i].bytes, w->slots[s].offset,
                                     &info[p->launch.binding[i]]) /
                                p->span[i].unit_bytes);
-    if (p->launch.workspace_bytes != 0)
-        push[VK_WORKSPACE] =
-            (uint32_t)(bind(d, w->workspace, w->workspace_offset, p->launch.workspace_bytes,
-                            w->workspace_offset, &info[VK_WORKSPACE]) /
-                       sizeof(uint32_t));
+    uint32_t fours = p->launch.fours;
+    if (p->launch.workspace_bytes != 0) {
+        uint64_t at = bind(d, w->workspace, w->workspace_offset, p->launch.workspace_bytes,
+                           w->workspace_offset, &info[VK_WORKSPACE]);
+        if ((fours & VK_WORK_FOURS) != 0) /* there is room for it */
+            at = (at + 15u) & ~(uint64_t)15u;
+        push[VK_WORKSPACE] = (uint32_t)(at / sizeof(uint32_t));
+    }
     VkDescriptorSet set[2] = {b->set[b->sets_used], b->texels[b->sets_used]};
     ++b->sets_used;
     VkWriteDescriptorSet write = {.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
@@ -218,9 +220,12 @@ static tn_status bind_run(vk_device *d, vk_batch *b, const tn_work *w, bool *out
                                   .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
                                   .pBufferInfo = info};
     d->api.vkUpdateDescriptorSets(d->device, 1, &write, 0, NULL);
-    bool fours = p->launch.fours && push[0] % 4 == 0 && push[1] % 4 == 0;
+    bool aligned =
+        ((fours & 1u) == 0 || push[0] % 4 == 0) && ((fours & 2u) == 0 || push[1] % 4 == 0);
+    if (!aligned)
+        fours &= VK_WORK_FOURS;
     tn_status st = p->launch.texels ? bind_texels(d, b, set[1], info, fours) : TN_OK;
-    *out_fours = fours;
+    *out_aligned = aligned;
     if (st != TN_OK)
         return st;
     d->api.vkCmdBindDescriptorSets(b->commands, VK_PIPELINE_BIND_POINT_COMPUTE, d->layout, 0,
@@ -233,17 +238,18 @@ static tn_status bind_run(vk_device *d, vk_batch *b, const tn_work *w, bool *out
 static tn_status record_run(vk_device *d, vk_batch *b, const tn_work *w)
 {
     const vk_plan *p = w->plan;
-    bool fours = false;
-    tn_status st = p->launch.steps != 0 ? bind_run(d, b, w, &fours) : TN_OK;
+    bool aligned = false;
+    tn_status st = p->launch.steps != 0 ? bind_run(d, b, w, &aligned) : TN_OK;
     for (uint32_t i = 0; st == TN_OK && i < p->launch.steps; ++i) {
         const uint32_t *g = p->launch.step[i].groups;
         VkPipeline pipeline;
-        st = pipeline_of(d, p, i, fours, &pipeline);
+        st = pipeline_of(d, p, i, aligned, &pipeline);
         if (st != TN_OK)
             break;
+        if (i != 0)
+            barrier(d, b, 0, 0);
         d->api.vkCmdBindPipeline(b->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
         d->api.vkCmdDispatch(b->commands, g[0], g[1], g[2]);
-        barrier_work(d, b);
     }
     return st;
 }
@@ -269,16 +275,15 @@ tn_status tn__vk_batch_part(vk_device *d, vk_batch *b, const tn_work *w, uint32_
     base[dim] = first;
     groups[dim] = count;
     VkPipeline pipeline;
-    bool fours = false;
-    tn_status st = bind_run(d, b, w, &fours);
+    bool aligned = false;
+    tn_status st = bind_run(d, b, w, &aligned);
     if (st == TN_OK)
-        st = pipeline_of(d, p, step, fours, &pipeline);
+        st = pipeline_of(d, p, step, aligned, &pipeline);
     if (st != TN_OK)
         return st;
     d->api.vkCmdBindPipeline(b->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
     d->api.vkCmdDispatchBase(b->commands, base[0], base[1], base[2], groups[0], groups[1],
                              groups[2]);
-    barrier_work(d, b);
     return TN_OK;
 }
 
@@ -289,9 +294,10 @@ tn_status tn__vk_batch_add(vk_device *d, vk_batch *b, const vk_item *item)
     *own = *item;
     own->work.slots = own->slot;
     const tn_work *w = &own->work;
-    bool timed = b->queries != VK_NULL_HANDLE;
     tn_status st = TN_OK;
-    if (timed)
+    if (i != 0)
+        barrier(d, b, 0, 0);
+    if (b->timed)
         d->api.vkCmdWriteTimestamp(b->commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, b->queries,
                                    2 * i);
     if (w->kind == TN_WORK_RUN) {
@@ -305,9 +311,8 @@ tn_status tn__vk_batch_add(vk_device *d, vk_batch *b, const vk_item *item)
                                                 : w->pattern;
         d->api.vkCmdFillBuffer(b->commands, to->block->buffer, to->offset + w->to_offset, w->bytes,
                                word);
-        barrier_work(d, b);
     }
-    if (timed)
+    if (b->timed)
         d->api.vkCmdWriteTimestamp(b->commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, b->queries,
                                    2 * i + 1);
     return st;
@@ -316,7 +321,7 @@ tn_status tn__vk_batch_add(vk_device *d, vk_batch *b, const vk_item *item)
 bool tn__vk_batch_times(vk_device *d, vk_batch *b, uint32_t i, uint64_t ended_ns, tn_times *out)
 {
     uint64_t tick[2 * VK_BATCH];
-    if (b->queries == VK_NULL_HANDLE ||
+    if (!b->timed ||
         VK_CALL(&d->api, vkGetQueryPoolResults, d->device, b->queries, 0, 2 * b->count, sizeof tick,
                 tick, sizeof tick[0], VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
         return false;

@@ -23,6 +23,7 @@
     ROW(tn__vk_rope)                                                                               \
     ROW(tn__vk_matmul_texel)                                                                       \
     ROW(tn__vk_matmul_texel4)                                                                      \
+    ROW(tn__vk_conv_texel4)                                                                        \
     ROW(tn__vk_conv_texel)                                                                         \
     ROW(tn__vk_conv)                                                                               \
     ROW(tn__vk_pool)                                                                               \

@@ -72,6 +72,7 @@ static bool posts(const tn_k_matmul *p, const uint32_t module[4], vk_launch *out
         g->post_type[i] = (int)q->type;
     }
     g->post_count = (int)p->post_count;
+    out->step[0].spec[VK_SPEC_STEPS] = p->post_count != 0;
     out->step[0].module = module[function == 0 ? 0 : function - TN_POST_GELU + 1];
     return true;
 }
@@ -171,23 +172,29 @@ static bool matmul_texel4(const void *params, const vk_caps *caps, vk_launch *ou
     static const uint32_t module[] = {VK_MODULE_matmul_texel4_0, VK_MODULE_matmul_texel4_7,
                                       VK_MODULE_matmul_texel4_8, VK_MODULE_matmul_texel4_9};
     const tn_k_matmul *p = params;
-    if (caps->type != VK_PHYSICAL_DEVICE_TYPE_CPU || !caps->broadcasts || caps->subgroup < 8)
+    if (caps->type != VK_PHYSICAL_DEVICE_TYPE_CPU || caps->subgroup < 8)
         return tn_k_refuse(why, "vulkan.class", NULL,
                            "this kernel is for drivers that compute on the cpu, with subgroups of "
-                           "8 and more that broadcast");
+                           "8 and more");
     if (p->a_type != TN_F32 || p->b_type != TN_F32)
         return tn_k_refuse(why, "matmul.dtype", "a", "this kernel takes f32");
     if (!in_fours(&p->a_view, p->m, p->k, p) || !in_fours(&p->b_view, p->k, p->n, p))
         return tn_k_refuse(why, "matmul.layout", "args",
                            "reads four neighbours at once: k, n and the strides of rows are to be "
                            "multiples of 4, columns contiguous");
-    int64_t rows = p->m < 8 ? p->m : 8;
+    int64_t rows = p->m < 8 ? p->m : 8, quads = p->n > 32 ? 2 : 1;
     if (rows == 0 || (caps->short_loops && p->k > 6500))
         rows = 1;
-    out->texels = out->fours = true;
+    out->texels = true;
+    out->fours = 3;
     out->speed = VK_TEXEL4_SPEED;
     out->step[0].spec[VK_SPEC_ALIGNED] = true;
-    return multiply(p, module, rows, 4, caps, out, why);
+    if (!multiply(p, module, rows, 4 * quads, caps, out, why))
+        return false;
+    out->step[0].spec[6] = (uint32_t)quads;
+    vk_groups_rows(caps, (uint64_t)p->n, 32 * (uint32_t)quads,
+                   (uint64_t)(p->batch_count * ((p->m + rows - 1) / rows)), &out->step[0]);
+    return true;
 }
 
 static int limit(int64_t n)

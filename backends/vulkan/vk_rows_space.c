@@ -36,8 +36,8 @@ static bool view(const tn_k_conv_view *from, conv_view_glsl *to)
     return three(from->s, to->s) && from->n <= INT32_MAX && from->c <= INT32_MAX;
 }
 
-static bool posts(const tn_k_conv *p, const uint32_t module[4], vk_launch *out,
-                  struct conv_glsl *g, tn_k_why *why)
+static bool posts(const tn_k_conv *p, const uint32_t module[4], vk_launch *out, struct conv_glsl *g,
+                  tn_k_why *why)
 {
     uint32_t function = 0, bound = 0, binding_of[TN_K_OPERANDS] = {0};
     if (p->post_count > POSTS)
@@ -71,6 +71,7 @@ static bool posts(const tn_k_conv *p, const uint32_t module[4], vk_launch *out,
         g->post_b[i] = vk_bits(q->b);
     }
     g->post_count = (int)p->post_count;
+    out->step[0].spec[VK_SPEC_STEPS] = p->post_count != 0;
     out->step[0].module = module[function == 0 ? 0 : function - TN_POST_GELU + 1];
     return true;
 }
@@ -142,6 +143,113 @@ static bool conv_texel(const void *params, const vk_caps *caps, vk_launch *out, 
     out->texels = true;
     out->speed = VK_TEXEL_SPEED;
     return convolve(p, module, caps, out, why);
+}
+
+/* Dim d of a view is the one within, that many times as long: positions of both count as one. */
+static bool joined(const int64_t outer, const int64_t inner, int64_t count, int64_t outer_count)
+{
+    return outer_count == 1 || outer == inner * count;
+}
+
+/* Whether conv_texel4.comp reads the input where it lies: one tap for each pixel, pixels of an
+ * image side by side, all that it goes by in fours. */
+static bool input_in_fours(const tn_k_conv *p)
+{
+    const tn_k_conv_view *a = &p->a_view, *o = &p->out_view;
+    int64_t pixels = p->size[0] * p->size[1] * p->size[2];
+    bool ok = tn_k_conv_taps(p) == 1 && pixels % 4 == 0 && (a->s[2] == 1 || p->size[2] == 1) &&
+              a->c % 4 == 0 && a->n % 4 == 0;
+    for (int d = 0; d < 3; d++)
+        ok = ok && p->lo[d] == 0 && p->stride[d] == 1 && p->size[d] == p->in[d];
+    return ok && p->size[2] > 1 && joined(a->s[1], a->s[2], p->size[2], p->size[1]) &&
+           joined(a->s[0], a->s[1], p->size[1], p->size[0]) &&
+           joined(o->s[1], o->s[2], p->size[2], p->size[1]) &&
+           joined(o->s[0], o->s[1], p->size[1], p->size[0]);
+}
+
+/* Likewise the filters: channels of all taps side by side. */
+static bool filters_in_fours(const tn_k_conv *p)
+{
+    int64_t wide = p->cg;
+    bool ok = p->b_c == 1 && p->b_k % 4 == 0 && p->b_group % 4 == 0;
+    for (int d = 2; d >= 0; d--) {
+        ok = ok && joined(p->b_s[d], wide, 1, p->kernel[d]);
+        wide *= p->kernel[d];
+    }
+    return ok;
+}
+
+static bool conv_texel4(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    static const uint32_t module[] = {VK_MODULE_conv_texel4_0, VK_MODULE_conv_texel4_7,
+                                      VK_MODULE_conv_texel4_8, VK_MODULE_conv_texel4_9};
+    enum { FILTERS = 8, FEWEST = 24 /* sums that each packed word has to serve */ };
+    const tn_k_conv *p = params;
+    struct conv_glsl *g = (struct conv_glsl *)(void *)out->param;
+    if (caps->type != VK_PHYSICAL_DEVICE_TYPE_CPU)
+        return tn_k_refuse(why, "vulkan.class", NULL,
+                           "this kernel is for drivers that compute on the cpu");
+    if (p->a_dtype != TN_F32 || p->b_dtype != TN_F32 || p->transposed)
+        return tn_k_refuse(why, "conv.kind", "a", "this kernel takes f32, not transposed");
+    bool pack_a = !input_in_fours(p), pack_b = !filters_in_fours(p);
+    if (p->cg % 4 != 0 || p->kg < FILTERS || p->cg == 0)
+        return tn_k_refuse(why, "conv.kind", "b",
+                           "this kernel takes channels in fours and at least 8 filters a group");
+    if (pack_a && p->kg * p->kernel[0] * p->kernel[1] < FEWEST)
+        return tn_k_refuse(why, "conv.kind", "b",
+                           "too few filters for the input to be laid out for them");
+    if (!convolve(p, module, caps, out, why))
+        return false;
+    int64_t taps = tn_k_conv_taps(p), images = p->n, columns = (p->size[2] + 3) / 4;
+    int64_t pack[3] = {4 * columns, 0, 0}; /* row, rows, planes */
+    for (int d = 0; d < 2; d++)
+        pack[2 - d] = (p->size[d] - 1) * p->stride[d] + (p->kernel[d] - 1) * p->dilation[d] + 1;
+    int64_t filter_words = pack_b ? (p->groups * p->kg * taps * p->cg + 3) / 4 * 4 : 0;
+    double input = pack_a ? (double)images * (double)p->groups * (double)p->kernel[2] *
+                                (double)p->cg * (double)pack[0] * (double)pack[1] * (double)pack[2]
+                          : 0.0;
+    double filters = (double)p->groups * (double)p->kg * (double)taps * (double)p->cg;
+    if (input + filters > (double)(INT32_MAX / 8))
+        return vk_size_refused(why);
+    bool padded = false;
+    for (int d = 0; d < 3; d++) {
+        int64_t past = (p->size[d] - 1) * p->stride[d] + (p->kernel[d] - 1) * p->dilation[d];
+        padded = padded || p->lo[d] > 0 || past - p->lo[d] >= p->in[d];
+        g->pack[d] = (int)pack[d];
+    }
+    g->pack_at = (int)filter_words;
+    g->filter_words = pack_b ? (int)(taps * p->cg) : (int)p->b_k;
+    g->width = pack_a ? (int)p->size[2] : (int)(p->size[0] * p->size[1] * p->size[2]);
+    g->rows = pack_a ? (int)(images * p->size[0] * p->size[1]) : (int)images;
+    g->quads = (g->width + 3) / 4;
+    uint32_t count = 0, quads = (int64_t)g->rows * g->quads > 8 ? 2 : 1;
+    vk_step multiply = out->step[0], *step = out->step;
+    if (out->steps != 0 && pack_b) {
+        step[count] = (vk_step){.module = VK_MODULE_conv_pack, .spec = {[4] = true}};
+        vk_groups_of(caps, (uint64_t)(p->groups * p->kg * p->cg), 8, &step[count++]);
+    }
+    if (out->steps != 0 && pack_a) {
+        step[count] = (vk_step){.module = VK_MODULE_conv_pack};
+        vk_groups_of(caps, (uint64_t)input / 4 / (uint64_t)pack[1], 8, &step[count++]);
+    }
+    multiply.spec[3] = FILTERS;
+    multiply.spec[6] = quads;
+    multiply.spec[VK_SPEC_ALIGNED] = true;
+    multiply.spec[8] = pack_a;
+    multiply.spec[9] = pack_b;
+    multiply.spec[10] = padded && pack_a;
+    vk_groups_rows(caps, (uint64_t)g->rows * (uint64_t)g->quads, 8 * quads,
+                   (uint64_t)(p->groups * g->blocks), &multiply);
+    step[count++] = multiply;
+    out->steps = out->steps != 0 ? count : 0;
+    out->texels = true;
+    out->fours = (pack_a ? 0 : 1u) | (pack_b ? 0 : 2u) | (count > 1 ? VK_WORK_FOURS : 0);
+    out->workspace_bytes =
+        count > 1 ? ((uint64_t)input + (uint64_t)filter_words) * sizeof(uint32_t) + 16 : 0;
+    out->speed = VK_TEXEL4_SPEED;
+    int64_t turns = taps * p->cg * 5 + taps * 8 + 2048 + pack[1];
+    out->loops = turns > UINT32_MAX ? UINT32_MAX : (uint32_t)turns;
+    return true;
 }
 
 static bool pool(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
@@ -295,7 +403,8 @@ const vk_row tn__vk_resize_nearest = {.name = "resize_nearest_glsl",
                                       .make = resize_nearest,
                                       .table = resize_table};
 
-extern const vk_row tn__vk_conv, tn__vk_conv_texel, tn__vk_pool, tn__vk_pool_exact;
+extern const vk_row tn__vk_conv, tn__vk_conv_texel, tn__vk_conv_texel4, tn__vk_pool,
+    tn__vk_pool_exact;
 const vk_row tn__vk_conv = {.name = "conv_glsl",
                             .kind = TN_OP_CONV,
                             .cls = TN_CLASS_CANONICAL,
@@ -308,6 +417,12 @@ const vk_row tn__vk_conv_texel = {.name = "conv_texel_glsl",
                                   .chains = true,
                                   .make = conv_texel,
                                   .arithmetic = tn_k_conv_arithmetic};
+const vk_row tn__vk_conv_texel4 = {.name = "conv_texel4_glsl",
+                                   .kind = TN_OP_CONV,
+                                   .cls = TN_CLASS_CANONICAL,
+                                   .chains = true,
+                                   .make = conv_texel4,
+                                   .arithmetic = tn_k_conv_arithmetic};
 const vk_row tn__vk_pool = {.name = "pool_glsl",
                             .kind = TN_OP_POOL,
                             .cls = TN_CLASS_CANONICAL,

@@ -87,7 +87,7 @@ static tn_status ask(bench *x, uint32_t kind, uint32_t operands, float (*expecte
         return st;
     vk_item item = {.work = {.kind = TN_WORK_RUN, .slot_count = operands + 1, .plan = plan}};
     memcpy(item.slot, slot, sizeof slot);
-    st = tn__vk_batch_begin(d, x->batch);
+    st = tn__vk_batch_begin(d, x->batch, false);
     if (st == TN_OK)
         st = tn__vk_batch_add(d, x->batch, &item);
     if (st == TN_OK)

@@ -51,7 +51,7 @@ void main()
             uint suspect = 0u;
             float s = 0.0f;
             for (int e = e0; e < e1; e++)
-                s = chain(ld0(Q_TYPE, q + e * P.q[3]), link(ld1(K_TYPE, k + e * P.k[3])), s,
+                s = chain(ld0(Q_TYPE, q + e * P.q[3]), ld1(K_TYPE, k + e * P.k[3]), s,
                           suspect);
             if (suspect != 0u)
                 s = 0.0f;

@@ -46,7 +46,7 @@ void main()
         for (int j = low; j < high; j++) {
             uint p = work[first + uint(j)];
             if (p != NO_PART)
-                s = chain(U2F(p), link(ld2(V_TYPE, from + j * P.v[2])), s, suspect);
+                s = chain(U2F(p), ld2(V_TYPE, from + j * P.v[2]), s, suspect);
         }
         if (suspect != 0u)
             s = 0.0f;

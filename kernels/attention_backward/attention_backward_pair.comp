@@ -35,7 +35,7 @@ OPERAND(6)
             uint suspect = 0u;                                                                     \
             float s = 0.0f;                                                                        \
             for (int e = e0; e < e1; e++)                                                          \
-                s = chain(ld##x(x_type, a + e * a_step), link(ld##y(y_type, b + e * b_step)), s,   \
+                s = chain(ld##x(x_type, a + e * a_step), ld##y(y_type, b + e * b_step), s,         \
                           suspect);                                                                \
             if (suspect != 0u)                                                                     \
                 s = 0.0f;                                                                          \

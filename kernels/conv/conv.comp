@@ -62,9 +62,9 @@ void main()
             int end = min(P.cg, c + 128 - k % 128);
             k += end - c;
             for (; c < end; c++) {
-                LINK z[4];
+                float z[4];
                 for (int i = 0; i < PIXELS; i++)
-                    z[i] = link(inside[i] ? ld0(A_TYPE, at[i] + c * P.a.c) : 0.0f);
+                    z[i] = inside[i] ? ld0(A_TYPE, at[i] + c * P.a.c) : 0.0f;
                 for (int r = 0; r < FILTERS; r++) { /* filters beyond the last repeat it */
                     float y = ld1(B_TYPE, b + min(r, count - 1) * P.b_k + bt + c * P.b_c);
                     for (int i = 0; i < PIXELS; i++) {

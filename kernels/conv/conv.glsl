@@ -5,6 +5,7 @@ layout(constant_id = 1) const uint B_TYPE = 2u;
 layout(constant_id = 2) const uint OUT_TYPE = 2u;
 layout(constant_id = 3) const int FILTERS = 8;
 layout(constant_id = 5) const int PIXELS = 4;
+layout(constant_id = 14) const bool STEPS = true; /* the epilogue has any */
 layout(set = 0, binding = 9, std430) readonly buffer Params { conv_glsl P; };
 
 #include "kernels/common/glsl/prelude.glsl"
@@ -29,7 +30,7 @@ int view_at(conv_view_glsl v, ivec4 position, int channel)
 
 float steps(float y, ivec4 position, int channel)
 {
-    for (int j = 0; j < P.post_count; j++) {
+    for (int j = 0; STEPS && j < P.post_count; j++) {
         uint which = uint(P.post_binding[j]);
         float r = 0.0f;
         if (which != 0u)

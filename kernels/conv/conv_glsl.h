@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Params of conv.comp; one text for C and GLSL. */
+/* Params of conv's shaders; one text for C and GLSL. */
 #ifndef VULKAN
 typedef struct conv_view_glsl conv_view_glsl;
 #endif
@@ -14,4 +14,8 @@ struct conv_glsl {
     /* Steps of the epilogue, as in matmul_glsl.h. */
     int post_count, post_kind[6], post_binding[6], post_type[6], post_a[6], post_b[6];
     conv_view_glsl post[4];
+    /* Of conv_texel4.comp and conv_pack.comp: rows of pixels that lie side by side, how many, and
+     * fours in one; the packed input's rows in words, rows and planes, and words before it; words
+     * between filters. */
+    int width, rows, quads, pack[3], pack_at, filter_words;
 };

@@ -25,10 +25,10 @@ bool within(ivec3 p, ivec3 size)
 /* One channel of a tap of all sums, `ca` and `cb` behind where the tap's first is. */
 void add(int ca, int cb, inout float s[32])
 {
-    LINK z[4];
+    float z[4];
     for (int i = 0; i < PIXELS; i++) {
         float x = texel0(at[i] + ca);
-        z[i] = link(inside[i] ? x : 0.0f);
+        z[i] = inside[i] ? x : 0.0f;
     }
     for (int r = 0; r < FILTERS; r++) {
         float y = texel1(b[r] + cb);
@@ -146,7 +146,6 @@ void main()
         tap.x += tap.y == kernel.y ? 1 : 0;
         tap.y = tap.y == kernel.y ? 0 : tap.y;
     }
-    bool finishes = P.post_count != 0;
     int out_c = P.out_view.c;
     float kept[32]; /* with indices of any kind */
     for (int i = 0; i < 32; i++)
@@ -159,7 +158,7 @@ void main()
         for (int r = 0; r < count; r++) {
             int channel = g * P.kg + first + r;
             float y = kept[r * 4 + i];
-            if (finishes)
+            if (STEPS)
                 y = steps(y, position, channel);
             st2(OUT_TYPE, out_at + r * out_c, y);
         }

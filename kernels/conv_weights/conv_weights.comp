@@ -52,7 +52,7 @@ void main()
         float s = 0.0f;
         for (int i = first; i < end; i++)
             if (places(i, a, g))
-                s = chain(ld1(G_TYPE, g), link(ld0(A_TYPE, a)), s, suspect);
+                s = chain(ld1(G_TYPE, g), ld0(A_TYPE, a), s, suspect);
         if (suspect != 0u)
             s = 0.0f;
         for (int i = suspect != 0u ? first : end; i < end; i++)

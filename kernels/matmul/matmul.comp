@@ -37,9 +37,9 @@ void main()
                 s[r * 8 + c] = 0.0f;
         }
         for (int k = k0; k < k1; k++) {
-            LINK y[8];
+            float y[8];
             for (int c = 0; c < COLS; c++)
-                y[c] = link(ld1(B_TYPE, b[c] + k * P.b.row));
+                y[c] = ld1(B_TYPE, b[c] + k * P.b.row);
             for (int r = 0; r < ROWS; r++) { /* rows beyond the last repeat it */
                 float x = ld0(A_TYPE, a + min(r, count - 1) * P.a.row + k * P.a.col);
                 for (int c = 0; c < COLS; c++)

@@ -6,6 +6,7 @@ layout(constant_id = 2) const uint OUT_TYPE = 2u;
 layout(constant_id = 3) const uint C_TYPE = 0u; /* 0: no C */
 layout(constant_id = 4) const int ROWS = 8;
 layout(constant_id = 5) const bool ALPHA = false;
+layout(constant_id = 14) const bool STEPS = true; /* the epilogue has any */
 layout(set = 0, binding = 9, std430) readonly buffer Params { matmul_glsl P; };
 
 #include "kernels/common/glsl/prelude.glsl"
@@ -37,7 +38,7 @@ void locate(int item)
 
 float steps(float y, int row, int col)
 {
-    for (int j = 0; j < P.post_count; j++) {
+    for (int j = 0; STEPS && j < P.post_count; j++) {
         uint which = uint(P.post_binding[j]);
         float r = 0.0f;
         if (which != 0u) {

@@ -21,9 +21,9 @@ int a[8], b[4]; /* of each row and column, where its k = 0 is */
 /* One k of all sums; ka, kb: how far it lies behind k = 0. */
 void add(int ka, int kb, inout float s[32])
 {
-    LINK y[4];
+    float y[4];
     for (int c = 0; c < COLS; c++)
-        y[c] = link(texel1(b[c] + kb));
+        y[c] = texel1(b[c] + kb);
     for (int r = 0; r < ROWS; r++) {
         float x = texel0(a[r] + ka);
         for (int c = 0; c < COLS; c++)
@@ -88,7 +88,6 @@ void main()
         }
     }
     /* Read once: loads of params are as dear as those of operands. */
-    bool finishes = ALPHA || C_TYPE != 0u || P.post_count != 0;
     int out_row = P.out_view.row, out_col = P.out_view.col, columns = P.n;
     float kept[32]; /* with indices of any kind */
     for (int i = 0; i < 32; i++)
@@ -99,7 +98,7 @@ void main()
             float y = kept[r * 4 + c];
             if (j >= columns)
                 continue;
-            if (finishes)
+            if (ALPHA || C_TYPE != 0u || STEPS) /* drivers without jumps take both ways */
                 y = finish(y, row + r, j);
             st2(OUT_TYPE, located[2] + (row + r) * out_row + j * out_col, y);
         }

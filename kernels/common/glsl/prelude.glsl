@@ -165,8 +165,8 @@ uint c_size(uint type)
         uint e = push.at[n] + uint(i);                                                             \
         if (size == 2u)                                                                            \
             return op##n.w[e];                                                                     \
-        uint lanes = 4u >> size, bits = 8u << size;                                                \
-        return op##n.w[e / lanes] >> (e % lanes * bits) & ((1u << bits) - 1u);                     \
+        uint lane = e & (4u >> size) - 1u, bits = 8u << size;                                      \
+        return op##n.w[e >> 2u - size] >> lane * bits & ((1u << bits) - 1u);                       \
     }                                                                                              \
     void put##n(uint size, int i, uint x)                                                          \
     {                                                                                              \
@@ -175,10 +175,11 @@ uint c_size(uint type)
             op##n.w[e] = x;                                                                        \
             return;                                                                                \
         }                                                                                          \
-        uint lanes = 4u >> size, bits = 8u << size, shift = e % lanes * bits;                      \
+        uint bits = 8u << size, shift = (e & (4u >> size) - 1u) * bits;                            \
         uint mask = (1u << bits) - 1u;                                                             \
-        atomicAnd(op##n.w[e / lanes], ~(mask << shift));                                           \
-        atomicOr(op##n.w[e / lanes], (x & mask) << shift);                                         \
+        e = e >> 2u - size;                                                                        \
+        atomicAnd(op##n.w[e], ~(mask << shift));                                                   \
+        atomicOr(op##n.w[e], (x & mask) << shift);                                                 \
     }                                                                                              \
     float ld##n(uint type, int i) { return c_widen(type, get##n(c_size(type), i)); }               \
     void st##n(uint type, int i, float x) { put##n(c_size(type), i, c_narrow(type, x)); }
