@@ -335,6 +335,28 @@ static void equal_data(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
         f->value[arg][i] = t->dtype == TN_BOOL ? (double)tn_v_below(r, 2) : v[tn_v_below(r, 7)];
 }
 
+/* Values that become blocks of 32: ties between the numbers of a block whose scale is a power of
+ * two, blocks of zeros, two largest magnitudes of unlike sign, scales that are no normal f16. */
+static void block_data(const tn_v_fill_call *f, uint32_t arg, const tn_tensor *out, tn_v_random *r)
+{
+    static const double step[] = {0, 0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5, 6.5};
+    const tn_tensor *t = &f->op->args[arg].tensor;
+    double top = out->layout == TN_LAYOUT_Q8_0 ? 127 : out->layout == TN_LAYOUT_Q4_0 ? -8 : 6;
+    int64_t n = tn_v_count(t);
+    for (int64_t b = 0; b < n; b += 32) {
+        int64_t kind = tn_v_below(r, 8), peak = tn_v_below(r, 32);
+        double unit = exp2((double)tn_v_below(r, 9) - 4) * (tn_v_next(r) & 1 ? -1 : 1);
+        unit *= kind == 1 && t->dtype != TN_F16 ? 0x1p-20 : kind == 2 ? 0x1p-6 : 1;
+        for (int64_t k = 0; k < 32 && b + k < n; ++k) {
+            double x = out->layout == TN_LAYOUT_MXFP4
+                           ? (tn_v_next(r) & 1 ? -1 : 1) * step[tn_v_below(r, 9)]
+                           : (double)tn_v_below(r, 2 * (int64_t)fabs(top)) - fabs(top) + 0.5;
+            x = k == peak ? top : k == (peak + 7) % 32 && kind == 3 ? -top : x;
+            f->value[arg][b + k] = tn_v_fit(t, kind == 0 ? copysign(0.0, x) : x * unit);
+        }
+    }
+}
+
 static void plain_data(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
 {
     const tn_arg *a = &f->op->args[arg];
@@ -342,6 +364,10 @@ static void plain_data(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
     int64_t n = tn_v_count(&a->tensor);
     const tn_tensor *out = &f->op->args[tn_v_find(f->op, TN_ARG_OUT)].tensor;
     bool quantised = f->op->kind == TN_OP_QUANTIZE;
+    if (quantised && tn_v_block_bytes(out) != 0 && data == TN_V_TIES) {
+        block_data(f, arg, out, r);
+        return;
+    }
     for (int64_t i = 0; i < n; ++i) {
         double v = data == TN_V_SPECIAL ? a->role == TN_ARG_A || a->role >= TN_ARG_INPUT0
                                               ? pattern(&a->tensor, i, n, r)

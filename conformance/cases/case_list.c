@@ -78,6 +78,7 @@ long tn_v_list_cases(tn_v_list list, tn_v_case **out)
     tn_v_list_edges(&s);
     tn_v_list_drawn(&s);
     tn_v_list_places(&s);
+    tn_v_list_classes(&s);
     if (s.failed) {
         free(s.cases);
         *out = NULL;

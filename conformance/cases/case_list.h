@@ -32,6 +32,7 @@ void tn_v_list_moves(tn_v_sink *s);
 void tn_v_list_edges(tn_v_sink *s);
 void tn_v_list_drawn(tn_v_sink *s);
 void tn_v_list_places(tn_v_sink *s);
+void tn_v_list_classes(tn_v_sink *s);
 void tn_v_list_lowlevel(tn_v_sink *s);
 
 #endif

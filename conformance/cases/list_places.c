@@ -159,6 +159,9 @@ static void blocks(tn_v_sink *s)
 {
     static const char *const layouts[] = {"q4_0", "q8_0", "mxfp4"};
     static const char *const sizes[] = {"5x32x64", "1x33x128", "17x7x32", "3x100x320", "1x16x1056"};
+    static const char *const made[] = {"9x64:%s,%s:bounded", "32:%s,%s:canonical",
+                                       "3x5x96:%s,%s:bounded+a=3x5x96@1x300x3",
+                                       "7x160:%s,%s:bounded+a=7x160@200x1+out=7x160@224x1"};
     for (unsigned l = 0; l < 3; ++l)
         for (unsigned t = 0; t < 3; ++t) {
             for (unsigned z = 0; z < sizeof sizes / sizeof sizes[0]; ++z)
@@ -166,6 +169,13 @@ static void blocks(tn_v_sink *s)
                          floats[t], layouts[l], floats[t], z % 2 ? "+bias" : "");
             tn_v_add(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN), "dequantize 9x64:%s,%s:bounded",
                      layouts[l], floats[t]);
+            for (unsigned z = 0; z < sizeof made / sizeof made[0]; ++z) {
+                char op[96];
+                snprintf(op, sizeof op, made[z], floats[t], layouts[l]);
+                tn_v_add(s, TN_V_QUICK, 4,
+                         B(TN_V_ZERO_MEAN) | B(TN_V_TIES) | B(TN_V_SPECIAL) | B(TN_V_HUGE),
+                         "quantize %s", op);
+            }
         }
 }
 

@@ -69,6 +69,23 @@ static void norms(tn_v_sink *s)
                  types[t]);
     }
     tn_v_add(s, TN_V_QUICK, 6, c, "norm batch 2x8x4x5:f32:eps=0.001+gamma+beta+stats");
+    /* channels of any dim, of any place in memory, and none but themselves */
+    static const char *const batch[] = {
+        "2x8x4x5:f32:axes=2+eps=0.001+gamma+beta+stats",
+        "2x8x4x5:f32:axes=1+eps=0.001+gamma+beta+stats",
+        "3x7x33:f32:axes=1+eps=1e-5+gamma+stats",
+        "5x6:f32:eps=0.25+beta+stats",
+        "9:f32:axes=1+eps=0.001+gamma+beta+stats",
+        "4x4x4x4:f32:axes=4+eps=0.001+gamma+beta+stats",
+        "4x4x4:f32:axes=2+eps=0.001+stats",
+        "2x8x4x5:f32:eps=0.001+gamma+beta+stats+a=2x8x4x5@160x1x40x8+out=2x8x4x5@160x1x40x8",
+        "2x33x3x5:f32:eps=0.001+gamma+beta+stats+a=2x33x3x5@495x1x165x33",
+        "2x16x7x5:f32:eps=0.001+gamma+beta+stats+out=2x16x7x5@600x1x80x16",
+        "2x17x3x4x5:f32:eps=0.001+gamma+beta+stats",
+        "2x8x5:f32:eps=0.01+gamma=8@3+beta=8@2+stats=2x8@1x2",
+        "3x70x65:f32:eps=0.001+gamma+beta+stats"};
+    for (unsigned i = 0; i < sizeof batch / sizeof batch[0]; ++i)
+        tn_v_add(s, TN_V_QUICK, 6, c, "norm batch %s", batch[i]);
     tn_v_add(s, TN_V_QUICK, 6, c, "norm layer 4x65:f32:backward+eps=1e-5+gamma");
     tn_v_add(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN) | B(TN_V_POSITIVE),
              "norm rms 4x65:f32:backward+eps=1e-3+gamma");

@@ -115,13 +115,14 @@ void tn_v_posts(const tn_v_call *call, const tn_v_truth *truth, const int64_t *i
 
 static bool make(const tn_v_call *call, const tn_arg *arg, tn_v_truth *t)
 {
+    tn_tensor stored = tn_v_stored(&arg->tensor);
     memset(t, 0, sizeof *t);
     t->role = arg->role;
-    t->dtype = (tn_dtype)arg->tensor.dtype;
-    t->rank = arg->tensor.rank;
+    t->dtype = (tn_dtype)stored.dtype;
+    t->rank = stored.rank;
     t->count = 1;
     for (uint32_t d = 0; d < t->rank; ++d) {
-        t->dim[d] = arg->tensor.dim[d];
+        t->dim[d] = stored.dim[d];
         t->count *= t->dim[d];
     }
     size_t n = (size_t)t->count + 1;

@@ -16,7 +16,7 @@ typedef struct tn_v_memory {
     int64_t elems;
 } tn_v_memory;
 
-/* What an output has to be, one entry an element in row-major order. */
+/* What an output has to be, one entry an element in row-major order; of blocks one a byte. */
 typedef struct tn_v_truth {
     uint32_t role;
     tn_dtype dtype;
@@ -57,6 +57,10 @@ void tn_v_truth_free(tn_v_truth *truth, int count);
 /* ---- for the parts of the oracle ---- */
 const tn_arg *tn_v_arg(const tn_op *op, uint32_t role);
 bool tn_v_is_output(const tn_op *op, uint32_t role);
+/* Bytes of a block of 32 elements (docs/LAYOUTS.md); 0: the layout has none. */
+int64_t tn_v_block_bytes(const tn_tensor *t);
+/* A tensor as it lies in memory: blocks are bytes, others as they are. */
+tn_tensor tn_v_stored(const tn_tensor *t);
 
 /* An operand with its memory; NULL arg: not given. */
 typedef struct tn_v_view {
@@ -121,6 +125,7 @@ bool tn_v_pool(const tn_v_call *call, tn_v_truth *out);
 bool tn_v_eltwise(const tn_v_call *call, tn_v_truth *out);
 bool tn_v_move(const tn_v_call *call, tn_v_truth *out); /* copy concat pad gather */
 bool tn_v_quantize(const tn_v_call *call, tn_v_truth *out);
+bool tn_v_quantize_blocks(const tn_v_call *call, tn_v_truth *out);
 bool tn_v_rope(const tn_v_call *call, tn_v_truth *out);
 bool tn_v_topk(const tn_v_call *call, tn_v_truth *truth, int count);
 bool tn_v_scan(const tn_v_call *call, tn_v_truth *out);

@@ -198,8 +198,10 @@ bool tn_v_quantize(const tn_v_call *c, tn_v_truth *out)
               za = tn_v_view_of(c, TN_ARG_ZERO_OF + TN_ARG_A),
               zo = tn_v_view_of(c, TN_ARG_ZERO_OF + TN_ARG_OUT);
     int64_t i[TN_MAX_RANK];
-    if (a.t == NULL || tn_v_arg(c->op, TN_ARG_OUT)->tensor.layout != 0)
+    if (a.t == NULL)
         return false;
+    if (tn_v_arg(c->op, TN_ARG_OUT)->tensor.layout != TN_LAYOUT_STRIDED)
+        return tn_v_quantize_blocks(c, out);
     out->single = true;
     for (int64_t n = 0; n < out->count; ++n) {
         tn_v_unravel(out->dim, out->rank, n, i);

@@ -85,14 +85,16 @@ static bool take(tn_v_capture *c, const tn_v_job *j, const tn_v_result *r, bool 
         tn_v_operand *o = &c->operand[i];
         if (m->bytes == NULL)
             return false;
+        /* an output in blocks is told byte by byte */
+        tn_tensor lies = m->output ? tn_v_stored(&j->op->args[i].tensor) : j->op->args[i].tensor;
         *o = (tn_v_operand){.role = j->op->args[i].role,
-                            .tensor = j->op->args[i].tensor,
+                            .tensor = lies,
                             .output = m->output,
                             .guard = m->guard,
                             .elem = m->elem,
                             .total = m->total,
                             .elems = m->elems,
-                            .count = tn_v_count(&j->op->args[i].tensor)};
+                            .count = tn_v_count(&lies)};
         o->sent = copy_of(m->before, m->total);
         o->got = launched ? copy_of(m->bytes, m->total) : NULL;
         o->value = m->values != NULL ? copy_of(m->values, (size_t)o->count * sizeof(double)) : NULL;

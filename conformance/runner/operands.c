@@ -49,20 +49,11 @@ uint64_t tn_v_alignment(const tn_v_job *j)
     return align;
 }
 
-/* Bytes of a block of 32 elements (docs/LAYOUTS.md); 0: the layout has none. */
-static uint64_t block_bytes(const tn_tensor *t)
-{
-    return t->layout == TN_LAYOUT_Q4_0    ? 18
-           : t->layout == TN_LAYOUT_Q8_0  ? 34
-           : t->layout == TN_LAYOUT_MXFP4 ? 17
-                                          : 0;
-}
-
 /* Blocks whose scales and numbers come from digests of the operand's values, and what they mean. */
 static void lay_blocks(const tn_tensor *t, tn_v_image *m)
 {
     static const double four[] = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
-    uint64_t bytes = block_bytes(t);
+    uint64_t bytes = (uint64_t)tn_v_block_bytes(t);
     for (int64_t b = 0; b < tn_v_count(t) / 32; ++b) {
         unsigned char *at = m->before + m->guard + (uint64_t)b * bytes, number[32];
         for (int k = 0; k < 32; ++k) {
@@ -100,16 +91,12 @@ bool tn_v_images(tn_v_job *j, char *why, size_t bytes)
 {
     uint64_t align = tn_v_alignment(j);
     for (uint32_t i = 0; i < j->op->arg_count; ++i) {
-        const tn_tensor *t = &j->op->args[i].tensor;
+        const tn_tensor *t = &j->op->args[i].tensor, stored = tn_v_stored(t);
         tn_v_image *m = &j->image[i];
-        m->elem = tn_v_elem_bytes((tn_dtype)t->dtype);
+        bool blocks = tn_v_block_bytes(t) != 0;
+        m->elem = tn_v_elem_bytes((tn_dtype)stored.dtype);
         m->output = tn_v_is_output(j->op, j->op->args[i].role);
-        m->elems = spanned(t);
-        bool blocks = block_bytes(t) != 0 && !m->output;
-        if (blocks) {
-            m->elem = 1;
-            m->elems = tn_v_count(t) / 32 * (int64_t)block_bytes(t);
-        }
+        m->elems = spanned(&stored);
         if (m->elem == 0 || (t->layout != TN_LAYOUT_STRIDED && !blocks)) {
             snprintf(why, bytes, "the suite makes no data of type %s in that layout",
                      tn_dtype_name((tn_dtype)t->dtype));
@@ -128,8 +115,8 @@ bool tn_v_images(tn_v_job *j, char *why, size_t bytes)
             snprintf(why, bytes, "no host memory for the operands");
             return false;
         }
-        for (int64_t n = 0; m->output && n < tn_v_count(t); ++n)
-            m->ours[tn_v_offset(t, n)] = 1;
+        for (int64_t n = 0; m->output && n < tn_v_count(&stored); ++n)
+            m->ours[tn_v_offset(&stored, n)] = 1;
     }
     return true;
 }
@@ -147,8 +134,9 @@ static bool lay_inputs(tn_v_job *j, bool flush)
         memset(m->before, floating ? 0xff : 0xa5, m->total);
         if (m->output)
             memset(m->before, 0xa5, m->total);
-        if (block_bytes(t) != 0) {
-            lay_blocks(t, m);
+        if (tn_v_block_bytes(t) != 0) {
+            if (!m->output)
+                lay_blocks(t, m);
             j->call.memory[i] = (tn_v_memory){m->decoded, tn_v_count(t)};
             continue;
         }
@@ -194,14 +182,14 @@ void tn_v_refer(tn_v_job *j)
 void tn_v_lay_outputs(tn_v_job *j, int launch)
 {
     for (uint32_t i = 0; i < j->op->arg_count; ++i) {
-        const tn_tensor *t = &j->op->args[i].tensor;
+        const tn_tensor t = tn_v_stored(&j->op->args[i].tensor);
         tn_v_image *m = &j->image[i];
         if (!m->output)
             continue;
-        tn_dtype d = (tn_dtype)t->dtype;
+        tn_dtype d = (tn_dtype)t.dtype;
         bool floating = tn_v_format_of(d).floating;
-        for (int64_t n = 0; n < tn_v_count(t); ++n) {
-            unsigned char *e = m->before + m->guard + (uint64_t)tn_v_offset(t, n) * m->elem;
+        for (int64_t n = 0; n < tn_v_count(&t); ++n) {
+            unsigned char *e = m->before + m->guard + (uint64_t)tn_v_offset(&t, n) * m->elem;
             if (launch == 0 && floating)
                 memset(e, 0xff, m->elem);
             else
@@ -215,7 +203,8 @@ const unsigned char *tn_v_element(const tn_v_job *j, const tn_v_truth *t, int64_
     for (uint32_t i = 0; i < j->op->arg_count; ++i)
         if (j->op->args[i].role == t->role) {
             const tn_v_image *m = &j->image[i];
-            return m->bytes + m->guard + (uint64_t)tn_v_offset(&j->op->args[i].tensor, n) * m->elem;
+            const tn_tensor stored = tn_v_stored(&j->op->args[i].tensor);
+            return m->bytes + m->guard + (uint64_t)tn_v_offset(&stored, n) * m->elem;
         }
     return NULL;
 }
