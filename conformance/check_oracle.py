@@ -2,16 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The oracle against a second implementation: sums in exact fractions, functions in 60 digits.
 
+CANONICAL results have to be those of vectors/check_canonical.py, bit for bit.
+
 The references have to agree to far below the bounds, the magnitudes exactly, and the bounds must hold for a plain
 loop in f32 and be no looser than a few times the worst case of such a loop."""
 import math
+import os
 import subprocess
 import sys
 from decimal import Decimal, getcontext
 from fractions import Fraction
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "vectors"))
+import check_canonical as canon  # noqa: E402
+
 getcontext().prec = 60
-A, B, OUT, Q, K, V = 1, 2, 4, 7, 8, 9
+A, B, OUT, BIAS, Q, K, V, GAMMA, BETA, INDEX, GRAD, STATS, FREQ, POST0 = 1, 2, 4, 5, 7, 8, 9, 14, 15, 16, 17, 21, 23, 128
 
 CASES = [
     ("matmul 5x7x33:f32", "zero"), ("matmul 5x7x33:f32:tt", "wide"), ("matmul 2x3x4x65:bf16", "pos"),
@@ -25,12 +31,28 @@ CASES = [
 ]
 
 
+FUNCTIONS = ["recip", "sqrt", "rsqrt", "exp", "exp2", "log", "tanh", "sigmoid", "silu", "gelu", "gelu_tanh", "erf", "sin", "cos"]
+BITS = [
+    ("matmul 3x5x300:f32:nn+canonical", "zero"), ("matmul 3x4x260:bf16:nn+canonical", "wide"), ("matmul 2x3x130:f16:nn+canonical+bias+gelu", "zero"),
+    ("matmul 2x3x513:f32:nn+canonical+bias+silu", "pos"), ("matmul 2x3x9:f32:nn+canonical+gelu_tanh", "zero"),
+    ("conv n2c16h4w5k3r3s3p1:f32:canonical", "zero"), ("conv n1c70h5w4k2r2s2u2:f16:canonical", "zero"),
+    ("reduce sum 2x4200:f32:canonical+axes=1", "wide"), ("reduce mean 3x70:f32:canonical+axes=1", "zero"), ("reduce sumsq 40x130:f32:canonical+axes=1", "zero"),
+    ("softmax 2x130:f32:canonical+axis=1", "zero"), ("softmax 3x33:f32:canonical+axis=1+log", "zero"), ("softmax 2x70:f32:canonical+backward+axis=1", "zero"),
+    ("softmax 2x70:f32:canonical+backward+axis=1+log", "zero"), ("norm layer 2x130:f32:canonical+eps=0.001+gamma+beta", "zero"),
+    ("norm rms 2x70:bf16:canonical+eps=0.001+gamma", "wide"), ("norm layer 2x70:f32:canonical+backward+eps=0.001+gamma", "zero"),
+    ("norm rms 2x70:f32:canonical+backward+eps=0.001+gamma", "zero"), ("norm batch 2x3x5:f32:canonical+eps=0.001+gamma+beta+stats", "zero"),
+    ("attention h2g1q3k200d8:f32:canonical+causal_end", "zero"), ("attention h2q2k300d8:bf16:canonical", "rise"),
+    ("attention h1q2k140d8:f32:canonical+softcap=5", "zero"), ("scan 2x70:f32:canonical+axis=1", "zero"), ("rope 5x16:f32:canonical+index=5", "zero"),
+] + [(f"eltwise {f} 9x41:f32:canonical", d) for f in FUNCTIONS for d in ("zero", "special", "wide")] + [
+    (f"eltwise {f} 9x41:f32:canonical+backward", "zero") for f in FUNCTIONS + ["square"]]
+
+
 def read(exe):
-    text = subprocess.run([exe] + [x for c in CASES for x in c], check=True, capture_output=True, text=True).stdout
+    text = subprocess.run([exe] + [x for c in CASES + BITS for x in c], check=True, capture_output=True, text=True).stdout
     cases = []
     for line in text.splitlines():
         if line.startswith("op "):
-            cases.append({"op": line[3:], "in": {}, "ref": {}, "err": {}, "mag": {}})
+            cases.append({"op": line[3:], "in": {}, "ref": {}, "err": {}, "mag": {}, "bits": {}})
             continue
         head, numbers = line.split(" :")
         kind, role, dtype, dims = head.split()
@@ -165,11 +187,84 @@ def check_attention(case):
                     i += 1
 
 
+def canonical_sums(case):
+    """Chunks lie where they would with every tap."""
+    x, words = case["in"], case["op"].split(":")[-1].split("+")
+    if case["op"].startswith("matmul"):
+        rows = [canon.dot(*map(list, zip(*t))) for t in terms_matmul(case)]
+    else:
+        (_, (n, c, h, w), a), (_, (f, _, r, s), b) = x[A], x[B]
+        step, pad = (2, 0) if "u2" in case["op"] else (1, 1)
+        rows = []
+        for i in range(len(case["ref"][OUT][2])):
+            (_, (_, _, oh, ow), _) = case["ref"][OUT]
+            z, g, y, q = i // (f * oh * ow), i // (oh * ow) % f, i // ow % oh * step - pad, i % ow * step - pad
+            taps = [((ky * s + kx) * c + ch, a[((z * c + ch) * h + y + ky) * w + q + kx], b[((g * c + ch) * r + ky) * s + kx])
+                    for ky in range(r) for kx in range(s) if 0 <= y + ky < h and 0 <= q + kx < w for ch in range(c)]
+            rows.append(canon.taps(taps, canon.chunk))
+    bias = x[POST0][2] if POST0 in x else x[BIAS][2] if BIAS in x else None
+    for i, y in enumerate(rows):
+        for word in words:
+            y = canon.add(y, bias[i % len(bias)]) if word == "bias" else canon.UNARY[word](y) if word in canon.UNARY else y
+        yield y
+
+
+def canonical_attention(case):
+    (_, (hq, sq, d), q), (_, (hk, sk, _), k), (_, (_, _, dv), v) = (case["in"][r] for r in (Q, K, V))
+    typed = case["in"][V][0]
+    for h in range(hq):
+        g = h // (hq // hk)
+        keys, values = canon.split(k, d)[g * sk:(g + 1) * sk], canon.split(v, dv)[g * sk:(g + 1) * sk]
+        for i in range(sq):
+            last = i + sk - sq if "causal_end" in case["op"] else sk
+            row = q[(h * sq + i) * d:(h * sq + i + 1) * d]
+            yield from canon.attention_row(row, keys, values, lambda j: j <= last, None, 5.0 if "softcap" in case["op"] else None,
+                                           lambda p: canon.narrow(typed, p))
+
+
+def canonical_rows(case):
+    x, kind = case["in"], case["op"].split()[0]
+    rows = canon.split(x[A][2], x[A][1][-1])
+    grads = canon.split(x[GRAD][2], x[GRAD][1][-1]) if GRAD in x else None
+    gamma, beta = (x[r][2] if r in x else None for r in (GAMMA, BETA))
+    eps = canon.r32(0.001)
+    word = case["op"].split()[1]
+    if kind == "eltwise":
+        return [canon.slope(word, a, g) for a, g in zip(x[A][2], x[GRAD][2])] if grads else [canon.UNARY[word](a) for a in x[A][2]]
+    if kind == "reduce":
+        f = {"sum": canon.reduce, "sumsq": lambda r: canon.reduce(r, True), "mean": lambda r: canon.mul(canon.reduce(r), canon.recip(float(len(r))))}[word]
+        return [f(r) for r in rows]
+    if kind == "softmax":
+        f = (lambda r, g: canon.softmax_back(r, g, "log" in case["op"])) if grads else (lambda r, g: canon.softmax(r, "log" in case["op"]))
+        return [y for r, g in zip(rows, grads or rows) for y in f(r, g)]
+    if kind == "scan":
+        return [y for r in rows for y in canon.scan(r, False)]
+    if kind == "rope":
+        return [y for r, p in zip(rows, x[INDEX][2]) for y in canon.rope(r, p, x[FREQ][2], False)]
+    if word == "batch":
+        n, c, space = x[A][1]
+        return canon.batchnorm({"eps": eps.hex()}, {"a": x[A][2], "gamma": gamma, "beta": beta, "stats": x[STATS][2]}, {"a": (n, c, space)})
+    if grads:
+        return [y for r, g in zip(rows, grads) for y in canon.norm_back(r, g, word, eps, gamma)]
+    return [y for r in rows for y in canon.norm(r, word, eps, gamma, beta)]
+
+
+def check_bits(case):
+    """No tolerance: the bits of the independent checker of the golden vectors."""
+    kind = case["op"].split()[0]
+    want = {"matmul": canonical_sums, "conv": canonical_sums, "attention": canonical_attention}.get(kind, canonical_rows)(case)
+    typed, _, got = case["bits"][OUT]
+    want = [canon.word(typed, canon.narrow(typed, y)) for y in want]
+    assert want == [canon.word(typed, y) for y in got] and want, (case["op"], sum(a != canon.word(typed, b) for a, b in zip(want, got)), len(got))
+    return len(got)
+
+
 def main():
     cases = read(sys.argv[1])
-    assert len(cases) == len(CASES)
+    assert len(cases) == len(CASES) + len(BITS)
     elements = 0
-    for case in cases:
+    bits = sum(check_bits(case) for case in cases[len(CASES):])
+    for case in cases[:len(CASES)]:
         kind = case["op"].split()[0]
         elements += len(case["ref"][OUT][2])
         if kind == "matmul":
@@ -180,7 +275,7 @@ def main():
             check_sums(case, terms_reduce(case))
         else:
             {"softmax": check_softmax, "norm": check_norm, "attention": check_attention}[kind](case)
-    print(f"oracle: {elements} elements of {len(cases)} ops agree with exact arithmetic")
+    print(f"oracle: {elements} elements of {len(CASES)} ops agree with exact arithmetic, {bits} of {len(BITS)} ops in CANONICAL by their bits")
 
 
 if __name__ == "__main__":

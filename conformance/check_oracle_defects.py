@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The oracle with one planted defect each has to disagree with its second implementation (check_oracle.py).
+"""The oracle with one planted defect each has to disagree with its second implementation (check_oracle.py); so have its CANONICAL parts.
 
 A defect is a change of one place of one source, compiled beside the rest of the suite. A place that is no longer there fails,
 so this list cannot go stale unseen; the unchanged sources have to pass by the same way.
@@ -50,6 +50,27 @@ DEFECTS = [  # source, what stands there, what is planted, which of several plac
     ("attention", "r->weight[j] = exp(r->score[j] - r->top);", "r->weight[j] = exp(r->score[j] - r->top) * (j != 0);", 0),
     ("attention", "r->weight[j] = exp(r->score[j] - r->top);", "r->weight[j] = (double)expf((float)(r->score[j] - r->top));", 0),
     ("attention", "double t = z * s->scale,", "double t = z,", 0),
+    ("canonical", "LANES = 64", "LANES = 32", 0),
+    ("canonical", "SEGMENT = 4096", "SEGMENT = 8192", 0),
+    ("canonical", "fmaf(x[i], x[i], *l) : *l + x[i];", "x[i] * x[i] + *l : *l + x[i];", 0),
+    ("canonical", "y[i] * by;", "y[i] / s;", 0),
+    ("canonical", "(x[i] - m) - less", "x[i] - (m + less)", 0),
+    ("canonical", "fmaf(z, gamma[i], beta[i])", "z * gamma[i] + beta[i]", 0),
+    ("canonical", "tn_v_c_rsqrt(fmaf(tn_v_c_reduce(y, n, true), by, epsilon))", "tn_v_c_rsqrt(tn_v_c_reduce(y, n, true) * by + epsilon)", 0),
+    ("canonical", "r * fmaf(-(dx[i] * r), b, rms ? g : g - a)", "r * ((rms ? g : g - a) - dx[i] * r * b)", 0),
+    ("canonical", "y[e] = fmaf(y[e], f, scratch[e]);", "y[e] = y[e] * f + scratch[e] * (1 + 0x1p-23f);", 0),
+    ("canonical", "s.l = fmaf(l, f, s.l);", "s.l = fmaf(l, f, s.l) * (1 + 0x1p-23f);", 0),
+    ("canonical", "t * (w->scale * TN_V_L2E);", "t * w->scale * TN_V_L2E;", 0),
+    ("canonical", "(w->scale * tn_v_c_recip(w->cap))", "w->scale / w->cap", 0),
+    ("canonical", "w->weights != TN_F32; ++at)", "false; ++at)", 0),
+    ("canonical_math", "fmaf(q, f * f, n * LN2_L);", "fmaf(q, f * f, 0.0f);", 0),
+    ("canonical_math", "if (side > 0 ? beyond < 0 : beyond > 0)", "if (side > 0 ? beyond > 0 : beyond < 0)", 0),
+    ("canonical_math", "x < 0 ? z * q : q;", "x < 0 ? 1.0f - q : q;", 0),
+    ("canonical_math", "x * fmaf(c, x, 0.5f);", "fmaf(x * c, x, 0.5f * x);", 0),
+    ("canonical_math", "fmaf(n, -0x1.921fb6p+0f, x);", "x - n * 0x1.921fb6p+0f;", 0),
+    ("canonical_math", "*out = z * (q * q);", "*out = (z * q) * q;", 0),
+    ("matmul", "tn_v_dot_add(&dot, j, (float)room[j].a, (float)room[j].b);", "tn_v_dot_add(&dot, k - 1 - j, (float)room[k - 1 - j].a, (float)room[k - 1 - j].b);", 0),
+    ("conv", "list[k].tap * per + list[k].k,", "k,", 0),
 ]
 
 
@@ -80,7 +101,8 @@ def survives(source, exe):
 def main():
     with tempfile.TemporaryDirectory() as top:
         whole = os.path.join(ROOT, "conformance", "oracle", "oracle_matmul.c")
-        assert survives(whole, os.path.join(top, "whole")) == "survived", "the oracle as it is has to agree"
+        found = survives(whole, os.path.join(top, "whole"))
+        assert found == "survived", ("the oracle as it is has to agree", found)
         folders = [os.path.join(top, str(i)) for i in range(len(DEFECTS))]
         for f in folders:
             os.mkdir(f)

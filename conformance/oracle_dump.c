@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writes what the oracle says about the ops on its command line (text, class of data, seed): the
- * operands, and each output with reference, bound and magnitude, in hexadecimal floats, for
- * check_oracle.py to compute again by exact arithmetic. */
+ * operands, and each output with reference, bound, magnitude and, in CANONICAL, its bits, in
+ * hexadecimal floats, for check_oracle.py to compute again by exact arithmetic. */
 #include <conformance/cases/cases.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +58,8 @@ static int dump(tn_runtime *rt, const char *text, const char *data)
         row("ref", truth[k].role, &t, truth[k].ref, truth[k].count);
         row("err", truth[k].role, &t, truth[k].err, truth[k].count);
         row("mag", truth[k].role, &t, truth[k].mag, truth[k].count);
+        if (truth[k].canonical != NULL)
+            row("bits", truth[k].role, &t, truth[k].canonical, truth[k].count);
     }
     if (n > 0)
         tn_v_truth_free(truth, n);

@@ -555,5 +555,11 @@ TN_TEST(errors_backend, foreign_work)
     tn_plan_release(plan);
     tn_op_free(rt, op);
     tn_device_release(d);
+    TN_REQUIRE(tn_device_open(rt, "mutant:L01", &d) == TN_OK);
+    TN_REQUIRE(tn_op_parse(rt, "matmul 4x4x4:f32:canonical", &op) == TN_OK);
+    TN_ERROR(tn_plan_create(d, op, NULL, &plan), TN_STATUS_UNSUPPORTED, "mutant.flush", NULL,
+             "CANONICAL");
+    tn_op_free(rt, op);
+    tn_device_release(d);
     tn_runtime_release(rt);
 }

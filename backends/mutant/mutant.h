@@ -105,7 +105,7 @@ typedef struct mutant_defect {
 /* Tables of defects, each ending with a row without id. */
 extern const mutant_defect tn__mutant_matmul[], tn__mutant_ops[], tn__mutant_rows[],
     tn__mutant_hal[], tn__mutant_seldom[], tn__mutant_subtle[], tn__mutant_launches[],
-    tn__mutant_stress[], tn__mutant_classes[];
+    tn__mutant_stress[], tn__mutant_classes[], tn__mutant_order[];
 const mutant_defect *tn__mutant_find(const char *id);
 const mutant_defect *tn__mutant_at(uint32_t index); /* NULL past the last */
 uint32_t tn__mutant_count(void);

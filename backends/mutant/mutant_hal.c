@@ -42,8 +42,9 @@ const mutant_defect tn__mutant_hal[] = {
     {0}};
 
 static const mutant_defect *const tables[] = {
-    tn__mutant_matmul, tn__mutant_ops,      tn__mutant_rows,   tn__mutant_hal,    tn__mutant_seldom,
-    tn__mutant_subtle, tn__mutant_launches, tn__mutant_stress, tn__mutant_classes};
+    tn__mutant_matmul,  tn__mutant_ops,    tn__mutant_rows,     tn__mutant_hal,
+    tn__mutant_seldom,  tn__mutant_subtle, tn__mutant_launches, tn__mutant_stress,
+    tn__mutant_classes, tn__mutant_order};
 enum { TABLES = sizeof tables / sizeof tables[0] };
 
 const mutant_defect *tn__mutant_at(uint32_t index)

@@ -278,6 +278,10 @@ tn_status tn__mutant_plan_create(void *device, const tn_op *op, const tn_plan_de
     }
     if (st == TN_OK && bend(p, d->defect)) {
         p->defect = d->defect;
+        if (p->defect->declares_flush && p->right.op.numerics.cls == TN_CLASS_CANONICAL)
+            st = MUTANT_FAIL(d->host, TN_STATUS_UNSUPPORTED, "mutant.flush",
+                             "CANONICAL of a device that takes subnormals for 0; BOUNDED and FAST "
+                             "are allowed");
     } else if (st == TN_OK) {
         p->bent = p->right;
         point(&p->bent);
@@ -286,6 +290,7 @@ tn_status tn__mutant_plan_create(void *device, const tn_op *op, const tn_plan_de
             st = TN_OK; /* says yes, and does nothing */
     }
     if (st != TN_OK) {
+        tn_plan_release(p->child);
         tn__mutant_give(d->host, p, sizeof *p);
         pthread_mutex_lock(&d->mutex);
         d->refused = d->refused || here.kernel != NULL;

@@ -24,6 +24,20 @@ static bool wanted(const tn_v_sink *s, tn_v_list from, int level, tn_v_data data
     }
 }
 
+/* The op in the class of the sink: for the word bounded, or behind the last one. */
+static bool in_class(const tn_v_sink *s, char *op)
+{
+    char text[TN_V_NAME];
+    const char *word = s->cls != NULL ? strstr(op, "bounded") : NULL;
+    int n = s->cls == NULL ? 0
+            : word == NULL ? snprintf(text, sizeof text, "%s+%s", op, s->cls)
+                           : snprintf(text, sizeof text, "%.*s%s%s", (int)(word - op), op, s->cls,
+                                      word + strlen("bounded"));
+    if (n > 0 && (size_t)n < sizeof text)
+        memcpy(op, text, (size_t)n + 1);
+    return n >= 0 && (size_t)n < sizeof text;
+}
+
 void tn_v_add(tn_v_sink *s, tn_v_list from, int level, uint32_t classes, const char *format, ...)
 {
     char op[TN_V_NAME];
@@ -31,7 +45,7 @@ void tn_v_add(tn_v_sink *s, tn_v_list from, int level, uint32_t classes, const c
     va_start(args, format);
     int n = vsnprintf(op, sizeof op, format, args);
     va_end(args);
-    if (n < 0 || (size_t)n >= sizeof op)
+    if (n < 0 || (size_t)n >= sizeof op || !in_class(s, op))
         s->failed = true;
     for (int d = 0; d < TN_V_DATA_COUNT && !s->failed; ++d) {
         if ((classes & TN_V_BIT(d)) == 0 || !wanted(s, from, level, (tn_v_data)d))
@@ -68,7 +82,7 @@ static int by_name(const void *a, const void *b)
 
 long tn_v_list_cases(tn_v_list list, tn_v_case **out)
 {
-    tn_v_sink s = {NULL, 0, 0, list, false};
+    tn_v_sink s = {.list = list};
     tn_v_list_lowlevel(&s);
     tn_v_list_moves(&s);
     tn_v_list_rows(&s);

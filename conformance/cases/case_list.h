@@ -9,6 +9,7 @@ typedef struct tn_v_sink {
     tn_v_case *cases;
     long count, room;
     tn_v_list list;
+    const char *cls; /* in the place of bounded; NULL: as it is written */
     bool failed;
 } tn_v_sink;
 

@@ -493,4 +493,14 @@ void tn_v_list_drawn(tn_v_sink *s)
     draw(s, pool, 10, 80, 300, 1000);
     draw(s, moves, 11, 120, 400, 1500);
     draw(s, quantize, 12, 80, 300, 1000);
+    s->cls = "canonical"; /* whose bits are held to an order of their own */
+    draw(s, matmul, 101, 70, 500, 2000);
+    draw(s, conv, 103, 70, 400, 1500);
+    draw(s, attention, 104, 40, 300, 1000);
+    draw(s, softmax, 105, 40, 150, 500);
+    draw(s, norm, 106, 40, 150, 500);
+    draw(s, reduce, 107, 50, 200, 500);
+    draw(s, eltwise, 108, 60, 300, 1000);
+    draw(s, pool, 110, 40, 150, 500);
+    s->cls = NULL;
 }

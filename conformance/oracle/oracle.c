@@ -113,6 +113,15 @@ void tn_v_posts(const tn_v_call *call, const tn_v_truth *truth, const int64_t *i
     *err = e;
 }
 
+/* CANONICAL is of f32 and what it holds. */
+static bool wants_bits(const tn_op *op)
+{
+    bool wide = op->numerics.accumulate != 0 && op->numerics.accumulate != TN_F32;
+    for (uint32_t i = 0; i < op->arg_count; ++i)
+        wide = wide || op->args[i].tensor.dtype == TN_F64;
+    return op->numerics.cls == TN_CLASS_CANONICAL && !wide;
+}
+
 static bool make(const tn_v_call *call, const tn_arg *arg, tn_v_truth *t)
 {
     tn_tensor stored = tn_v_stored(&arg->tensor);
@@ -129,8 +138,9 @@ static bool make(const tn_v_call *call, const tn_arg *arg, tn_v_truth *t)
     t->ref = calloc(n, sizeof(double));
     t->err = calloc(n, sizeof(double));
     t->mag = calloc(n, sizeof(double));
-    (void)call;
-    return t->ref != NULL && t->err != NULL && t->mag != NULL;
+    bool bits = wants_bits(call->op) && tn_v_format_of(t->dtype).floating;
+    t->canonical = bits ? calloc(n, sizeof(double)) : NULL;
+    return t->ref != NULL && t->err != NULL && t->mag != NULL && (t->canonical != NULL || !bits);
 }
 
 void tn_v_truth_free(tn_v_truth *t, int count)
@@ -139,6 +149,7 @@ void tn_v_truth_free(tn_v_truth *t, int count)
         free(t[i].ref);
         free(t[i].err);
         free(t[i].mag);
+        free(t[i].canonical);
         memset(&t[i], 0, sizeof t[i]);
     }
 }
@@ -200,5 +211,10 @@ int tn_v_oracle(const tn_v_call *call, tn_v_truth truth[TN_V_ARGS])
         tn_v_truth_free(truth, count);
         return memory ? 0 : -1;
     }
+    for (int i = 0; i < count; ++i)
+        if (!truth[i].known) {
+            free(truth[i].canonical);
+            truth[i].canonical = NULL;
+        }
     return count;
 }

@@ -26,6 +26,10 @@ typedef struct tn_v_truth {
     double terms;            /* of a sum */
     bool single;             /* one rounding of the exact value, whatever the accumulator */
     bool bits;               /* moves data: compare bits, NaN payloads included */
+    /* What CANONICAL has to give, rounded; NULL: another class, or a rule that is not written here.
+     */
+    double *canonical;
+    bool known; /* for the parts: they have filled it */
 } tn_v_truth;
 
 /* Deliberate deviations that no change of the op expresses; all zero: none. */
@@ -114,6 +118,10 @@ typedef struct tn_v_term {
 int64_t tn_v_matmul_terms(const tn_v_call *call, const tn_v_truth *of, const int64_t *i,
                           tn_v_term *out, int64_t room);
 int64_t tn_v_conv_terms(const tn_v_call *call, const int64_t *i, tn_v_term *out, int64_t room);
+/* The same of any pass; *out_per: products of a tap in the order of CANONICAL, where term n of tap
+ * t has k = t * per + its own. */
+int64_t tn_v_conv_taps(const tn_v_call *call, const int64_t *i, tn_v_term *out, int64_t room,
+                       int64_t *out_per);
 
 bool tn_v_matmul(const tn_v_call *call, tn_v_truth *out);
 bool tn_v_conv(const tn_v_call *call, tn_v_truth *out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attention, forward and backward, with bounds of the first order: what an error of a score or a
  * weight does to an output is the derivative of the output, so no factor is left to choose. */
-#include <conformance/oracle/oracle.h>
+#include <conformance/oracle/oracle_canonical.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -400,6 +400,58 @@ static void statistics(const sight *s, const row *r, double *ref, double *err)
                            tn_v_sum_error(a, (double)r->parts + 1, r->sum));
 }
 
+/* Query row n by section 7, with the keys that find_row has let take part. */
+static bool canonical_row(const sight *s, int64_t n, const row *r, tn_v_truth *o, tn_v_truth *stats)
+{
+    int64_t i = n % s->queries, h = n / s->queries % s->heads, b = n / s->queries / s->heads,
+            kv = head_of(s, h), keys = s->keys;
+    size_t size = (size_t)(s->d + keys * (s->d + s->dv + 1) + 2 * s->dv) + 1;
+    float *q = malloc(size * sizeof *q), stat[2];
+    if (q == NULL)
+        return false;
+    float *k = q + s->d, *v = k + keys * s->d, *bias = v + keys * s->dv, *y = bias + keys;
+    bool additive = s->mask.t != NULL && s->mask.t->dtype != TN_BOOL;
+    int64_t length =
+        s->lengths.t != NULL ? (int64_t)tn_v_load(&s->lengths, b * s->lengths.t->stride[0]) : keys;
+    for (int64_t e = 0; e < s->d; ++e)
+        q[e] = (float)tn_v_load(&s->q, place(s->q.t, b, h, i, e));
+    for (int64_t j = 0; j < keys; ++j) {
+        for (int64_t e = 0; e < s->d; ++e)
+            k[j * s->d + e] = (float)token(s, &s->k, &s->scale_k, b, kv, j, e);
+        for (int64_t e = 0; e < s->dv; ++e)
+            v[j * s->dv + e] = (float)at_v(s, b, kv, j, e);
+        bias[j] = additive ? (float)tn_v_load(&s->mask, place(s->mask.t, b, h, i, j)) : 0;
+    }
+    tn_v_c_query w = {
+        .keys = keys,
+        .d = s->d,
+        .dv = s->dv,
+        .first_key = s->attr->first_key,
+        .query = (s->attr->flags & TN_ATTENTION_CAUSAL_FROM_END) != 0
+                     ? s->attr->first_key + i + length - s->queries
+                     : s->attr->first_query + i,
+        .q = q,
+        .k = k,
+        .v = v,
+        .part = r->part,
+        .bias = additive ? bias : NULL,
+        .scale = s->attr->scale != 0 ? s->attr->scale : tn_v_c_rsqrt((float)s->d),
+        .cap = s->attr->softcap,
+        .slope = s->slopes.t != NULL ? (float)tn_v_load(&s->slopes, h * s->slopes.t->stride[0]) : 0,
+        .sink = s->sinks.t != NULL ? (float)tn_v_load(&s->sinks, h * s->sinks.t->stride[0]) : 0,
+        .has_slope = s->slopes.t != NULL,
+        .has_sink = s->sinks.t != NULL,
+        .weights =
+            s->v.t->dtype == TN_F16 || s->v.t->dtype == TN_BF16 ? (tn_dtype)s->v.t->dtype : TN_F32};
+    tn_v_c_attention(&w, y + s->dv, y, stat);
+    for (int64_t e = 0; e < s->dv; ++e)
+        tn_v_c_keep(s->call, o, n * s->dv + e, y[e]);
+    for (int64_t e = 0; stats != NULL && stats->canonical != NULL && e < 2; ++e)
+        tn_v_c_keep(s->call, stats, 2 * n + e, stat[e]);
+    free(q);
+    return true;
+}
+
 int tn_v_attention(const tn_v_call *call, tn_v_truth *out, int count)
 {
     sight s;
@@ -424,6 +476,10 @@ int tn_v_attention(const tn_v_call *call, tn_v_truth *out, int count)
         int64_t i = n % s.queries, h = n / s.queries % s.heads, b = n / s.queries / s.heads;
         find_row(&s, b, h, i, &r);
         forward_row(&s, b, h, &r, o->ref + n * s.dv, o->err + n * s.dv, o->mag + n * s.dv);
+        if (o->canonical != NULL && !canonical_row(&s, n, &r, o, stats)) {
+            row_free(&r);
+            return 0;
+        }
         if (stats == NULL)
             continue;
         statistics(&s, &r, stats->ref + 2 * n, stats->err + 2 * n);

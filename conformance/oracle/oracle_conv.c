@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution from its definition: forward, transposed, and the gradient of the filters. */
-#include <conformance/oracle/oracle.h>
+#include <conformance/oracle/oracle_canonical.h>
+
+#include <stdlib.h>
 
 /* Batch, channel and three dims of space of a tensor; dims that are not there have size 1. */
 typedef struct image {
@@ -92,9 +94,9 @@ static sums forward(const image *a, const image *b, const geometry *g, int64_t n
 
 /* Transposed: what the forward conv with these filters would have spread to position o. */
 static sums transposed(const image *a, const image *b, const geometry *g, int64_t n, int64_t c,
-                       const int64_t *o)
+                       const int64_t *o, tn_v_term *list, int64_t room)
 {
-    sums s = {0};
+    sums s = {.list = list, .room = room};
     int64_t filters = b->dim[0] / g->groups, group = c / b->dim[1], r[3], i[3];
     for (r[0] = 0; r[0] < b->dim[2]; ++r[0])
         for (r[1] = 0; r[1] < b->dim[3]; ++r[1])
@@ -106,18 +108,19 @@ static sums transposed(const image *a, const image *b, const geometry *g, int64_
                     i[d] = at / g->stride[d];
                     inside = inside && i[d] < a->dim[2 + d];
                 }
-                for (int64_t f = 0; inside && f < filters; ++f)
-                    add(&s, pixel(a, n, group * filters + f, i),
-                        pixel(b, group * filters + f, c % b->dim[1], r));
+                s.tap = (r[0] * b->dim[3] + r[1]) * b->dim[4] + r[2];
+                for (s.k = 0; inside && s.k < filters; ++s.k)
+                    add(&s, pixel(a, n, group * filters + s.k, i),
+                        pixel(b, group * filters + s.k, c % b->dim[1], r));
             }
     return s;
 }
 
 /* Gradient of filter f, channel c, tap r. */
 static sums weights(const image *a, const image *grad, const geometry *g, int64_t f, int64_t c,
-                    int64_t per_channels, const int64_t *r)
+                    int64_t per_channels, const int64_t *r, tn_v_term *list, int64_t room)
 {
-    sums s = {0};
+    sums s = {.list = list, .room = room};
     int64_t per = grad->dim[1] / g->groups, o[3], i[3];
     for (int64_t n = 0; n < a->dim[0]; ++n)
         for (o[0] = 0; o[0] < grad->dim[2]; ++o[0])
@@ -128,6 +131,7 @@ static sums weights(const image *a, const image *grad, const geometry *g, int64_
                         i[d] = o[d] * g->stride[d] - g->lo[d] + r[d] * g->dilation[d];
                         inside = inside && i[d] >= 0 && i[d] < a->dim[2 + d];
                     }
+                    s.k = ((n * grad->dim[2] + o[0]) * grad->dim[3] + o[1]) * grad->dim[4] + o[2];
                     if (inside)
                         add(&s, pixel(a, n, f / per * per_channels + c, i), pixel(grad, n, f, o));
                 }
@@ -142,6 +146,44 @@ static double largest(const tn_v_view *v)
         if (isfinite(v->m->value[i]) && fabs(v->m->value[i]) > most)
             most = fabs(v->m->value[i]);
     return most;
+}
+
+int64_t tn_v_conv_taps(const tn_v_call *call, const int64_t *i, tn_v_term *out, int64_t room,
+                       int64_t *out_per)
+{
+    const tn_conv *t = call->op->attr;
+    bool back = t->pass == TN_PASS_BACKWARD_WEIGHTS, last = (t->flags & TN_CONV_CHANNELS_LAST) != 0;
+    tn_v_view va = tn_v_view_of(call, TN_ARG_A),
+              vb = tn_v_view_of(call, back ? TN_ARG_GRAD : TN_ARG_B),
+              vo = tn_v_view_of(call, TN_ARG_OUT);
+    if (va.t == NULL || vb.t == NULL || t->dims < 1 || t->dims > 3)
+        return -1;
+    image a = image_of(va, t), b = image_of(vb, t), o = image_of(vo, t);
+    geometry g = geometry_of(t);
+    int64_t at[3] = {0, 0, 0}, c = i[last ? t->dims + 1 : 1];
+    for (uint32_t d = 0; d < t->dims; ++d)
+        at[3 - t->dims + d] = i[(last ? 1 : 2) + d];
+    bool turned = (t->flags & TN_CONV_TRANSPOSED) != 0;
+    *out_per = back ? 0 : turned ? b.dim[0] / g.groups : b.dim[1];
+    return back     ? weights(&a, &b, &g, i[0], c, o.dim[1], at, out, room).terms
+           : turned ? transposed(&a, &b, &g, i[0], c, at, out, room).terms
+                    : forward(&a, &b, &g, i[0], c, at, &call->twist, out, room).terms;
+}
+
+/* Section 5; borders of chunks lie where they would with all taps. */
+static bool canonical(const tn_v_call *call, tn_v_truth *out, int64_t n, const int64_t *i)
+{
+    int64_t per = 0, count = tn_v_conv_taps(call, i, NULL, 0, &per);
+    tn_v_term *list = malloc(((size_t)count + 1) * sizeof *list);
+    tn_v_dot dot = {0, 0, 0};
+    if (list == NULL)
+        return false;
+    count = tn_v_conv_taps(call, i, list, count, &per);
+    for (int64_t k = 0; k < count; ++k)
+        tn_v_dot_add(&dot, list[k].tap * per + list[k].k, (float)list[k].a, (float)list[k].b);
+    free(list);
+    tn_v_c_keep(call, out, n, tn_v_c_posts(call, out, i, tn_v_dot_end(&dot)));
+    return true;
 }
 
 bool tn_v_conv(const tn_v_call *call, tn_v_truth *out)
@@ -166,9 +208,11 @@ bool tn_v_conv(const tn_v_call *call, tn_v_truth *out)
         int64_t at[3] = {0, 0, 0}, c = i[last ? t->dims + 1 : 1];
         for (uint32_t d = 0; d < t->dims; ++d)
             at[3 - t->dims + d] = i[(last ? 1 : 2) + d];
-        sums s = back ? weights(&a, &b, &g, i[0], c, o.dim[1], at)
+        if (out->canonical != NULL && !integer && !canonical(call, out, n, i))
+            return false;
+        sums s = back ? weights(&a, &b, &g, i[0], c, o.dim[1], at, NULL, 0)
                  : (t->flags & TN_CONV_TRANSPOSED) != 0
-                     ? transposed(&a, &b, &g, i[0], c, at)
+                     ? transposed(&a, &b, &g, i[0], c, at, NULL, 0)
                      : forward(&a, &b, &g, i[0], c, at, &call->twist, NULL, 0);
         double ref = integer ? (double)(int32_t)s.whole : s.sum, err = 0;
         if (!call->exact && !integer)
@@ -192,11 +236,6 @@ int64_t tn_v_conv_terms(const tn_v_call *call, const int64_t *i, tn_v_term *out,
     if (va.t == NULL || vb.t == NULL || t->dims < 1 || t->dims > 3 || t->pass != TN_PASS_FORWARD ||
         (t->flags & TN_CONV_TRANSPOSED) != 0)
         return -1;
-    image a = image_of(va, t), b = image_of(vb, t);
-    geometry g = geometry_of(t);
-    bool last = (t->flags & TN_CONV_CHANNELS_LAST) != 0;
-    int64_t at[3] = {0, 0, 0}, c = i[last ? t->dims + 1 : 1];
-    for (uint32_t d = 0; d < t->dims; ++d)
-        at[3 - t->dims + d] = i[(last ? 1 : 2) + d];
-    return forward(&a, &b, &g, i[0], c, at, &call->twist, out, room).terms;
+    int64_t per;
+    return tn_v_conv_taps(call, i, out, room, &per);
 }

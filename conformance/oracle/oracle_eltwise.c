@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Elementwise functions and pooling. */
-#include <conformance/oracle/oracle.h>
+#include <conformance/oracle/oracle_canonical.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 /* max and min by the contract: NaN wins, +0 is above -0. */
@@ -152,8 +153,11 @@ bool tn_v_eltwise(const tn_v_call *c, tn_v_truth *out)
         } else if (unary_single(t->kind, wide, x, (double)t->a, (double)t->b, &r)) {
             out->ref[n] = r;
         } else {
+            float bits;
             out->ref[n] = special(t->kind, x);
             out->single = false;
+            if (out->canonical != NULL && tn_v_c_function(t->kind, (float)x, &bits))
+                tn_v_c_keep(c, out, n, bits);
             /* declared in ulp of the result; none declared: correctly rounded in the accumulator */
             double u = ulp_of(c->arith.accumulate, out->ref[n]);
             out->err[n] = isfinite(out->ref[n]) ? (ulps > 0 ? ulps : 0.5) * u : 0;
@@ -180,6 +184,10 @@ bool tn_v_pool(const tn_v_call *c, tn_v_truth *out)
         taps *= w[d];
     }
     double least = a.t->dtype == TN_U8 ? 0 : a.t->dtype == TN_S8 ? -128 : -INFINITY;
+    bool bits = out->canonical != NULL && t->kind == TN_POOL_AVERAGE;
+    float *row = bits ? calloc((size_t)taps + 1, sizeof *row) : NULL;
+    if (bits && row == NULL)
+        return false;
     out->terms = (double)taps;
     for (int64_t n = 0; n < out->count; ++n) {
         tn_v_unravel(out->dim, out->rank, n, i);
@@ -196,10 +204,14 @@ bool tn_v_pool(const tn_v_call *c, tn_v_truth *out)
                 counts = counts && p >= -t->pad_lo[d] && p < a.t->dim[space + d] + t->pad_hi[d];
                 at[space + d] = p;
             }
+            if (bits)
+                row[k] = 0;
             count += there || (counts && (t->flags & TN_POOL_COUNT_PADDING) != 0);
             if (!there)
                 continue;
             double x = tn_v_load(&a, tn_v_broadcast(a.t, at, a.t->rank));
+            if (bits)
+                row[k] = (float)x;
             sum += x;
             mag += fabs(x);
             most = extreme(most, x, true);
@@ -210,11 +222,14 @@ bool tn_v_pool(const tn_v_call *c, tn_v_truth *out)
             out->single = true;
             continue;
         }
+        if (bits)
+            tn_v_c_keep(c, out, n, tn_v_c_reduce(row, taps, false) * tn_v_c_recip((float)count));
         out->ref[n] = sum / (double)count;
         out->mag[n] = mag; /* what overflows is the sum */
         out->err[n] =
             (c->exact ? 0 : tn_v_sum_error(&c->arith, (double)terms, mag)) / (double)count +
             (count > 1 ? 2 * c->arith.u * fabs(out->ref[n]) : 0);
     }
+    free(row);
     return true;
 }

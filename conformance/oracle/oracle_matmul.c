@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* matmul: sums and sums of magnitudes in one pass; integers with their scales, bit for bit. */
-#include <conformance/oracle/oracle.h>
+#include <conformance/oracle/oracle_canonical.h>
+
+#include <stdlib.h>
 
 static bool is_integer(const tn_tensor *t)
 {
@@ -110,6 +112,25 @@ static void one_integer(const tn_v_call *c, tn_v_truth *out, const int64_t *i, c
     out->single = true;
 }
 
+/* Element n of the output at i: sections 3 and 4. */
+static void canonical(const tn_v_call *c, tn_v_truth *out, int64_t n, const int64_t *i,
+                      tn_v_term *room, int64_t k)
+{
+    const tn_matmul *t = c->op->attr;
+    tn_v_view cc = tn_v_view_of(c, TN_ARG_C);
+    tn_v_dot dot = {0, 0, 0};
+    (void)tn_v_matmul_terms(c, out, i, room, k);
+    for (int64_t j = 0; j < k; ++j)
+        tn_v_dot_add(&dot, j, (float)room[j].a, (float)room[j].b);
+    float y = tn_v_dot_end(&dot);
+    if ((t->flags & TN_MATMUL_ALPHA) != 0 && t->alpha != 1.0f)
+        y = t->alpha * y;
+    float beta = (t->flags & TN_MATMUL_BETA) != 0 ? t->beta : 1.0f;
+    if (cc.t != NULL && beta != 0.0f)
+        y = fmaf(beta, (float)tn_v_load(&cc, tn_v_broadcast(cc.t, i, out->rank)), y);
+    tn_v_c_keep(c, out, n, tn_v_c_posts(c, out, i, y));
+}
+
 bool tn_v_matmul(const tn_v_call *c, tn_v_truth *out)
 {
     const tn_matmul *attr = c->op->attr;
@@ -125,8 +146,15 @@ bool tn_v_matmul(const tn_v_call *c, tn_v_truth *out)
     float alpha = (attr->flags & TN_MATMUL_ALPHA) != 0 ? attr->alpha : 1.0f,
           beta = (attr->flags & TN_MATMUL_BETA) != 0 ? attr->beta : 1.0f;
     out->terms = (double)k;
+    bool bits =
+        out->canonical != NULL && !integer && (!is_integer(b.t) || tn_v_block_bytes(b.t) != 0);
+    tn_v_term *room = bits ? malloc(((size_t)k + 1) * sizeof *room) : NULL;
+    if (bits && room == NULL)
+        return false;
     for (int64_t n = 0; n < out->count; ++n) {
         tn_v_unravel(out->dim, out->rank, n, i);
+        if (bits)
+            canonical(c, out, n, i, room, k);
         walk wa = walk_of(&a, out, i, ta, false), wb = walk_of(&b, out, i, tb, true);
         if (integer) {
             one_integer(c, out, i, &a, &b, &wa, &wb, k, n);
@@ -171,6 +199,7 @@ bool tn_v_matmul(const tn_v_call *c, tn_v_truth *out)
         out->err[n] = err;
         out->mag[n] = mag;
     }
+    free(room);
     return true;
 }
 

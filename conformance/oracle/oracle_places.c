@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ops that depend on where an element lies: rope, top-k, scan, resize, the gradient of gather; and
  * derivatives of functions. */
-#include <conformance/oracle/oracle.h>
+#include <conformance/oracle/oracle_canonical.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +40,8 @@ bool tn_v_rope(const tn_v_call *c, tn_v_truth *out)
         int64_t e = i[rank - 1], from = tn_v_broadcast(a.t, i, rank);
         if (e >= turned) {
             out->ref[n] = tn_v_load(&a, from);
+            if (out->canonical != NULL)
+                tn_v_c_keep(c, out, n, (float)out->ref[n]);
             continue;
         }
         int64_t pair = pairs ? e / 2 : e % (turned / 2);
@@ -49,6 +51,12 @@ bool tn_v_rope(const tn_v_call *c, tn_v_truth *out)
                x1 = tn_v_load(&a, second ? from : from + step);
         float position = (float)tn_v_load(&at, tn_v_broadcast(at.t, i, rank - 1)),
               angle = position * (float)tn_v_load(&freq, pair * freq.t->stride[0]);
+        if (out->canonical != NULL) {
+            float cf = tn_v_c_sincos(angle, 1), sf = tn_v_c_sincos(angle, 0);
+            tn_v_c_keep(c, out, n,
+                        second ? fmaf((float)x0, sf, (float)x1 * cf)
+                               : fmaf((float)x0, cf, -((float)x1 * sf)));
+        }
         double co = fabs((double)angle) <= 0x1p20 ? cos((double)angle) : NAN,
                si = fabs((double)angle) <= 0x1p20 ? sin((double)angle) : NAN;
         double p = second ? x0 * si : x0 * co, q = second ? x1 * co : -x1 * si;
@@ -116,6 +124,25 @@ static double wrapped(tn_dtype d, uint64_t v)
                         : (double)(int64_t)v;
 }
 
+/* Element i along the axis: what its segment of 4096 adds up to, and then the segments before. */
+static float canonical_scan(const tn_v_view *a, const int64_t *i, int axis, int64_t dim, bool back,
+                            bool without)
+{
+    float t = 0, sum = 0;
+    int64_t at[TN_MAX_RANK], to = back ? dim - 1 - i[axis] : i[axis];
+    memcpy(at, i, sizeof at);
+    for (int64_t n = 0; n <= to; ++n) {
+        if (n % 4096 == 0) {
+            t = t + sum;
+            sum = 0;
+        }
+        at[axis] = back ? dim - 1 - n : n;
+        if (n < to || !without)
+            sum = sum + (float)tn_v_load(a, tn_v_broadcast(a->t, at, a->t->rank));
+    }
+    return sum + t;
+}
+
 bool tn_v_scan(const tn_v_call *c, tn_v_truth *out)
 {
     const tn_axis *t = c->op->attr;
@@ -133,6 +160,8 @@ bool tn_v_scan(const tn_v_call *c, tn_v_truth *out)
         int64_t to = i[axis], terms = 0;
         double sum = 0, mag = 0;
         uint64_t bits = 0;
+        if (out->canonical != NULL && !integer)
+            tn_v_c_keep(c, out, n, canonical_scan(&a, i, axis, dim, back, without));
         for (int64_t x = 0; x < dim; ++x) {
             if (back ? x < to || (x == to && without) : x > to || (x == to && without))
                 continue;
@@ -240,6 +269,34 @@ static double blend(const image *m, uint32_t d, const int64_t *o, int64_t from, 
     return sum;
 }
 
+/* The same by section 11: axes from the last on, f32 in between. */
+static float canonical_blend(const image *m, uint32_t d, const int64_t *o, int64_t from)
+{
+    const tn_tensor *t = m->a->t;
+    if (d == t->rank)
+        return (float)tn_v_load(m->a, from);
+    if (kept(m, d))
+        return canonical_blend(m, d + 1, o, from + o[d] * t->stride[d]);
+    bool linear = m->t->kind == TN_RESIZE_LINEAR;
+    double x = place(m, d, o[d]), a = m->coefficient;
+    x = linear ? into(x, t->dim[d]) : x;
+    double f = x - floor(x), g = 1 - f, w[4] = {g, f, 0, 0};
+    int64_t first = (int64_t)floor(x) - (linear ? 0 : 1);
+    for (int k = 0; k < 4 && !linear; ++k) {
+        double u = k == 0 ? f + 1 : k == 1 ? f : k == 2 ? g : 2 - f;
+        w[k] = k == 1 || k == 2 ? ((a + 2) * u - (a + 3)) * u * u + 1
+                                : ((a * u - 5 * a) * u + 8 * a) * u - 4 * a;
+    }
+    tn_v_dot sum = {0, 0, 0};
+    for (int k = 0; k < 4; ++k) {
+        int64_t at = (int64_t)into((double)(first + k), t->dim[d]);
+        if ((float)w[k] != 0)
+            tn_v_dot_add(&sum, k, (float)w[k],
+                         canonical_blend(m, d + 1, o, from + at * t->stride[d]));
+    }
+    return tn_v_dot_end(&sum);
+}
+
 bool tn_v_resize(const tn_v_call *c, tn_v_truth *out)
 {
     tn_v_view a = tn_v_view_of(c, TN_ARG_A);
@@ -262,6 +319,8 @@ bool tn_v_resize(const tn_v_call *c, tn_v_truth *out)
             continue;
         }
         out->ref[n] = blend(&m, 0, i, 0, &out->mag[n]);
+        if (out->canonical != NULL)
+            tn_v_c_keep(c, out, n, canonical_blend(&m, 0, i, 0));
         out->err[n] = m.error * (c->arith.u * out->mag[n] + c->arith.tiny);
     }
     return true;
@@ -282,6 +341,7 @@ bool tn_v_gather_back(const tn_v_call *c, tn_v_truth *out)
     for (int64_t n = 0; n < out->count; ++n) {
         double sum = 0, mag = 0;
         int64_t terms = 0;
+        tn_v_dot dot = {0, 0, 0};
         tn_v_unravel(out->dim, out->rank, n, i);
         for (int64_t p = 0; p < places; ++p) {
             tn_v_unravel(index.t->dim, index.t->rank, p, at);
@@ -297,10 +357,13 @@ bool tn_v_gather_back(const tn_v_call *c, tn_v_truth *out)
             for (uint32_t k = (uint32_t)axis + 1; k < out->rank; ++k)
                 of[d++] = i[k];
             double v = tn_v_load(&grad, tn_v_broadcast(grad.t, of, (uint32_t)d));
+            tn_v_dot_add(&dot, p, 1, (float)v);
             sum += v;
             mag += isfinite(v) ? fabs(v) : 0;
             terms++;
         }
+        if (out->canonical != NULL)
+            tn_v_c_keep(c, out, n, tn_v_dot_end(&dot));
         out->ref[n] = sum;
         out->mag[n] = mag;
         out->err[n] = c->exact ? 0 : tn_v_sum_error(&c->arith, (double)terms, mag);
@@ -394,6 +457,12 @@ bool tn_v_eltwise_back(const tn_v_call *c, tn_v_truth *out)
         bool left_out = slope == 0 && (t->kind == TN_ELTWISE_ABS || t->kind == TN_ELTWISE_RELU ||
                                        t->kind == TN_ELTWISE_RINT || t->kind == TN_ELTWISE_CLAMP);
         out->ref[n] = isnan(x) ? NAN : left_out ? 0 : slope * dy;
+        float bits; /* kinds that select round nothing: the reference is it */
+        if (out->canonical != NULL)
+            tn_v_c_keep(c, out, n,
+                        isnan(x) || !tn_v_c_slope(t, (float)x, (float)dy, &bits)
+                            ? (float)out->ref[n]
+                            : bits);
         double size = fabs(out->ref[n]);
         /* near a zero of f' its parts are larger than it is */
         if (t->kind >= TN_ELTWISE_TANH && t->kind <= TN_ELTWISE_ERF)

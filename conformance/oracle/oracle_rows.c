@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ops along rows: softmax, norms, reductions; forward and backward. */
-#include <conformance/oracle/oracle.h>
+#include <conformance/oracle/oracle_canonical.h>
 
 #include <stdlib.h>
 
@@ -70,6 +70,29 @@ static void softmax_row(const tn_v_call *c, const tn_v_view *a, tn_v_truth *out,
     }
 }
 
+/* Row r by section 6; g: of the backward pass, or NULL. */
+static bool canonical_softmax(const tn_v_call *c, const tn_v_view *a, const tn_v_view *g,
+                              tn_v_truth *out, int64_t r, int axis, bool log_form)
+{
+    int64_t n = a->t->dim[axis];
+    float *x = malloc(((size_t)n * 3 + 1) * sizeof *x);
+    if (x == NULL)
+        return false;
+    for (int64_t k = 0; k < n; ++k) {
+        x[k] = (float)tn_v_load(a, along(a->t, r, k, axis));
+        if (g != NULL)
+            x[n + k] = (float)tn_v_load(g, along(g->t, r, k, axis));
+    }
+    if (g != NULL)
+        tn_v_c_softmax_back(x, x + n, n, log_form, x + 2 * n);
+    else
+        tn_v_c_softmax(x, n, log_form, x + 2 * n);
+    for (int64_t k = 0; k < n; ++k)
+        tn_v_c_keep(c, out, along_out(out, r, k, axis), x[2 * n + k]);
+    free(x);
+    return true;
+}
+
 bool tn_v_softmax(const tn_v_call *c, tn_v_truth *out)
 {
     const tn_softmax *t = c->op->attr;
@@ -80,6 +103,10 @@ bool tn_v_softmax(const tn_v_call *c, tn_v_truth *out)
     int64_t n = a.t->dim[axis], rows = n > 0 ? out->count / n : 0;
     double u = c->arith.u;
     for (int64_t r = 0; r < rows; ++r) {
+        if (out->canonical != NULL &&
+            !canonical_softmax(c, &a, t->pass == TN_PASS_FORWARD ? NULL : &g, out, r, axis,
+                               t->log != 0))
+            return false;
         if (t->pass == TN_PASS_FORWARD) {
             softmax_row(c, &a, out, r, axis, t->log != 0);
             continue;
@@ -221,6 +248,34 @@ static void norm_backward(const tn_v_call *c, const tn_norm *t, tn_v_truth *out,
     }
 }
 
+/* One row of either pass by section 6. */
+static bool canonical_norm(const tn_v_call *c, const tn_norm *t, tn_v_truth *out, const norm_row *w,
+                           const tn_v_view *a, const tn_v_view *g, const tn_v_view *gamma,
+                           const tn_v_view *beta)
+{
+    int64_t n = w->count;
+    float *x = malloc(((size_t)n * 5 + 1) * sizeof *x), *dy = x + n, *f = x + 2 * n,
+          *add = x + 3 * n, *y = x + 4 * n;
+    bool rms = t->kind == TN_NORM_RMS;
+    if (x == NULL)
+        return false;
+    for (int64_t k = 0; k < n; ++k) {
+        x[k] = (float)tn_v_load(a, w->a[k]);
+        dy[k] = g->t != NULL ? (float)tn_v_load(g, w->g[k]) : 0;
+        f[k] = gamma->t != NULL ? (float)tn_v_load(gamma, w->gamma[k]) : 1;
+        add[k] = beta->t != NULL ? (float)tn_v_load(beta, w->beta[k]) : 0;
+    }
+    const float *by = gamma->t != NULL ? f : NULL;
+    if (t->pass == TN_PASS_FORWARD)
+        tn_v_c_norm(x, n, rms, t->epsilon, by, beta->t != NULL ? add : NULL, y);
+    else
+        tn_v_c_norm_back(x, dy, n, rms, t->epsilon, by, y);
+    for (int64_t k = 0; k < n; ++k)
+        tn_v_c_keep(c, out, w->out[k], y[k]);
+    free(x);
+    return true;
+}
+
 /* y = x a + b with a and b of the channel. */
 static void norm_batch(const tn_v_call *c, const tn_norm *t, tn_v_truth *out, uint32_t axes,
                        const tn_v_view *a, const tn_v_view *gamma, const tn_v_view *beta)
@@ -236,6 +291,12 @@ static void norm_batch(const tn_v_call *c, const tn_norm *t, tn_v_truth *out, ui
         double g = gamma->t != NULL ? tn_v_load(gamma, ch * gamma->t->stride[0]) : 1,
                add = beta->t != NULL ? tn_v_load(beta, ch * beta->t->stride[0]) : 0;
         double x = tn_v_load(a, tn_v_broadcast(a->t, i, out->rank));
+        if (out->canonical != NULL) {
+            float root = tn_v_c_rsqrt((float)var + t->epsilon),
+                  by = gamma->t != NULL ? (float)g * root : root,
+                  shift_by = fmaf(-(float)mean, by, (float)add);
+            tn_v_c_keep(c, out, n, fmaf((float)x, by, shift_by));
+        }
         double f = g / sqrt(var + (double)t->epsilon), shift = add - mean * f;
         double f_rel = c->arith.rsqrt_rel + 2 * u;
         out->ref[n] = x * f + shift;
@@ -271,6 +332,10 @@ bool tn_v_norm(const tn_v_call *c, tn_v_truth *out)
     w.out = room + 4 * w.count;
     for (int64_t r = 0; w.count > 0 && r < out->count / w.count; ++r) {
         locate(c, t, out, r, axes, &a, &g, &gamma, &beta, &w);
+        if (out->canonical != NULL && !canonical_norm(c, t, out, &w, &a, &g, &gamma, &beta)) {
+            free(room);
+            return false;
+        }
         if (t->pass == TN_PASS_FORWARD)
             norm_forward(c, t, out, &w, &a, &gamma, &beta);
         else
@@ -299,6 +364,10 @@ bool tn_v_reduce(const tn_v_call *c, tn_v_truth *out)
     }
     double u = c->arith.u;
     out->terms = (double)count;
+    bool bits = out->canonical != NULL && t->kind != TN_REDUCE_MAX && t->kind != TN_REDUCE_MIN;
+    float *row = bits ? malloc(((size_t)count + 1) * sizeof *row) : NULL;
+    if (bits && row == NULL)
+        return false;
     for (int64_t r = 0; r < rows && r < out->count; ++r) {
         tn_v_unravel(kept, rank, r, i);
         int64_t base = tn_v_broadcast(a.t, i, rank);
@@ -308,11 +377,18 @@ bool tn_v_reduce(const tn_v_call *c, tn_v_truth *out)
             tn_v_unravel(inner, rank, k, i);
             double x = tn_v_load(&a, base + tn_v_broadcast(a.t, i, rank));
             double p = t->kind == TN_REDUCE_SUMSQ ? x * x : x;
+            if (bits)
+                row[k] = (float)x;
             nan = nan || isnan(x);
             sum += p;
             mag += fabs(p);
             most = x > most ? x : most;
             least = x < least ? x : least;
+        }
+        if (bits) {
+            float y = tn_v_c_reduce(row, count, t->kind == TN_REDUCE_SUMSQ);
+            y = t->kind == TN_REDUCE_MEAN ? y * tn_v_c_recip((float)count) : y;
+            tn_v_c_keep(c, out, r, y);
         }
         if (t->kind == TN_REDUCE_MAX || t->kind == TN_REDUCE_MIN) {
             out->ref[r] = nan ? NAN : t->kind == TN_REDUCE_MAX ? most : least;
@@ -330,5 +406,6 @@ bool tn_v_reduce(const tn_v_call *c, tn_v_truth *out)
         else if (n > 1)
             out->err[r] = 2 * u * fabs(sum / n);
     }
+    free(row);
     return true;
 }

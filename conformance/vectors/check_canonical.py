@@ -315,7 +315,7 @@ def rope(x, position, freq, interleaved):
         p, q = (2 * i, 2 * i + 1) if interleaved else (i, i + half)
         y[p], y[q] = fma(x[p], c, -mul(x[q], s)), fma(x[p], s, mul(x[q], c))
     return y
-def attention_row(q, keys, values, takes, bias, cap=None):
+def attention_row(q, keys, values, takes, bias, cap=None, stored=lambda p: p):
     scale = rsqrt(float(len(q)))
     c = mul(cap, L2E) if cap else mul(scale, L2E)
     inner = mul(scale, recip(cap)) if cap else None
@@ -336,7 +336,7 @@ def attention_row(q, keys, values, takes, bias, cap=None):
         for j, t in part:
             p[j - b] = mul(p2(sub(t, rint(t))), pow2(rint(t) - top))
         lb = reduce(p)
-        ob = [dot([p[j - b] for j, _ in part], [values[j][e] for j, _ in part]) for e in range(len(values[0]))]
+        ob = [dot([stored(p[j - b]) for j, _ in part], [values[j][e] for j, _ in part]) for e in range(len(values[0]))]
         if m is None:
             m, l, o = top, lb, ob
         elif top > m:
