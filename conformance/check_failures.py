@@ -12,10 +12,10 @@ import sys
 import tempfile
 
 TENON, CC, HEADERS, LIBRARY, *LINK = sys.argv[1:]
-FIXED = ["M05", "M12", "M31", "C05", "A01", "N02"]
+FIXED = ["M05", "M12", "M31", "C05", "A01", "N02", "O02", "Q07"]
 PARTS = ["--case", "*matmul.17x33x65.*16*", "--case", "*matmul.19x21x35*f32*", "--case", "*matmul.20x20x40.f32*", "--case",
          "*conv.n1c8h8w8k8r3s3*f32*", "--case", "*conv.n1c6h9w9*f16*", "--case", "*conv.n1c16h14w16k16r4*",
-         "--case", "L6.attention.b*f32*", "--case", "L?.norm*f32*"]
+         "--case", "L6.attention.b*f32*", "--case", "L?.norm*f32*", "--case", "*matmul.33x31x300.f32*", "--case", "L4.quantize.9x64*q?_0*"]
 
 
 def run(*command):

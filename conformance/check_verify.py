@@ -128,8 +128,13 @@ def main():
         later = (datetime.date.today() + datetime.timedelta(days=9)).isoformat()
         waiver = {"id": "w1", "device": "mutant:M05", "cases": ["*e24*", "*zero*"], "reason": "known", "url": "", "expires": later}
         json.dump([waiver], open(p("w"), "w"))
-        tenon("mutant:M05", "-q", "--case", "*matmul.17x33x65.f32*e24*", "--waivers", p("w"), "--json", p("w.json"))
+        tenon("mutant:M05", "-q", "--case", "*matmul.17x33x65.f32*e24*", "--waivers", p("w"), "--json", p("w.json"),
+              "--jsonl", p("w.jsonl"), "--html", p("w.html"))
         assert json.load(open(p("w.json")))["waived"] > 0
+        told = [r for r in records(p("w.jsonl")) if r["status"] == "waived"]
+        assert told and all(r["waiver_reason"] == "known" and r["waiver_expires"] == later for r in told)
+        page = json.loads(open(p("w.html")).read().split('type="application/json">')[1].split("</script>")[0])
+        assert any(g["waived"] > 0 and "waived" in g["reason"] for g in page["about"]["grades"])
         json.dump([dict(waiver, expires="2020-01-01")], open(p("w"), "w"))
         tenon("mutant:M05", "-q", "--case", "*matmul.17x33x65.f32*e24*", "--waivers", p("w"), status=1)
         json.dump([dict(waiver, device="cpu", must_fail=True)], open(p("w"), "w"))

@@ -8,7 +8,7 @@
 typedef struct tn_v_record {
     const tn_v_case *which;
     tn_v_result result;
-    char waiver[48];
+    char waiver[48], waiver_reason[128], waiver_expires[16];
 } tn_v_record;
 
 typedef struct tn_v_options {
@@ -80,10 +80,10 @@ void tn_v_common(const tn_v_summary *s, void (*tell)(void *self, const char *lin
 /* What the results of an op in one type of its first operand are worth: A every bit is foreseen, by
  * the reference or by the twin, B accumulators of 24 bits or more that round to nearest, C one that
  * truncates, D narrower, '-' something failed, or less is done than is declared, '?' that is not
- * recorded. */
+ * recorded. Waived failures leave the letter to the other cases, and are told beside it. */
 typedef struct tn_v_op_grade {
     char op[24], type[16], grade;
-    long cases, failed;
+    long cases, failed, waived;
     double worst; /* error over bound */
     char reason[192];
 } tn_v_op_grade;

@@ -79,6 +79,16 @@ static inline double tn_v_load(const tn_v_view *v, int64_t at)
     return at >= 0 && at < v->m->elems ? v->m->value[at] : NAN;
 }
 
+/* Whether element n may be `got` by its bits; NaNs are all alike. Classes without such: always. */
+static inline bool tn_v_canonical(const tn_v_truth *t, int64_t n, double got)
+{
+    if (t->canonical == NULL)
+        return true;
+    double want = t->canonical[n];
+    return (isnan(want) && isnan(got)) ||
+           (want == got && (signbit(want) != 0) == (signbit(got) != 0));
+}
+
 /* Offset of the element that meets index i[0 .. rank) of an output of that rank. */
 static inline int64_t tn_v_broadcast(const tn_tensor *t, const int64_t *i, uint32_t rank)
 {

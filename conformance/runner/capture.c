@@ -59,6 +59,11 @@ static bool take_expected(tn_v_expected *e, const tn_v_job *j, const tn_v_truth 
             e->want[n] = tn_v_decode(t->dtype, bytes);
             continue;
         }
+        if (t->canonical != NULL) {
+            e->want[n] = t->canonical[n];
+            tn_v_encode(t->dtype, t->canonical[n], TN_V_NEAREST_EVEN, false, bytes);
+            continue;
+        }
         e->bound[n] = bound_of(j, t, n);
         e->want[n] = e->bound[n] > 0 ? t->ref[n]
                                      : tn_v_rounded(t->dtype, t->ref[n], j->call.arith.out_round,
@@ -77,7 +82,8 @@ static bool take(tn_v_capture *c, const tn_v_job *j, const tn_v_result *r, bool 
     memcpy(c->device, j->session->uri, sizeof c->device);
     c->exact = j->data.exact;
     c->rms = j->data.rms;
-    c->signed_zero = j->op->kind == TN_OP_ELTWISE || j->op->kind == TN_OP_COPY;
+    c->signed_zero = j->op->kind == TN_OP_ELTWISE || j->op->kind == TN_OP_COPY ||
+                     (j->truths > 0 && j->truth[0].canonical != NULL);
     c->elementwise = j->kept_truths == 0 && !j->call.arith.flush_out && j->truths > 0 &&
                      !(j->which->data == TN_V_ROUND && j->op->kind == TN_OP_MATMUL);
     for (uint32_t i = 0; i < j->op->arg_count && good; ++i) {

@@ -86,7 +86,10 @@ static void waivers(page *p, const tn_v_summary *s)
         if (r->which == NULL || r->result.status != TN_V_WAIVED || strcmp(last, r->waiver) == 0)
             continue;
         snprintf(last, sizeof last, "%s", r->waiver);
-        line(p, "waiver", last);
+        char text[256];
+        snprintf(text, sizeof text, "%s, until %s: %s", r->waiver, r->waiver_expires,
+                 r->waiver_reason);
+        line(p, "waiver", text);
     }
 }
 

@@ -57,6 +57,11 @@ static void judge(tn_v_op_grade *g, int bits, bool nearest, long warned, const c
                  g->cases, first);
         return;
     }
+    if (g->cases == 0) {
+        g->grade = '?';
+        snprintf(g->reason, sizeof g->reason, "every case is waived");
+        return;
+    }
     if (g->worst == 0) {
         g->grade = 'A';
         n = snprintf(g->reason, sizeof g->reason, "all results have the bits of the reference");
@@ -111,12 +116,16 @@ int tn_v_grades(const tn_v_summary *s, const struct tn_v_identity *who, tn_v_op_
     for (long i = 0; i < s->total && m != NULL; ++i) {
         const tn_v_record *r = &s->records[i];
         if (r->which == NULL || tn_v_is_lowlevel(r->which->op) ||
-            r->result.status == TN_V_NOT_SUPPORTED || r->result.status == TN_V_WAIVED)
+            r->result.status == TN_V_NOT_SUPPORTED)
             continue;
         int at = row_of(&t, r->which);
         if (at < 0)
             break;
         tn_v_op_grade *g = &t.g[at];
+        if (r->result.status == TN_V_WAIVED) {
+            g->waived++;
+            continue;
+        }
         g->cases++;
         m[at].warned += r->result.status == TN_V_QUALITY;
         if (wrong(r->result.status)) {
@@ -137,7 +146,12 @@ int tn_v_grades(const tn_v_summary *s, const struct tn_v_identity *who, tn_v_op_
               f == NULL                  ? ""
               : f->hypothesis[0] != '\0' ? f->hypothesis
                                          : f->message);
-        found(&t.g[i], who);
+        if (t.g[i].cases > 0)
+            found(&t.g[i], who);
+        size_t n = strlen(t.g[i].reason);
+        if (t.g[i].waived > 0)
+            snprintf(t.g[i].reason + n, sizeof t.g[i].reason - n, "; %ld more failed, waived",
+                     t.g[i].waived);
     }
     free(m);
     if (t.count > 0)

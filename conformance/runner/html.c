@@ -121,6 +121,7 @@ static cJSON *grades(const tn_v_summary *s, const tn_v_identity *who)
         cJSON_AddStringToObject(one, "type", g[i].type);
         cJSON_AddStringToObject(one, "grade", letter);
         cJSON_AddNumberToObject(one, "cases", (double)g[i].cases);
+        cJSON_AddNumberToObject(one, "waived", (double)g[i].waived);
         cJSON_AddStringToObject(one, "reason", g[i].reason);
         cJSON_AddItemToArray(list, one);
     }

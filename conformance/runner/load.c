@@ -88,6 +88,9 @@ static bool take(loading *l, const cJSON *r)
     v->run_s = tn_v_json_number(t, "run");
     v->verify_s = tn_v_json_number(t, "verify");
     snprintf(to->waiver, sizeof to->waiver, "%s", tn_v_json_text(r, "waiver"));
+    snprintf(to->waiver_reason, sizeof to->waiver_reason, "%s", tn_v_json_text(r, "waiver_reason"));
+    snprintf(to->waiver_expires, sizeof to->waiver_expires, "%s",
+             tn_v_json_text(r, "waiver_expires"));
     s->status[status]++;
     s->ran++;
     s->seconds += v->run_s + v->verify_s;

@@ -45,10 +45,11 @@ void tn_v_again(const tn_v_options *o, const tn_v_case *c, char *text, size_t by
 /* What a later change of the line would break: a digest of all that was measured. */
 static void seal(const tn_v_record *r, const char *device, const char *list_hash, char out[17])
 {
-    char text[1024];
-    snprintf(text, sizeof text, "%s|%s|%s|%s|%s|%lld|%lld|%.6g|%s", device, r->which->name,
+    char text[1280];
+    snprintf(text, sizeof text, "%s|%s|%s|%s|%s|%lld|%lld|%.6g|%s%s%s", device, r->which->name,
              tn_v_status_names[r->result.status], r->result.digest, list_hash,
-             (long long)r->result.elements, (long long)r->result.wrong, r->result.ratio, r->waiver);
+             (long long)r->result.elements, (long long)r->result.wrong, r->result.ratio, r->waiver,
+             r->waiver_reason, r->waiver_expires);
     snprintf(out, 17, "%016llx", (unsigned long long)tn_v_hash(text));
 }
 
@@ -87,8 +88,11 @@ char *tn_v_record_json(const tn_v_options *o, const tn_v_record *r, const char *
         cJSON_AddStringToObject(j, "message", v->message);
     if (v->hypothesis[0] != '\0')
         cJSON_AddStringToObject(j, "hypothesis", v->hypothesis);
-    if (r->waiver[0] != '\0')
+    if (r->waiver[0] != '\0') {
         cJSON_AddStringToObject(j, "waiver", r->waiver);
+        cJSON_AddStringToObject(j, "waiver_reason", r->waiver_reason);
+        cJSON_AddStringToObject(j, "waiver_expires", r->waiver_expires);
+    }
     cJSON_AddStringToObject(j, "replay", line);
     cJSON *t = cJSON_AddObjectToObject(j, "seconds");
     number(t, "run", v->run_s);

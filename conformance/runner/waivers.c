@@ -88,6 +88,8 @@ void tn_v_waive(const tn_v_waivers *w, const char *device, tn_v_record *r)
             else if (st == TN_V_PASS && must)
                 r->result.status = TN_V_UNEXPECTED_PASS;
             snprintf(r->waiver, sizeof r->waiver, "%s", text(item, "id"));
+            snprintf(r->waiver_reason, sizeof r->waiver_reason, "%s", text(item, "reason"));
+            snprintf(r->waiver_expires, sizeof r->waiver_expires, "%s", text(item, "expires"));
             return;
         }
     }

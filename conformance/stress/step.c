@@ -93,6 +93,11 @@ bool tn_v_step_right(const tn_v_step *step, const unsigned char *const bytes[TN_
                     good = tn_v_wrong(result, "element %lld is %.9g, %.9g +- %.3g is right",
                                       (long long)n, tn_v_decode(truth[k].dtype, at),
                                       truth[k].ref[n], truth[k].err[n]);
+                double got = tn_v_decode(truth[k].dtype, at);
+                if (good && !tn_v_canonical(&truth[k], n, got))
+                    good = tn_v_wrong(
+                        result, "element %lld is %.9g within its bound, and CANONICAL has %.9g",
+                        (long long)n, got, truth[k].canonical[n]);
             }
     if (count > 0)
         tn_v_truth_free(truth, count);
