@@ -2,7 +2,8 @@
 # Drivers of other makers for `./run --setup`, into .drivers/; each part writes a .drivers/*.sh that says where they
 # are, which ./run and ./test read. Sourced after setup.sh. Without any of them everything else works.
 
-TN_OPENCL_PACKAGES="ocl-icd-libopencl1 pocl-opencl-icd clinfo"
+# Oclgrind interprets kernels and complains of what they do wrong: for a test, it is no device of .drivers/opencl.sh.
+TN_OPENCL_PACKAGES="ocl-icd-libopencl1 pocl-opencl-icd clinfo oclgrind"
 # Intel's CPU runtime; the second wheel has libraries that the first needs and does not name. Under Intel's own
 # licence: it is fetched, never shipped.
 TN_OPENCL_WHEELS="intel-opencl-rt intel-cmplr-lib-rt"
@@ -15,7 +16,7 @@ tn_setup_drivers_opencl() {
         # shellcheck disable=SC2086
         missing=$(tn_setup_missing $TN_OPENCL_PACKAGES)
         # shellcheck disable=SC2086
-        [ -z "$missing" ] || tn_setup_apt $missing || tn_setup_note "going on without PoCL"
+        [ -z "$missing" ] || tn_setup_apt $missing || tn_setup_note "going on without PoCL and Oclgrind"
     fi
     if [ ! -e .drivers/venv/lib/libintelocl.so ]; then
         # shellcheck disable=SC2086

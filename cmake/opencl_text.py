@@ -13,6 +13,8 @@ import re
 import subprocess
 import sys
 
+import opencl_spaces
+
 TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[A-Za-z_]\w*|0[xX][\w.]+(?:[pP][+-]\d+\w*)?|\.?\d[\w.]*(?:[eE][+-]\d+\w*)?|\s+|.', re.S)
 WORD = re.compile(r"[A-Za-z_]\w*\Z")
 # Words that OpenCL C takes for itself.
@@ -21,6 +23,10 @@ TAKEN = {w: "tn_w_" + w for w in ("kernel", "global", "local", "constant", "priv
                                   "length", "distance", "any", "all", "sign", "rotate", "shuffle")}
 VECTOR = {"float": ("float", 4), "int32_t": ("int", 4), "uint32_t": ("uint", 4), "int16_t": ("short", 2),
           "uint16_t": ("ushort", 2), "int8_t": ("char", 1), "uint8_t": ("uchar", 1), "int": ("int", 4), "double": ("double", 8), "uint64_t": ("ulong", 8)}
+
+# Where the pointers that run() and pack() are called with point to: the list of operands is private.
+RUN = ["g", "g", "pg", "g", "g"]
+PACK = ["g", "g", "g", "g", "g"]
 
 
 def preprocess(cc, root, source):
@@ -225,12 +231,18 @@ def main():
             if cycle:
                 sys.exit(f"{source}: {cycle} calls itself, which OpenCL C cannot")
             roots = [run, "tn_k_launch"] + ([pack, "tn_tensor"] if pack else [])
-            body = "\n".join("".join(d) for d in reach(decls, roots))
+            starts = [(run, RUN)] + ([(pack, PACK)] if pack else [])
+            body, names = opencl_spaces.spread(reach(decls, roots), starts)
             op = os.path.basename(os.path.dirname(source))
             params = params_of(decls, run)
-            defines = f"#define TN_RUN {run}\n#define TN_PARAMS {params}\n" + (f"#define TN_PACK {pack}\n" if pack else "")
+            (start, beside), *packs = names
+            if packs and packs[0][1]:
+                sys.exit(f"{source}: packing has no scratch for what lies beside")
+            defines = f"#define TN_RUN {start}\n#define TN_PARAMS {params}\n"
+            defines += "#define TN_BESIDE 1\n" if beside else ""
+            defines += f"#define TN_PACK {packs[0][0]}\n" if packs else ""
             texts.append(f"static const char text_{symbol}[] =\n{literal(body + chr(10) + defines)};\n")
-            table.append(f"    {{&tn_k_op_{op}, &{symbol}, text_{symbol}, sizeof text_{symbol} - 1}},\n")
+            table.append(f"    {{&tn_k_op_{op}, &{symbol}, text_{symbol}, {str(beside).lower()}}},\n")
             externs.append(f"extern const tn_k_variant {symbol};\nextern const tn_k_op tn_k_op_{op};\n")
     out = ("/* Made by cmake/opencl_text.py. */\n#include <kernels/common/kernel_opencl.h>\n" + "".join(externs) + "\n".join(texts) +
            "const tn_k_opencl_row tn_k_opencl_rows[] = {\n" + "".join(table) + "};\n"

@@ -321,9 +321,6 @@ TN_TEST(opencl_driver, probes_that_fail)
                       (c.classes & 1u << TN_CLASS_CANONICAL) == 0 &&
                       strstr(c.refused, "probe") != NULL,
                   "%s", c.refused);
-        own->flat = own->generic = false;
-        TN_EXPECT(failed(tn_plan_create(d.device, op, NULL, &plan), TN_STATUS_UNSUPPORTED,
-                         "opencl.address"));
         op->kind = (tn_op_kind)(TN_OP_MATMUL | 0x4000); /* hal would have refused it */
         TN_EXPECT(failed(tn__opencl_supports(own, op), TN_STATUS_UNSUPPORTED, "opencl.no_kernels"));
         op->kind = TN_OP_MATMUL;

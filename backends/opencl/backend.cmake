@@ -13,7 +13,7 @@ if(TENON_OPENCL AND OPENCL_INCLUDE AND TENON_PYTHON)
     add_custom_command(OUTPUT ${made}
         COMMAND ${TENON_PYTHON} ${CMAKE_SOURCE_DIR}/cmake/opencl_text.py --cc "${CMAKE_C_COMPILER}"
             --root ${CMAKE_SOURCE_DIR} --out ${made} ${rows}
-        DEPENDS ${CMAKE_SOURCE_DIR}/cmake/opencl_text.py ${rows} ${texts} VERBATIM)
+        DEPENDS ${CMAKE_SOURCE_DIR}/cmake/opencl_text.py ${CMAKE_SOURCE_DIR}/cmake/opencl_spaces.py ${rows} ${texts} VERBATIM)
     target_sources(tn_backend_opencl PRIVATE ${made})
     target_include_directories(tn_backend_opencl SYSTEM PRIVATE ${OPENCL_INCLUDE})
     target_compile_definitions(tn_backend_opencl PRIVATE TN_OPENCL)

@@ -95,7 +95,6 @@ typedef struct opencl_device {
     cl_command_queue control;     /* for maps and the probe */
     pthread_mutex_t control_lock; /* guards: control, and maps of all buffers */
     tn_k_caps caps;
-    bool flat, generic; /* how kernels reach memory by plain pointers: one of these */
     bool sums_right;    /* the probe at open: fused fma, subnormals kept */
     uint64_t submit_ns; /* estimated work of one launch: drivers end what takes seconds */
     char options[192];
@@ -126,7 +125,7 @@ void *tn__opencl_cache_read(const tn_host *host, uint64_t key, size_t *out_bytes
 void tn__opencl_cache_write(const tn_host *host, uint64_t key, const void *binary, size_t bytes);
 
 /* ---- opencl_probe.c ---- */
-/* Finds out how kernels reach memory and whether sums are right. */
+/* Finds out whether sums are right. */
 tn_status tn__opencl_probe(opencl_device *d);
 
 /* ---- opencl_buffer.c ---- */

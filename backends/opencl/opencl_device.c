@@ -60,8 +60,6 @@ static tn_status device_classes(void *device, tn_dtype dtype, tn_class_info *out
     const uint32_t inexact = 1u << TN_CLASS_BOUNDED | 1u << TN_CLASS_FAST;
     const uint32_t canonical = d->sums_right ? 1u << TN_CLASS_CANONICAL : 0;
     out->classes = 0;
-    if (!d->flat && !d->generic)
-        return TN_OK;
     switch (dtype) {
     case TN_F32:
         out->classes = inexact | canonical;

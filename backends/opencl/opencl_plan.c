@@ -49,6 +49,8 @@ static bool consider(const opencl_plan *p, const tn_op *op, uint32_t i, const ch
         return false;
     v->plan(p->params, caps, launch);
     launch->workers = caps->workers;
+    if (tn_k_opencl_rows[i].beside)
+        launch->worker_bytes += TN_K_BESIDE_BYTES;
     if (limit != 0 && launch->shared_bytes + scratch_bytes(launch) > limit) {
         *no = (tn_k_why){"kernel.workspace", "desc.workspace_limit_bytes",
                          "the workspace is above the limit of the plan"};
@@ -136,10 +138,7 @@ static tn_status fill(opencl_device *d, const tn_op *op, const tn_plan_desc *des
         return OPENCL_FAIL_ARGUMENT(d->host, TN_STATUS_UNSUPPORTED, "opencl.no_kernels", "kind",
                                     "kind %d is an op that OpenCL devices have no kernel for",
                                     (int)op->kind);
-    if (!d->flat && !d->generic)
-        why = (tn_k_why){"opencl.address", NULL,
-                         "the kernels reach memory by plain pointers, which this device has not"};
-    else if (op->numerics.cls == TN_CLASS_CANONICAL && !d->sums_right)
+    if (op->numerics.cls == TN_CLASS_CANONICAL && !d->sums_right)
         why = (tn_k_why){"opencl.canonical", "numerics.cls",
                          "the probe at open found other bits of fma, + or *"};
     else if (op->numerics.accumulate != 0 && op->numerics.accumulate != plan_usual_accumulate(op))

@@ -121,8 +121,10 @@ static void build(opencl_device *d, const tn_k_opencl_row *row, uint32_t form, o
     char options[384];
     /* The sizes are checked by the device's compiler: both sides see the same structs. */
     snprintf(options, sizeof options,
-             "%s -DTN_SLOTS=%d -DTN_LAUNCH_BYTES=%zu -DTN_PARAMS_AT=%d -DTN_PARAMS_BYTES=%zu",
-             d->options, slots[form], sizeof(tn_k_launch), OPENCL_PARAMS_AT, row->op->params_bytes);
+             "%s -DTN_SLOTS=%d -DTN_LAUNCH_BYTES=%zu -DTN_PARAMS_AT=%d -DTN_PARAMS_BYTES=%zu "
+             "-DTN_BESIDE_BYTES=%d",
+             d->options, slots[form], sizeof(tn_k_launch), OPENCL_PARAMS_AT, row->op->params_bytes,
+             TN_K_BESIDE_BYTES);
     p->program = tn__opencl_build(d, text, 3, options, p->log, sizeof p->log, out_error);
 }
 

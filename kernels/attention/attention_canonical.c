@@ -29,7 +29,7 @@ static float pow2_of(float e)
 
 /* One query row: where its operands begin, and what it works in. */
 typedef struct query {
-    const tn_k_attention_sequence *seq;
+    tn_k_attention_sequence seq;
     void *const *operand;
     const unsigned char *k, *v, *mask; /* k and v of page or batch 0 */
     int64_t i, kv;
@@ -41,7 +41,7 @@ static float score(const tn_k_attention_params *p, const query *x, int64_t j)
 {
     const int64_t *ks = p->stride[TN_K_ATT_K];
     int64_t at = j * p->stride[TN_K_ATT_MASK][3];
-    tn_k_attention_place place = tn_k_attention_place_of(p, x->seq, j);
+    tn_k_attention_place place = tn_k_attention_place_of(p, &x->seq, j);
     if (!place.there)
         return -__builtin_inff();
     float scale = tn_k_attention_scale(p, x->operand, TN_K_ATT_K_SCALE, x->kv, &place);
@@ -56,8 +56,8 @@ static float score(const tn_k_attention_params *p, const query *x, int64_t j)
     if (p->mask == TN_K_ATT_ADD_MASK)
         t = __builtin_fmaf(((const float *)(const void *)x->mask)[at], 0x1.715476p+0f, t);
     if (p->slot[TN_K_ATT_SLOPES] != 0) {
-        float away = (float)(p->first_key + j - x->seq->position - x->i);
-        t = __builtin_fmaf(x->seq->slope * away, 0x1.715476p+0f, t);
+        float away = (float)(p->first_key + j - x->seq.position - x->i);
+        t = __builtin_fmaf(x->seq.slope * away, 0x1.715476p+0f, t);
     }
     return t;
 }
@@ -66,7 +66,7 @@ static float score(const tn_k_attention_params *p, const query *x, int64_t j)
 static float value(const tn_k_attention_params *p, const query *x, int64_t j, int64_t e)
 {
     const int64_t *vs = p->stride[TN_K_ATT_V];
-    tn_k_attention_place place = tn_k_attention_place_of(p, x->seq, j);
+    tn_k_attention_place place = tn_k_attention_place_of(p, &x->seq, j);
     return tn_k_attention_load(p->type[TN_K_ATT_V], x->v,
                                place.outer * vs[0] + place.row * vs[2] + e * vs[3]) *
            tn_k_attention_scale(p, x->operand, TN_K_ATT_V_SCALE, x->kv, &place);
@@ -77,12 +77,12 @@ static float row(const tn_k_attention_params *p, const query *x, float *out_m, b
                  bool *out_bad)
 {
     const float none = -__builtin_inff();
-    bool any = x->seq->sink, bad = x->seq->bad;
-    float m = x->seq->sink_m, l = x->seq->sink_l, *o = x->o, *ob = x->ob;
+    bool any = x->seq.sink, bad = x->seq.bad;
+    float m = x->seq.sink_m, l = x->seq.sink_l, *o = x->o, *ob = x->ob;
     int64_t low, high;
     for (int64_t e = 0; e < p->dv; ++e)
         o[e] = 0.0f;
-    tn_k_attention_limits(p, x->seq, x->i, &low, &high);
+    tn_k_attention_limits(p, &x->seq, x->i, &low, &high);
     int64_t border = (p->first_key + low) / BLOCK * BLOCK - p->first_key;
     for (; border < high; border += BLOCK) {
         float t[BLOCK], pr[BLOCK], top = none;
@@ -142,12 +142,11 @@ static void run(const tn_k_launch *launch, const void *params, void *const *oper
     float *scratch = worker_scratch;
     for (int64_t r = tn_k_task_first(rows, launch->tasks[0], first); r < end; ++r) {
         int64_t i = r % p->queries, h = r / p->queries % p->heads, b = r / p->queries / p->heads;
-        tn_k_attention_sequence seq = tn_k_attention_sequence_of(p, operand, b, h);
         const unsigned char *mask = tn_k_attention_operand(p, operand, TN_K_ATT_MASK);
         if (mask != NULL)
             mask += (b * s[TN_K_ATT_MASK][0] + h * s[TN_K_ATT_MASK][1] + i * s[TN_K_ATT_MASK][2]) *
                     (p->mask == TN_K_ATT_ADD_MASK ? 4 : 1);
-        query x = {.seq = &seq,
+        query x = {.seq = tn_k_attention_sequence_of(p, operand, b, h),
                    .operand = operand,
                    .k = tn_k_attention_from(p, operand, TN_K_ATT_K, 0, h / group, 0),
                    .v = tn_k_attention_from(p, operand, TN_K_ATT_V, 0, h / group, 0),

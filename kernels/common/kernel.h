@@ -16,6 +16,14 @@ enum {
     TN_K_NUMBERS = 24         /* a variant's own blocking numbers */
 };
 
+/* Marks an array to which a pointer may point that otherwise points to a buffer. OpenCL C has a
+ * kind of pointer for each; there the array is put in a buffer, too. */
+#ifdef TN_K_OPENCL
+#define TN_K_BESIDE __attribute__((tn_beside))
+#else
+#define TN_K_BESIDE
+#endif
+
 /* Instruction sets by tier; a device's bits are cumulative on its architecture. */
 enum {
     TN_K_ISA_BASELINE = 1,

@@ -10,11 +10,14 @@
  * are native. Rows that need them run on the host, too, for the tests, over plain C. */
 enum { TN_K_ISA_WIDE8 = 1 << 16, TN_K_ISA_WIDE16 = 1 << 17 };
 
+/* What arrays marked TN_K_BESIDE have room for, of one task. */
+enum { TN_K_BESIDE_BYTES = 8192 };
+
 typedef struct tn_k_opencl_row {
     const tn_k_op *op;
     const tn_k_variant *variant;
     const char *text; /* without prelude and entry */
-    size_t text_bytes;
+    bool beside;      /* tasks need TN_K_BESIDE_BYTES behind their scratch */
 } tn_k_opencl_row;
 
 extern const tn_k_opencl_row tn_k_opencl_rows[];

@@ -6,7 +6,8 @@
 #include <kernels/common/canonmath.h>
 #include <tenon/ops.h>
 
-/* y: `width` floats, a constant, so that loops become vectors; r: the step's operand or y. */
+/* y: `width` floats, a constant, so that loops become vectors; r: the step's operand, if
+ * it has one. */
 static inline __attribute__((always_inline)) void tn_k_post_step(uint32_t kind, float a, float b,
                                                                  float *restrict y,
                                                                  const float *restrict r, int width)

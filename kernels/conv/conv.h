@@ -111,10 +111,10 @@ static inline __attribute__((always_inline)) void
 tn_k_conv_steps(const tn_k_conv *p, void *const *operand, int64_t n, const int64_t o[3], int64_t c,
                 float *restrict y, int count, int width)
 {
-    float room[32];
+    float room[32] TN_K_BESIDE;
     for (uint32_t i = 0; i < p->post_count; i++) {
         const tn_k_conv_post *q = &p->post[i];
-        const float *r = y;
+        const float *r = NULL;
         if (q->operand >= 0) {
             const void *from = operand[q->operand];
             int64_t at = tn_k_conv_at(&q->view, n, c, o);

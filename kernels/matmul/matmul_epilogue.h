@@ -29,7 +29,7 @@ static inline __attribute__((always_inline)) void
 matmul_finish(const tn_k_matmul *p, const tn_k_matmul_item *at, void *const *operand, int64_t row,
               int64_t col, float *restrict y, int n, int width)
 {
-    float room[TN_K_MATMUL_PIECE];
+    float room[TN_K_MATMUL_PIECE] TN_K_BESIDE;
     if (p->alpha != 1.0f)
         for (int j = 0; j < width; j++)
             y[j] = p->alpha * y[j];
@@ -42,7 +42,7 @@ matmul_finish(const tn_k_matmul *p, const tn_k_matmul_item *at, void *const *ope
     }
     for (uint32_t i = 0; i < p->post_count; i++) {
         const tn_k_matmul_post *q = &p->post[i];
-        const float *r = y;
+        const float *r = NULL;
         if (q->operand >= 0)
             r = matmul_columns(operand[q->operand], q->type,
                                at->post[i] + row * q->view.row + col * q->view.col, q->view.col, n,

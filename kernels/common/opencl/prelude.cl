@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the C text of kernel rows finds in OpenCL C in place of the compiler's own functions. The host
- * defines TN_FLAT (1: every address space is the machine's one memory) or builds for a version of
- * OpenCL C whose unqualified pointers are generic. */
+/* What the C text of kernel rows finds in OpenCL C in place of the compiler's own functions. In
+ * it every pointer says where it points to (cmake/opencl_spaces.py). */
 #pragma OPENCL FP_CONTRACT OFF
 #ifdef cl_khr_fp64
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
@@ -15,10 +14,6 @@
 #define __builtin_signbit(x)    signbit(x)
 #define __builtin_inff()        INFINITY
 #define __builtin_prefetch(...)
-#if TN_FLAT
-#define TN_POINTER(p) ((uchar *)(ulong)(p))
-#else
-#define TN_POINTER(p) ((uchar *)(p))
-#endif
 /* Exact; the words of the text are not OpenCL's, so its type of 16 bits is named here. */
-#define TN_LOAD_F16(lanes, p) vload_half##lanes(0, (const half *)(p))
+#define TN_SPACE_F16_g(lanes, p) vload_half##lanes(0, (__global const half *)(p))
+#define TN_SPACE_F16_p(lanes, p) vload_half##lanes(0, (const half *)(p))
