@@ -268,20 +268,12 @@ TN_TEST(k_eltwise, functions_keep_their_bits_everywhere)
     free(got);
 }
 
-/* Rows of class FAST within the error that they declare, which is one of their own; NaNs and zeros
- * as in the other classes. */
-TN_TEST(k_eltwise, fast_rows_keep_their_error)
+/* Rows of class FAST within the error that they declare, which is one of their own; NaNs, zeros and
+ * infinities as in the other classes. Returns how many rows there were. */
+static uint32_t fast_rows(uint32_t kind, const float *in, float *got, uint32_t count)
 {
-    enum { ALL = 1 << 18 };
-    uint64_t state = tn_test_seed() + 4;
-    float *in = malloc(ALL * 4), *got = malloc(ALL * 4);
+    tn_k_eltwise_params p = unary(kind, TN_F32, count, 0.0f, 0.0f);
     uint32_t compared = 0;
-    TN_REQUIRE(in != NULL && got != NULL);
-    for (uint32_t i = 0; i < ALL; i++)
-        in[i] = i % 2 == 0 ? tn_c_float(i << 14 | (uint32_t)(tn_test_random(&state) & 0x3fff))
-                           : tn_t_float(&state, 9);
-    in[0] = 0.0f, in[2] = -0.0f, in[4] = -INFINITY, in[6] = INFINITY, in[8] = NAN;
-    tn_k_eltwise_params p = unary(TN_ELTWISE_GELU, TN_F32, ALL - 5, 0.0f, 0.0f);
     for (uint32_t v = 0; v < tn_k_op_eltwise.variant_count; v++) {
         const tn_k_variant *row = tn_k_op_eltwise.variants[v];
         tn_k_caps caps = {.isa = tn_t_isa(), .workers = 2};
@@ -290,12 +282,12 @@ TN_TEST(k_eltwise, fast_rows_keep_their_error)
             continue;
         tn_arithmetic own = {.head = TN_INIT(tn_arithmetic)};
         row->arithmetic(&p, &own);
-        void *operand[2] = {in, got};
-        memset(got, 0xa5, ALL * 4);
+        void *operand[2] = {(void *)(uintptr_t)in, got};
+        memset(got, 0xa5, count * sizeof *got);
         tn_t_run(row, &p, &caps, operand, true);
-        for (uint32_t i = 0; i < ALL - 5; i++) {
-            double x = (double)in[i], want = tn_k_eltwise_ref(TN_ELTWISE_GELU, x, 0, 0, 0, 0);
-            if (isinf(x))
+        for (uint32_t i = 0; i < count; i++) {
+            double x = (double)in[i], want = tn_k_eltwise_ref(kind, x, 0, 0, 0, 0);
+            if (isinf(x) && kind == TN_ELTWISE_GELU)
                 want = x > 0 ? x : 0;
             int exponent = want == 0 ? -126 : (int)fmax(logb(want), -126);
             double bound = (double)own.exp_ulp * ldexp(1, exponent - 23);
@@ -303,11 +295,30 @@ TN_TEST(k_eltwise, fast_rows_keep_their_error)
                             ? isnan(got[i])
                             : (double)got[i] == want || fabs((double)got[i] - want) <= bound;
             TN_EXPECT(good, "%s x %a got %a want %a", row->name, x, (double)got[i], want);
+            TN_EXPECT(kind != TN_ELTWISE_TANH || isnan(x) || fabsf(got[i]) <= 1.0f, "%a at %a",
+                      (double)got[i], x);
         }
         TN_EXPECT(!signbit(got[0]) && signbit(got[2]) && signbit(got[4]), "%s zeros", row->name);
+        TN_EXPECT(kind != TN_ELTWISE_TANH || (got[4] == -1.0f && got[6] == 1.0f), "%s", row->name);
         compared++;
     }
-    TN_EXPECT(compared > 0 || (tn_t_isa() & TN_K_ISA_AVX2) == 0, "no row of class FAST");
+    return compared;
+}
+
+TN_TEST(k_eltwise, fast_rows_keep_their_error)
+{
+    enum { ALL = 1 << 18 };
+    static const uint32_t kinds[] = {TN_ELTWISE_GELU, TN_ELTWISE_TANH};
+    uint64_t state = tn_test_seed() + 4;
+    float *in = malloc(ALL * 4), *got = malloc(ALL * 4);
+    TN_REQUIRE(in != NULL && got != NULL);
+    for (uint32_t i = 0; i < ALL; i++)
+        in[i] = i % 2 == 0 ? tn_c_float(i << 14 | (uint32_t)(tn_test_random(&state) & 0x3fff))
+                           : tn_t_float(&state, 9);
+    in[0] = 0.0f, in[2] = -0.0f, in[4] = -INFINITY, in[6] = INFINITY, in[8] = NAN;
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+        TN_EXPECT(fast_rows(kinds[k], in, got, ALL - 5) > 0 || (tn_t_isa() & TN_K_ISA_AVX2) == 0,
+                  "no row of class FAST of kind %u", kinds[k]);
     free(in);
     free(got);
 }

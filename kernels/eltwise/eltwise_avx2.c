@@ -2,7 +2,7 @@
 /* Elementwise kinds with AVX2 flags. */
 #include "eltwise_simd.inc"
 
-extern const tn_k_variant tn_k_eltwise_f32_avx2, tn_k_eltwise_s32_avx2, tn_k_eltwise_gelu_avx2;
+extern const tn_k_variant tn_k_eltwise_f32_avx2, tn_k_eltwise_s32_avx2, tn_k_eltwise_fast_avx2;
 const tn_k_variant tn_k_eltwise_f32_avx2 = {
     .name = "eltwise_f32_avx2",
     .isa = TN_K_ISA_AVX2,
@@ -20,8 +20,8 @@ const tn_k_variant tn_k_eltwise_s32_avx2 = {
     .plan = plan,
     .run = run,
 };
-const tn_k_variant tn_k_eltwise_gelu_avx2 = {
-    .name = "eltwise_gelu_avx2",
+const tn_k_variant tn_k_eltwise_fast_avx2 = {
+    .name = "eltwise_fast_avx2",
     .isa = TN_K_ISA_AVX2,
     .cls = TN_CLASS_FAST,
     .accepts = accepts_fast,

@@ -3,7 +3,7 @@
 #include "eltwise_simd.inc"
 
 extern const tn_k_variant tn_k_eltwise_f32_avx512, tn_k_eltwise_s32_avx512,
-    tn_k_eltwise_gelu_avx512;
+    tn_k_eltwise_fast_avx512;
 const tn_k_variant tn_k_eltwise_f32_avx512 = {
     .name = "eltwise_f32_avx512",
     .isa = TN_K_ISA_AVX512,
@@ -21,8 +21,8 @@ const tn_k_variant tn_k_eltwise_s32_avx512 = {
     .plan = plan,
     .run = run,
 };
-const tn_k_variant tn_k_eltwise_gelu_avx512 = {
-    .name = "eltwise_gelu_avx512",
+const tn_k_variant tn_k_eltwise_fast_avx512 = {
+    .name = "eltwise_fast_avx512",
     .isa = TN_K_ISA_AVX512,
     .cls = TN_CLASS_FAST,
     .accepts = accepts_fast,

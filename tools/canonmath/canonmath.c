@@ -95,6 +95,11 @@ static void sweep_fast_gelu(uint32_t first, double *error)
     sweep(tn_f_gelu, ref_gelu, first, error);
 }
 
+static void sweep_fast_tanh(uint32_t first, double *error)
+{
+    sweep(tn_f_tanh, ref_tanh, first, error);
+}
+
 static const struct {
     const char *name;
     sweep_fn fn;
@@ -114,6 +119,7 @@ static const struct {
     {"sin", sweep_sin},
     {"cos", sweep_cos},
     {"fast_gelu", sweep_fast_gelu},
+    {"fast_tanh", sweep_fast_tanh},
 };
 
 typedef struct job {

@@ -126,6 +126,7 @@ static const tn_canonmath_row tn_canonmath_rows[] = {
     {"sin", 1.669, 0x1p20, c_sin, ref_sin},
     {"cos", 1.807, 0x1p20, c_cos, ref_cos},
     {"fast_gelu", (double)TN_F_GELU_ULP, 0x1.fffffep127, tn_f_gelu, ref_gelu},
+    {"fast_tanh", (double)TN_F_TANH_ULP, INFINITY, tn_f_tanh, ref_tanh},
 };
 enum { TN_CANONMATH_ROWS = sizeof tn_canonmath_rows / sizeof tn_canonmath_rows[0] };
 
