@@ -90,34 +90,35 @@ static int64_t extent(const tn_conv *t, int d, int64_t in, int64_t kernel)
 }
 
 /* SMALL, BIG: any conv, with channels of several chunks and panels in BIG; DEPTHWISE: what its rows
- * have loops of their own for, and enough channels for several vectors. */
-typedef enum family { SMALL, BIG, DEPTHWISE } family;
+ * have loops of their own for, and enough channels for several vectors. WIDE: space last, pictures
+ * in which positions fill vectors. */
+typedef enum family { SMALL, BIG, DEPTHWISE, WIDE } family;
 
 /* A random conv. False: its window fits nowhere. */
 static bool make(call *c, uint64_t *state, uint32_t rare, family kind)
 {
-    bool big = kind == BIG, deep = kind == DEPTHWISE;
+    bool big = kind == BIG, deep = kind == DEPTHWISE, wide = kind == WIDE, plane = deep || wide;
     static const uint32_t types[][3] = {
         {TN_F32, TN_F32, TN_F32},    {TN_F32, TN_F32, TN_F32}, {TN_F32, TN_F32, TN_F32},
         {TN_BF16, TN_BF16, TN_BF16}, {TN_F16, TN_F16, TN_F32}, {TN_BF16, TN_F32, TN_F16},
         {TN_U8, TN_S8, TN_S32},      {TN_S8, TN_S8, TN_S32},   {TN_U8, TN_U8, TN_S32}};
-    bool winograd = !deep && below(state, 4) == 0; /* what these rows take, and they are allowed */
-    bool one = !deep && !winograd && below(state, 4) == 0; /* a tap meets every position once */
-    const uint32_t *type = types[winograd || deep ? 0 : below(state, one ? 3 : 9)];
-    uint32_t dims = winograd || deep ? 2 : 1 + (uint32_t)below(state, 3), rank = dims + 2;
+    bool winograd = !plane && below(state, 4) == 0; /* what these rows take, and they are allowed */
+    bool one = !plane && !winograd && below(state, 4) == 0; /* a tap meets every position once */
+    const uint32_t *type = types[winograd || plane ? 0 : below(state, one ? 3 : 9)];
+    uint32_t dims = winograd || plane ? 2 : 1 + (uint32_t)below(state, 3), rank = dims + 2;
     memset(c, 0, sizeof *c);
     tn_conv *t = &c->attr;
     t->head = (tn_head)TN_INIT(tn_conv);
     t->dims = dims;
     t->groups = below(state, 3) ? 1 : 1 + (uint32_t)below(state, 4);
-    t->flags = (uint32_t)below(state, 2) * TN_CONV_CHANNELS_LAST +
-               (below(state, 4) == 0 && !winograd && !deep) * (uint32_t)TN_CONV_TRANSPOSED;
+    t->flags = (uint32_t)(below(state, 2) * !wide) * TN_CONV_CHANNELS_LAST +
+               (below(state, 4) == 0 && !winograd && !plane) * (uint32_t)TN_CONV_TRANSPOSED;
     bool last = t->flags & TN_CONV_CHANNELS_LAST, turned = t->flags & TN_CONV_TRANSPOSED;
     int64_t cg = 1 + below(state, big ? 150 : 9), kg = 1 + below(state, big ? 40 : 9);
     int64_t a[5], b[5], out[5];
     if (one)
         t->groups = 1;
-    else if (deep || below(state, 5) == 0)
+    else if (deep || (!wide && below(state, 5) == 0))
         t->groups = 1 + (uint32_t)below(state, deep ? 70 : 9), cg = kg = 1;
     uint32_t channel = last ? dims + 1 : 1, space = last ? 1 : 2;
     a[0] = out[0] = 1 + below(state, 2);
@@ -136,6 +137,10 @@ static bool make(call *c, uint64_t *state, uint32_t rare, family kind)
             t->stride[d] = 1;
             t->pad_lo[d] = t->pad_hi[d] = 0;
             b[space + d] = 1;
+        }
+        if (wide) {
+            a[space + d] = d == 0 ? 8 + below(state, 16) : 20 + below(state, 40);
+            t->stride[d] = 1 + (below(state, 8) == 0);
         }
         if (deep) {
             t->dilation[d] = 1;
@@ -404,6 +409,7 @@ TN_TEST(k_conv, bounds_and_bits)
     sweep("small", 0, SMALL, 250);
     sweep("big", 0, BIG, 40);
     sweep("depthwise", 0, DEPTHWISE, 60);
+    sweep("wide", 0, WIDE, 25);
     for (uint32_t i = 0; i < tn_k_op_conv.variant_count; i++)
         TN_EXPECT(tried[i] > 0 || (tn_k_op_conv.variants[i]->isa & ~tn_t_isa()) != 0,
                   "%s took no call", tn_k_op_conv.variants[i]->name);
@@ -414,4 +420,5 @@ TN_TEST(k_conv, specials_keep_their_bits)
     sweep("specials", 40, SMALL, 200);
     sweep("rare specials", 2000, BIG, 30);
     sweep("depthwise specials", 40, DEPTHWISE, 50);
+    sweep("wide specials", 400, WIDE, 20);
 }
