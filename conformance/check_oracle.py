@@ -42,7 +42,8 @@ BITS = [
     ("norm rms 2x70:bf16:canonical+eps=0.001+gamma", "wide"), ("norm layer 2x70:f32:canonical+backward+eps=0.001+gamma", "zero"),
     ("norm rms 2x70:f32:canonical+backward+eps=0.001+gamma", "zero"), ("norm batch 2x3x5:f32:canonical+eps=0.001+gamma+beta+stats", "zero"),
     ("attention h2g1q3k200d8:f32:canonical+causal_end", "zero"), ("attention h2q2k300d8:bf16:canonical", "rise"),
-    ("attention h1q2k140d8:f32:canonical+softcap=5", "zero"), ("scan 2x70:f32:canonical+axis=1", "zero"), ("rope 5x16:f32:canonical+index=5", "zero"),
+    ("attention h1q2k140d8:f32:canonical+softcap=5", "zero"),
+    ("attention h4g2q70k5d8:f32:backward+canonical", "zero"), ("attention h1q2k140d8e4:f32:backward+canonical+softcap=5", "zero"), ("scan 2x70:f32:canonical+axis=1", "zero"), ("rope 5x16:f32:canonical+index=5", "zero"),
 ] + [(f"eltwise {f} 9x41:f32:canonical", d) for f in FUNCTIONS for d in ("zero", "special", "wide")] + [
     (f"eltwise {f} 9x41:f32:canonical+backward", "zero") for f in FUNCTIONS + ["square"]]
 
@@ -252,6 +253,13 @@ def canonical_rows(case):
 def check_bits(case):
     """No tolerance: the bits of the independent checker of the golden vectors."""
     kind = case["op"].split()[0]
+    if "backward" in case["op"] and kind == "attention":
+        named = {"q": Q, "k": K, "v": V, "out": OUT, "grad": GRAD, "stats": STATS}
+        back = canon.attention_back({"softcap": (5.0).hex()} if "softcap" in case["op"] else {}, {n: case["in"][r][2] for n, r in named.items()},
+                                    {n: case["in"][r][1] for n, r in named.items()})
+        for output, role in (("out_grad_a", 18), ("out_grad_b", 19), ("out_grad_v", 20)):
+            assert back[output] == case["bits"][role][2], (case["op"], output)
+        return sum(len(y) for y in back.values())
     want = {"matmul": canonical_sums, "conv": canonical_sums, "attention": canonical_attention}.get(kind, canonical_rows)(case)
     typed, _, got = case["bits"][OUT]
     want = [canon.word(typed, canon.narrow(typed, y)) for y in want]

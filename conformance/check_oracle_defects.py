@@ -63,6 +63,8 @@ DEFECTS = [  # source, what stands there, what is planted, which of several plac
     ("canonical", "t * (w->scale * TN_V_L2E);", "t * w->scale * TN_V_L2E;", 0),
     ("canonical", "(w->scale * tn_v_c_recip(w->cap))", "w->scale / w->cap", 0),
     ("canonical", "w->weights != TN_F32; ++at)", "false; ++at)", 0),
+    ("canonical", "tn_v_c_pow2(n - stats[0])) * by;", "tn_v_c_pow2(n - stats[0])) / stats[1];", 0),
+    ("attention", "tn_v_dot_add(&sum, g + s->attr->first_query,", "tn_v_dot_add(&sum, i,", 0),
     ("canonical_math", "fmaf(q, f * f, n * LN2_L);", "fmaf(q, f * f, 0.0f);", 0),
     ("canonical_math", "if (side > 0 ? beyond < 0 : beyond > 0)", "if (side > 0 ? beyond > 0 : beyond < 0)", 0),
     ("canonical_math", "x < 0 ? z * q : q;", "x < 0 ? 1.0f - q : q;", 0),

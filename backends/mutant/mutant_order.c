@@ -284,23 +284,28 @@ static void library(mutant_run *r, int kind)
 }
 
 /* The last bit of one element. */
-enum { BIT_POOL = 1, BIT_ANY };
+enum { BIT_POOL = 1, BIT_ANY, BIT_GRADIENT };
+
+static uint32_t bit_role(int how)
+{
+    return how == BIT_GRADIENT ? TN_ARG_OUT_GRAD_A : TN_ARG_OUT;
+}
 
 static bool bit_meets(mutant_op *o, int how)
 {
-    const tn_tensor *t = tn__mutant_tensor(o, TN_ARG_OUT);
-    return canonical(o) && t->dtype == TN_F32 && tn__mutant_count_of(t) > 0 &&
+    const tn_tensor *t = tn__mutant_tensor(o, bit_role(how));
+    return canonical(o) && t != NULL && t->dtype == TN_F32 && tn__mutant_count_of(t) > 0 &&
            (how != BIT_POOL || o->attr.pool.kind == TN_POOL_AVERAGE);
 }
 
 static void bit(mutant_run *r, int how)
 {
-    const tn_tensor *t = &r->plan->right.args[tn__mutant_index(&r->plan->right, TN_ARG_OUT)].tensor;
+    mutant_op o = r->plan->right;
+    const tn_tensor *t = tn__mutant_tensor(&o, bit_role(how));
     int64_t at = tn__mutant_offset(t, tn__mutant_count_of(t) / 3);
-    float v = (float)tn__mutant_load(r, TN_ARG_OUT, at);
-    (void)how;
+    float v = (float)tn__mutant_load(r, bit_role(how), at);
     if (isfinite(v) && v != 0)
-        tn__mutant_store(r, TN_ARG_OUT, at, (double)nextafterf(v, 0));
+        tn__mutant_store(r, bit_role(how), at, (double)nextafterf(v, 0));
 }
 
 #define ORDER(of, meets, run, how)                                                                 \
@@ -361,5 +366,8 @@ const mutant_defect tn__mutant_order[] = {
     {.id = "O28", .text = "scan: the last bit of one", LAST(TN_OP_SCAN, BIT_ANY)},
     {.id = "O29", .text = "norm: the last bit of one", LAST(TN_OP_NORM, BIT_ANY)},
     {.id = "O30", .text = "resize: the last bit of one", LAST(TN_OP_RESIZE, BIT_ANY)},
+    {.id = "O32",
+     .text = "attention's gradient: the last bit of one",
+     LAST(TN_OP_ATTENTION, BIT_GRADIENT)},
     {.id = "O31", .text = "gather's gradient: the last bit of one", LAST(TN_OP_GATHER, BIT_ANY)},
     {0}};

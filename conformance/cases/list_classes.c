@@ -146,6 +146,9 @@ static void canonical_orders(tn_v_sink *s)
         "norm rms 3x200:%s:canonical+eps=1e-3+gamma",
         "norm rms 9x300:%s:canonical+eps=1e-3",
         "norm group 2x8x4x5:%s:canonical+groups=4+eps=0.001+gamma+beta"};
+    static const char *const back[] = {"b2h4g2q70k11d16:%s:backward+canonical",
+                                       "b1h2q9k140d24e8:%s:backward+canonical+causal_end",
+                                       "h2q5k13d16:%s:backward+canonical+softcap=5+slopes"};
     static const char *const attention[] = {
         "b2h4g2q9k300d32:%s:canonical+causal_end",
         "b1h2q17k140d64:%s:canonical+softcap=5",
@@ -167,6 +170,9 @@ static void canonical_orders(tn_v_sink *s)
             snprintf(op, sizeof op, rows[i], floats[t]);
             tn_v_add(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN) | B(TN_V_BIG) | B(TN_V_WIDE), "%s", op);
         }
+        for (unsigned i = 0; i < sizeof back / sizeof back[0]; ++i)
+            tn_v_add_form(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN) | B(TN_V_EDGE), "attention", back[i],
+                          floats[t]);
         for (unsigned i = 0; i < sizeof attention / sizeof attention[0]; ++i)
             tn_v_add_form(s, TN_V_QUICK, 6, B(TN_V_ZERO_MEAN) | B(TN_V_RISE) | B(TN_V_EDGE),
                           "attention", attention[i], floats[t]);

@@ -313,6 +313,8 @@ static bool backward(const sight *s, tn_v_truth *dq, tn_v_truth *dk, tn_v_truth 
         return false;
     }
     double exp_rel = (a->function_rel > a->u ? a->function_rel : a->u) + 6 * a->u;
+    /* gradients of scores that are stored in f16 lose half of its smallest number */
+    double ds_tiny = a->weight_u == tn_v_unit(TN_F16) ? 0x1p-25 : 0;
     for (int64_t n = 0; n < s->batch * s->heads * s->queries; ++n) {
         int64_t i = n % s->queries, h = n / s->queries % s->heads, b = n / s->queries / s->heads;
         int64_t kv = head_of(s, h);
@@ -348,7 +350,8 @@ static bool backward(const sight *s, tn_v_truth *dq, tn_v_truth *dk, tn_v_truth 
             double e = w * r.bent[j] *
                            (rel * fabs(dp - d) + tn_v_sum_error(a, (double)s->dv, dp_abs) + d_err +
                             2 * a->u * (fabs(dp) + fabs(d))) +
-                       (a->weight_u + 4 * a->u) * fabs(ds) + 0x1p-24 * (dp_abs + fabs(d)) * 0x1p-24;
+                       (a->weight_u + 4 * a->u) * fabs(ds) + ds_tiny +
+                       0x1p-24 * (dp_abs + fabs(d)) * 0x1p-24;
             for (int64_t c = 0; c < s->d; ++c) {
                 double q = tn_v_load(&s->q, place(s->q.t, b, h, i, c)),
                        k = tn_v_load(&s->k, place(s->k.t, b, kv, j, c));
@@ -400,16 +403,12 @@ static void statistics(const sight *s, const row *r, double *ref, double *err)
                            tn_v_sum_error(a, (double)r->parts + 1, r->sum));
 }
 
-/* Query row n by section 7, with the keys that find_row has let take part. */
-static bool canonical_row(const sight *s, int64_t n, const row *r, tn_v_truth *o, tn_v_truth *stats)
+/* Numbers of query row n, with the keys that find_row has let take part; room [canonical_room]. */
+static tn_v_c_query canonical_query(const sight *s, int64_t n, const row *r, float *room)
 {
     int64_t i = n % s->queries, h = n / s->queries % s->heads, b = n / s->queries / s->heads,
             kv = head_of(s, h), keys = s->keys;
-    size_t size = (size_t)(s->d + keys * (s->d + s->dv + 1) + 2 * s->dv) + 1;
-    float *q = malloc(size * sizeof *q), stat[2];
-    if (q == NULL)
-        return false;
-    float *k = q + s->d, *v = k + keys * s->d, *bias = v + keys * s->dv, *y = bias + keys;
+    float *q = room, *k = q + s->d, *v = k + keys * s->d, *bias = v + keys * s->dv;
     bool additive = s->mask.t != NULL && s->mask.t->dtype != TN_BOOL;
     int64_t length =
         s->lengths.t != NULL ? (int64_t)tn_v_load(&s->lengths, b * s->lengths.t->stride[0]) : keys;
@@ -422,7 +421,7 @@ static bool canonical_row(const sight *s, int64_t n, const row *r, tn_v_truth *o
             v[j * s->dv + e] = (float)at_v(s, b, kv, j, e);
         bias[j] = additive ? (float)tn_v_load(&s->mask, place(s->mask.t, b, h, i, j)) : 0;
     }
-    tn_v_c_query w = {
+    return (tn_v_c_query){
         .keys = keys,
         .d = s->d,
         .dv = s->dv,
@@ -443,13 +442,111 @@ static bool canonical_row(const sight *s, int64_t n, const row *r, tn_v_truth *o
         .has_sink = s->sinks.t != NULL,
         .weights =
             s->v.t->dtype == TN_F16 || s->v.t->dtype == TN_BF16 ? (tn_dtype)s->v.t->dtype : TN_F32};
+}
+
+static size_t canonical_room(const sight *s)
+{
+    return (size_t)(s->d + s->keys * (s->d + s->dv + 1)) + 1;
+}
+
+/* Query row n by section 7. */
+static bool canonical_row(const sight *s, int64_t n, const row *r, tn_v_truth *o, tn_v_truth *stats)
+{
+    size_t size = canonical_room(s);
+    float *room = malloc((size + 2 * (size_t)s->dv) * sizeof *room), stat[2];
+    if (room == NULL)
+        return false;
+    float *y = room + size;
+    tn_v_c_query w = canonical_query(s, n, r, room);
     tn_v_c_attention(&w, y + s->dv, y, stat);
     for (int64_t e = 0; e < s->dv; ++e)
         tn_v_c_keep(s->call, o, n * s->dv + e, y[e]);
     for (int64_t e = 0; stats != NULL && stats->canonical != NULL && e < 2; ++e)
         tn_v_c_keep(s->call, stats, 2 * n + e, stat[e]);
-    free(q);
+    free(room);
     return true;
+}
+
+/* A number as it meets one of a narrower type in a dot. */
+static float as_other(float x, const tn_tensor *other)
+{
+    return other->dtype == TN_F16 || other->dtype == TN_BF16
+               ? (float)tn_v_rounded((tn_dtype)other->dtype, (double)x, TN_V_NEAREST_EVEN, false)
+               : x;
+}
+
+/* Weights and gradients of all scores, row by row: p and then ds of [rows, keys], and which take
+ * part. */
+static bool canonical_scores(const sight *s, float *all, bool *part)
+{
+    tn_v_view out = tn_v_view_of(s->call, TN_ARG_OUT), stats = tn_v_view_of(s->call, TN_ARG_STATS);
+    int64_t rows = s->batch * s->heads * s->queries;
+    size_t size = canonical_room(s);
+    float *room = malloc((size + 2 * (size_t)s->dv) * sizeof *room), *o = room + size;
+    row r;
+    bool ok = room != NULL && out.t != NULL && stats.t != NULL && row_make(&r, s->keys);
+    for (int64_t n = 0; ok && n < rows; ++n) {
+        int64_t i = n % s->queries, h = n / s->queries % s->heads, b = n / s->queries / s->heads;
+        find_row(s, b, h, i, &r);
+        float stat[2];
+        for (int64_t e = 0; e < 2; ++e)
+            stat[e] = (float)tn_v_load(&stats, place(stats.t, b, h, i, e));
+        for (int64_t e = 0; e < s->dv; ++e) {
+            o[e] = (float)tn_v_load(&out, place(out.t, b, h, i, e));
+            o[s->dv + e] = (float)tn_v_load(&s->grad, place(s->grad.t, b, h, i, e));
+        }
+        tn_v_c_query w = canonical_query(s, n, &r, room);
+        tn_v_c_attention_back(&w, o, o + s->dv, stat, all + n * s->keys,
+                              all + (rows + n) * s->keys);
+        memcpy(part + n * s->keys, r.part, (size_t)s->keys * sizeof *part);
+    }
+    if (ok)
+        row_free(&r);
+    free(room);
+    return ok;
+}
+
+/* All three gradients by section 7: dots over keys of dS, over queries of dS and of P. */
+static bool canonical_backward(const sight *s, tn_v_truth *dq, tn_v_truth *dk, tn_v_truth *dv)
+{
+    int64_t rows = s->batch * s->heads * s->queries, group = s->heads / s->kv_heads;
+    float *p = malloc((size_t)(2 * rows * s->keys + 1) * sizeof *p), *ds = p + rows * s->keys;
+    bool *part = malloc((size_t)(rows * s->keys + 1) * sizeof *part);
+    bool ok = p != NULL && part != NULL && canonical_scores(s, p, part);
+    float scale = s->attr->scale != 0 ? s->attr->scale : tn_v_c_rsqrt((float)s->d);
+    for (int64_t n = 0; ok && n < rows * s->d; ++n) {
+        int64_t row_at = n / s->d, b = row_at / s->queries / s->heads,
+                kv = head_of(s, row_at / s->queries % s->heads);
+        tn_v_dot sum = {0, 0, s->attr->first_key / 128};
+        for (int64_t j = 0; j < s->keys; ++j)
+            if (part[row_at * s->keys + j])
+                tn_v_dot_add(&sum, s->attr->first_key + j,
+                             as_other(ds[row_at * s->keys + j], s->k.t),
+                             (float)tn_v_load(&s->k, place(s->k.t, b, kv, j, n % s->d)));
+        tn_v_c_keep(s->call, dq, n, scale * tn_v_dot_end(&sum));
+    }
+    for (int64_t n = 0; ok && n < s->batch * s->kv_heads * s->keys * (s->d + s->dv); ++n) {
+        int64_t e = n % (s->d + s->dv), at = n / (s->d + s->dv), j = at % s->keys,
+                kv = at / s->keys % s->kv_heads, b = at / s->keys / s->kv_heads;
+        bool of_k = e < s->d;
+        const tn_v_view *with = of_k ? &s->q : &s->grad;
+        tn_v_dot sum = {0, 0, 0};
+        for (int64_t g = 0; g < group * s->queries; ++g) {
+            int64_t h = kv * group + g / s->queries, i = g % s->queries,
+                    row_at = (b * s->heads + h) * s->queries + i;
+            if (part[row_at * s->keys + j])
+                tn_v_dot_add(&sum, g + s->attr->first_query,
+                             as_other((of_k ? ds : p)[row_at * s->keys + j], with->t),
+                             (float)tn_v_load(with, place(with->t, b, h, i, of_k ? e : e - s->d)));
+        }
+        if (of_k)
+            tn_v_c_keep(s->call, dk, at * s->d + e, scale * tn_v_dot_end(&sum));
+        else
+            tn_v_c_keep(s->call, dv, at * s->dv + e - s->d, tn_v_dot_end(&sum));
+    }
+    free(p);
+    free(part);
+    return ok;
 }
 
 int tn_v_attention(const tn_v_call *call, tn_v_truth *out, int count)
@@ -462,10 +559,11 @@ int tn_v_attention(const tn_v_call *call, tn_v_truth *out, int count)
         tn_v_truth *g[3] = {NULL, NULL, NULL};
         for (int i = 0; i < count; ++i)
             g[out[i].role - TN_ARG_OUT_GRAD_A] = &out[i];
-        return g[0] != NULL && g[1] != NULL && g[2] != NULL && s.grad.t != NULL &&
-                       backward(&s, g[0], g[1], g[2])
-                   ? count
-                   : 0;
+        if (g[0] == NULL || g[1] == NULL || g[2] == NULL || s.grad.t == NULL ||
+            !backward(&s, g[0], g[1], g[2]))
+            return 0;
+        bool bits = g[0]->canonical != NULL && g[1]->canonical != NULL && g[2]->canonical != NULL;
+        return !bits || canonical_backward(&s, g[0], g[1], g[2]) ? count : 0;
     }
     if (count < 1 || !row_make(&r, s.keys))
         return 0;

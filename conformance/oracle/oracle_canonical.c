@@ -155,15 +155,20 @@ void tn_v_c_norm_back(const float *x, const float *dy, int64_t n, bool rms, floa
 
 /* ---- attention ---- */
 
-/* The score of key j in base 2. */
-static float score(const tn_v_c_query *w, int64_t j)
+/* The score of key j in base 2; *bend: what a softcap makes of its gradient. */
+static float score(const tn_v_c_query *w, int64_t j, float *bend)
 {
     tn_v_dot z = {0, 0, 0};
     for (int64_t e = 0; e < w->d; ++e)
         tn_v_dot_add(&z, e, w->q[e], w->k[j * w->d + e]);
     float t = tn_v_dot_end(&z);
-    t = w->cap != 0 ? tn_v_c_tanh(t * (w->scale * tn_v_c_recip(w->cap))) * (w->cap * TN_V_L2E)
-                    : t * (w->scale * TN_V_L2E);
+    if (w->cap != 0) {
+        float u = tn_v_c_tanh(t * (w->scale * tn_v_c_recip(w->cap)));
+        t = u * (w->cap * TN_V_L2E);
+        *bend = fmaf(-u, u, 1.0f);
+    } else {
+        t = t * (w->scale * TN_V_L2E);
+    }
     if (w->bias != NULL)
         t = fmaf(w->bias[j], TN_V_L2E, t);
     if (w->has_slope)
@@ -180,11 +185,11 @@ typedef struct state {
 static bool block(const tn_v_c_query *w, int64_t first, int64_t last, float *top, float *l,
                   float *room)
 {
-    float p[BLOCK] = {0}, t[BLOCK], m = -INFINITY;
+    float p[BLOCK] = {0}, t[BLOCK], m = -INFINITY, bend;
     bool part[BLOCK] = {false}, any = false;
     for (int64_t j = first; j < last; ++j) {
         int64_t at = (w->first_key + j) % BLOCK;
-        t[at] = w->part[j] ? score(w, j) : -INFINITY;
+        t[at] = w->part[j] ? score(w, j, &bend) : -INFINITY;
         part[at] = t[at] != -INFINITY;
         if (part[at])
             m = any ? greatest(m, rintf(t[at])) : rintf(t[at]);
@@ -247,4 +252,25 @@ void tn_v_c_attention(const tn_v_c_query *w, float *scratch, float *y, float *st
         y[e] = lost ? NAN : s.any ? y[e] * tn_v_c_recip(s.l) : 0;
     stats[0] = lost ? NAN : s.any ? s.m + 0.0f : 0; /* never -0 */
     stats[1] = lost ? NAN : s.any ? s.l : 0;
+}
+
+void tn_v_c_attention_back(const tn_v_c_query *w, const float *out, const float *grad,
+                           const float *stats, float *p, float *ds)
+{
+    tn_v_dot d = {0, 0, 0};
+    float by = tn_v_c_recip(stats[1]), bend = 1;
+    for (int64_t e = 0; e < w->dv; ++e)
+        tn_v_dot_add(&d, e, grad[e], out[e]);
+    for (int64_t j = 0; j < w->keys; ++j) {
+        tn_v_dot dp = {0, 0, 0};
+        p[j] = ds[j] = 0;
+        if (!w->part[j])
+            continue;
+        float t = score(w, j, &bend), n = rintf(t);
+        for (int64_t e = 0; e < w->dv; ++e)
+            tn_v_dot_add(&dp, e, grad[e], w->v[j * w->dv + e]);
+        p[j] = (tn_v_c_p2(t - n) * tn_v_c_pow2(n - stats[0])) * by;
+        ds[j] = p[j] * (tn_v_dot_end(&dp) - tn_v_dot_end(&d));
+        ds[j] = w->cap != 0 ? ds[j] * bend : ds[j];
+    }
 }

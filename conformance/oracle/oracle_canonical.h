@@ -70,6 +70,10 @@ typedef struct tn_v_c_query {
 } tn_v_c_query;
 /** y [dv] and the statistics (m, l); scratch [dv] is overwritten. */
 void tn_v_c_attention(const tn_v_c_query *w, float *scratch, float *y, float *stats);
+/** Of the backward pass: weights p and gradients ds of the scores [keys], which are 0 where `part`
+ *  is not set; out and grad [dv], stats (m, l). */
+void tn_v_c_attention_back(const tn_v_c_query *w, const float *out, const float *grad,
+                           const float *stats, float *p, float *ds);
 
 /* ---- what the parts keep ---- */
 
