@@ -98,15 +98,17 @@ static const tn_device_ops device_ops = {
 
 /* The cpu's own where the device is one, else a guess that suits small ones: OpenCL tells of one
  * cache alone. */
-static uint32_t l2_bytes(const opencl_device *d)
+static uint32_t cache_bytes(const opencl_device *d, int name, uint32_t least, uint32_t guess)
 {
-    long bytes = 0;
-#ifdef _SC_LEVEL2_CACHE_SIZE
-    if (d->info.kind == TN_KIND_CPU)
-        bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
-#endif
-    return bytes >= 1 << 16 && bytes <= 1 << 30 ? (uint32_t)bytes : 1u << 20;
+    long bytes = d->info.kind == TN_KIND_CPU && name != 0 ? sysconf(name) : 0;
+    return bytes >= (long)least && bytes <= 1 << 30 ? (uint32_t)bytes : guess;
 }
+
+#ifdef _SC_LEVEL1_DCACHE_SIZE
+enum { L1_NAME = _SC_LEVEL1_DCACHE_SIZE, L2_NAME = _SC_LEVEL2_CACHE_SIZE };
+#else
+enum { L1_NAME = 0, L2_NAME = 0 };
+#endif
 
 static void caps_of(opencl_device *d)
 {
@@ -117,8 +119,8 @@ static void caps_of(opencl_device *d)
                       sizeof width, &width, NULL);
     d->caps = (tn_k_caps){.isa = TN_K_ISA_BASELINE,
                           .workers = units == 0 ? 1 : units,
-                          .l1d_bytes = 32u << 10,
-                          .l2_bytes = l2_bytes(d),
+                          .l1d_bytes = cache_bytes(d, L1_NAME, 1u << 13, 32u << 10),
+                          .l2_bytes = cache_bytes(d, L2_NAME, 1u << 16, 1u << 20),
                           .l3_bytes = 8u << 20,
                           .line_bytes = 64};
     if (d->info.kind == TN_KIND_CPU && width >= 8)

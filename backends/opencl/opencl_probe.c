@@ -91,6 +91,15 @@ static tn_status run(opencl_device *d, uint32_t *io)
     return TN_OK;
 }
 
+/* Oclgrind does not know what its own compiler makes of pointers in functions that were inlined.
+ * Prefetches were worth their time on PoCL, and cost Intel's driver as much as they gave. */
+static const char *options_of(const char *alias)
+{
+    return strncmp(alias, "oclgrind", 8) == 0 ? " -cl-opt-disable -Dalways_inline="
+           : strncmp(alias, "pocl", 4) == 0   ? " -DTN_PREFETCH"
+                                              : "";
+}
+
 tn_status tn__opencl_probe(opencl_device *d)
 {
     cl_device_fp_config fp = 0;
@@ -99,13 +108,11 @@ tn_status tn__opencl_probe(opencl_device *d)
         return OPENCL_NO_HOST_MEMORY(d->host, "the probe of a device");
     (void)OPENCL_CALL(&d->driver, clGetDeviceInfo, d->found.id, CL_DEVICE_SINGLE_FP_CONFIG,
                       sizeof fp, &fp, NULL);
-    /* Oclgrind does not know what its own compiler makes of pointers in functions that were
-     * inlined. */
-    snprintf(
-        d->options, sizeof d->options, "-cl-std=CL1.2 -w%s%s",
-        (fp & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0 ? " -cl-fp32-correctly-rounded-divide-sqrt"
-                                                        : "",
-        strncmp(d->found.alias, "oclgrind", 8) == 0 ? " -cl-opt-disable -Dalways_inline=" : "");
+    snprintf(d->options, sizeof d->options, "-cl-std=CL1.2 -w%s%s",
+             (fp & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0
+                 ? " -cl-fp32-correctly-rounded-divide-sqrt"
+                 : "",
+             options_of(d->found.alias));
     tn_status st = run(d, io);
     tn__opencl_give(d->host, io, WORDS * sizeof *io);
     return st;

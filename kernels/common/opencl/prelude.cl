@@ -13,7 +13,9 @@
 #define __builtin_floorf(x)     floor((float)(x))
 #define __builtin_signbit(x)    signbit(x)
 #define __builtin_inff()        INFINITY
+#ifndef TN_PREFETCH
 #define __builtin_prefetch(...)
+#endif
 /* Exact; the words of the text are not OpenCL's, so its type of 16 bits is named here. */
 #define TN_SPACE_F16_g(lanes, p) vload_half##lanes(0, (__global const half *)(p))
 #define TN_SPACE_F16_p(lanes, p) vload_half##lanes(0, (const half *)(p))
