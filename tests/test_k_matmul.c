@@ -36,7 +36,8 @@ TN_TEST(matmul, random_calls_match_their_class)
 TN_TEST(matmul, depths_around_chunk_borders)
 {
     uint64_t state = tn_test_seed() + 1;
-    static const int64_t depths[] = {0, 1, 127, 128, 129, 255, 256, 257, 319, 321, 641, 4097};
+    static const int64_t depths[] = {0,   1,   127, 128, 129, 255, 256,
+                                     257, 319, 321, 383, 385, 641, 4097};
     for (size_t i = 0; i < sizeof depths / sizeof depths[0]; i++) {
         for (int plain = 0; plain < 2; plain++) {
             int64_t m = 1 + (int64_t)(tn_test_random(&state) % 30);
