@@ -256,6 +256,7 @@ typedef struct vk_row {
     tn_op_kind kind;  /* as in tn_k_op */
     tn_class cls;     /* EXACT: no float is computed, any fma will do; else CANONICAL */
     bool chains;      /* also as BOUNDED, with products rounded before they are added */
+    bool bounded;     /* as that alone */
     bool (*make)(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why);
     void (*arithmetic)(const void *params, tn_arithmetic *out); /* or NULL */
     void (*table)(const void *params, int32_t *out);            /* table_ints of them; or NULL */

@@ -84,6 +84,9 @@ static bool consider(vk_plan *p, const tn_op *op, const vk_row *row, bool plain,
     if (kernel != NULL && strcmp(kernel, name) != 0)
         return refuse(no, "kernel.not_asked", "desc.kernel",
                       "this op has no kernel of that name, tn_device_explain lists them");
+    if (row->bounded && !plain)
+        return refuse(no, "kernel.class", "numerics.cls",
+                      "the kernel promises less than the class asked for");
     tn_class cls = plain ? TN_CLASS_BOUNDED : row->cls;
     if (cls == TN_CLASS_CANONICAL && !d->canonical) {
         if (op->numerics.cls == TN_CLASS_CANONICAL)

@@ -300,6 +300,7 @@ const vk_row tn__vk_matmul_texel4 = {.name = "matmul_texel4_glsl",
                                      .kind = TN_OP_MATMUL,
                                      .cls = TN_CLASS_CANONICAL,
                                      .chains = true,
+                                     .bounded = true,
                                      .make = matmul_texel4,
                                      .arithmetic = tn_k_matmul_arithmetic};
 const vk_row tn__vk_attention = {.name = "attention_glsl",

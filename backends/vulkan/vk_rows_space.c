@@ -421,6 +421,7 @@ const vk_row tn__vk_conv_texel4 = {.name = "conv_texel4_glsl",
                                    .kind = TN_OP_CONV,
                                    .cls = TN_CLASS_CANONICAL,
                                    .chains = true,
+                                   .bounded = true,
                                    .make = conv_texel4,
                                    .arithmetic = tn_k_conv_arithmetic};
 const vk_row tn__vk_pool = {.name = "pool_glsl",
