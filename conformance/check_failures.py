@@ -3,7 +3,7 @@
 """What the suite keeps of a failure: the line that runs it again, the capsule, the smallest form, the program.
 
 usage: check_failures.py TENON CC HEADERS LIBRARY [LINK FLAG ..]
-Mutants are drawn; the seed is printed, and CHECK_SEED repeats a draw."""
+Mutants are drawn, fewer with TENON_TEST_FULL=0; the seed is printed, and CHECK_SEED repeats a draw."""
 import json
 import os
 import random
@@ -31,7 +31,8 @@ def main():
     seed = int(os.environ.get("CHECK_SEED", random.randrange(1 << 30)))
     print(f"CHECK_SEED={seed}")
     chance = random.Random(seed)
-    ids = FIXED + chance.sample(["M01", "M02", "M06", "M07", "M08", "M09", "M18", "M20", "M25", "M33", "M39", "M40", "M44", "M51", "C01",
+    fixed = FIXED if os.environ.get("TENON_TEST_FULL", "1") == "1" else chance.sample(FIXED, 4)
+    ids = fixed + chance.sample(["M01", "M02", "M06", "M07", "M08", "M09", "M18", "M20", "M25", "M33", "M39", "M40", "M44", "M51", "C01",
                                  "C02", "C04", "C10", "C12", "A03", "A19"], 2)
     capsules = programs = smaller = 0
     with tempfile.TemporaryDirectory() as top:

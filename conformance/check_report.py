@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Reports from records: shards together are the whole, a certificate is for a whole list without a failure, and the ladder
-stops at the first broken rung."""
+stops at the first broken rung. TENON_TEST_FULL=0: without the longest climb."""
 import json
 import os
 import subprocess
@@ -108,8 +108,9 @@ def main():
         # the ladder
         out = tenon(1, "bringup", "mutant:R02")
         assert "L1  memory                   holds" in out and "L2  copies                   BROKEN" in out and "L3" not in out and "Next: " in out
-        out = tenon(1, "bringup", "mutant:M05")
-        assert "L5  sums of one tile         BROKEN" in out and "last k dropped" in out and "L6 " not in out
+        if os.environ.get("TENON_TEST_FULL", "1") == "1":
+            out = tenon(1, "bringup", "mutant:M05")
+            assert "L5  sums of one tile         BROKEN" in out and "last k dropped" in out and "L6 " not in out
         tenon(3, "bringup", "nosuch")
         tenon(2, "bringup")
     print(f"report: {len(whole)} records of 3 shards; certificate, refusals and ladder behave")
