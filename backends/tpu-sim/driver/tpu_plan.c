@@ -125,7 +125,9 @@ static tn_status plan_arithmetic(void *plan, tn_arithmetic *out)
         out->flush_in = out->flush_out = (id & TPU_NUMERICS_FLUSH) != 0;
     }
     if (segments != 0) { /* functions are looked up */
-        float ulp = tn_k_sys_tables_ulp(segments), root = tn_k_sys_tables_rsqrt_ulp(segments);
+        /* Relative errors, in units of 2^-23: up to two ulp each, towards the end of a binade. */
+        float ulp = 2 * tn_k_sys_tables_ulp(segments);
+        float root = 2 * tn_k_sys_tables_rsqrt_ulp(segments);
         bool norm = p->op->kind == TN_OP_NORM || out->rsqrt_ulp > 0.0f;
         bool alone =
             p->op->kind == TN_OP_ELTWISE &&
