@@ -286,44 +286,22 @@ TN_TEST(vulkan_parity, rows_of_gpus)
     tn_test_close(&plain);
 }
 
-/* Operands of one word and of four behind their buffers' beginning: kernels that read four
- * neighbours at once have a form for each. */
-TN_TEST(vulkan_parity, operands_anywhere)
-{
-    static const char *const some[] = {
-        "matmul 13x36x260:f32:canonical", "matmul 5x8x4:f32:canonical",
-        "conv n2c16h6w6k9r1s1:f32:bias+canonical", "conv n1c8h5w7k24r1s1:f32:nhwc+canonical"};
-    vulkan_devices all = find_vulkan();
-    tn_test_device plain, d;
-    uint64_t seed = tn_test_seed();
-    if (all.count == 0)
-        return;
-    TN_REQUIRE(tn_test_open("cpu?max=baseline&threads=1", &plain), "baseline");
-    for (uint32_t i = 0; i < all.count; ++i) {
-        TN_REQUIRE(tn_test_open(all.uri[i], &d), "%s", all.uri[i]);
-        for (size_t t = 0; t < sizeof some / sizeof some[0]; ++t) {
-            problem p, q;
-            make(&plain, some[t], &p, seed + t);
-            make(&d, some[t], &q, seed + t);
-            bool canonical = tn_device_supports(d.device, q.op) == TN_OK;
-            compute(&plain, "the plain device", some[t], &p, NULL);
-            for (d.from_bytes = 0; canonical && d.from_bytes <= 16; d.from_bytes += 4)
-                compute(&d, all.uri[i], some[t], &q, p.host);
-            fprintf(stderr, "%s: %s %s\n", all.uri[i], some[t], canonical ? "ran" : "is refused");
-            drop(&d, &q);
-            drop(&plain, &p);
-        }
-        tn_test_close(&d);
-    }
-    tn_test_close(&plain);
-}
-
 /* Operands of floats as a network has them, zeros among them, whose sums are seldom in the middle
  * between two floats so that chains go the short way; small ones, of which products are subnormal;
  * positive ones with filters that are infinite, which what is around the input has no part in; and
  * two products whose sum is less than the middle between two floats by so little that float64 has
- * the middle itself, which rounds up: of normal floats, and of subnormal ones. */
-typedef enum floats { ORDINARY, SMALL, ENDLESS, MIDDLE, SMALL_MIDDLE, FLOATS } floats;
+ * the middle itself, which rounds up: of normal floats, and of subnormal ones. Behind FLOATS: whole
+ * numbers up to 8, whose sums are exact, so that any order and any fma has the same bits. */
+typedef enum floats {
+    ORDINARY,
+    SMALL,
+    ENDLESS,
+    MIDDLE,
+    SMALL_MIDDLE,
+    FLOATS,
+    WHOLE,
+    WHOLE_ENDLESS
+} floats;
 
 /* Where in its chain an element of a dense operand stands: k, or channel of the first tap; -1: at
  * another tap. */
@@ -348,19 +326,92 @@ static void refill(const problem *p, floats how, uint64_t seed)
         for (uint64_t at = 0; at < p->bytes[i] / sizeof(float); ++at) {
             uint64_t bits = tn_test_random(&seed);
             float x = (float)(int32_t)(uint32_t)bits * 0x1p-30f;
-            int64_t k = how >= MIDDLE ? link_of(p->op, i, (int64_t)at) : 0;
-            if (how != ENDLESS && bits >> 60 == 0)
+            bool middle_ones = how == MIDDLE || how == SMALL_MIDDLE;
+            int64_t k = middle_ones ? link_of(p->op, i, (int64_t)at) : 0;
+            bool endless = how == ENDLESS || how == WHOLE_ENDLESS;
+            if (how >= WHOLE)
+                x = (float)(bits % 17) - 8.0f;
+            if (!endless && bits >> 60 == 0)
                 x = 0.0f;
             if (how == SMALL)
                 x *= i == 0 ? 0x1p-62f : 0x1p-70f;
-            if (how == ENDLESS)
+            if (endless)
                 x = x < 0.0f ? -x : x == 0.0f ? 1.0f : x;
-            if (how == ENDLESS && i == 1 && at % 97 == 5)
+            if (endless && i == 1 && at % 97 == 5)
                 x = INFINITY;
-            if (how >= MIDDLE)
+            if (middle_ones)
                 x = k < 0 || k > 1 ? 0.0f : how == MIDDLE ? middle[k][i] : small[k][i];
             ((float *)p->host[i])[at] = x;
         }
+}
+
+/* An op on the plain device and on another one, with operands of both. */
+typedef struct both {
+    tn_test_device *plain, *d;
+    const char *uri, *text;
+    problem p, q;
+    uint64_t seed;
+} both;
+
+static void compare(both *b, floats how)
+{
+    refill(&b->p, how, b->seed);
+    refill(&b->q, how, b->seed);
+    compute(b->plain, "the plain device", b->text, &b->p, NULL);
+    compute(b->d, b->uri, b->text, &b->q, b->p.host);
+}
+
+static void each_op(const char *const *some, size_t count, void (*body)(both *))
+{
+    vulkan_devices all = find_vulkan();
+    tn_test_device plain, d;
+    if (all.count == 0)
+        return;
+    TN_REQUIRE(tn_test_open("cpu?max=baseline&threads=1", &plain), "baseline");
+    for (uint32_t i = 0; i < all.count; ++i) {
+        TN_REQUIRE(tn_test_open(all.uri[i], &d), "%s", all.uri[i]);
+        for (size_t t = 0; t < count; ++t) {
+            both b = {.plain = &plain,
+                      .d = &d,
+                      .uri = all.uri[i],
+                      .text = some[t],
+                      .seed = tn_test_seed() + t};
+            make(&plain, some[t], &b.p, b.seed);
+            make(&d, some[t], &b.q, b.seed);
+            body(&b);
+            drop(&d, &b.q);
+            drop(&plain, &b.p);
+        }
+        tn_test_close(&d);
+    }
+    tn_test_close(&plain);
+}
+
+/* Operands of one word and of four behind their buffers' beginning. */
+static void anywhere(both *b)
+{
+    bool canonical = tn_device_supports(b->d->device, b->q.op) == TN_OK;
+    compute(b->plain, "the plain device", b->text, &b->p, NULL);
+    for (; canonical && b->d->from_bytes <= 16; b->d->from_bytes += 4)
+        compute(b->d, b->uri, b->text, &b->q, b->p.host);
+    b->d->from_bytes = 0;
+    fprintf(stderr, "%s: %s %s\n", b->uri, b->text, canonical ? "ran" : "is refused");
+}
+
+TN_TEST(vulkan_parity, operands_anywhere)
+{
+    static const char *const some[] = {
+        "matmul 13x36x260:f32:canonical", "matmul 5x8x4:f32:canonical",
+        "conv n2c16h6w6k9r1s1:f32:bias+canonical", "conv n1c8h5w7k24r1s1:f32:nhwc+canonical"};
+    each_op(some, sizeof some / sizeof some[0], anywhere);
+}
+
+static void all_floats(both *b)
+{
+    bool canonical = tn_device_supports(b->d->device, b->q.op) == TN_OK;
+    for (int how = 0; canonical && how < FLOATS; ++how)
+        compare(b, (floats)how);
+    fprintf(stderr, "%s: %s %s\n", b->uri, b->text, canonical ? "ran" : "is refused");
 }
 
 TN_TEST(vulkan_parity, floats_of_all_sizes)
@@ -374,30 +425,43 @@ TN_TEST(vulkan_parity, floats_of_all_sizes)
         "conv n2c8d4h5w9k40t2r3s2g2p1u2:f32:canonical",
         "conv n1c40h7w10k12r2s3l2p1:f32:canonical",
     };
-    vulkan_devices all = find_vulkan();
-    tn_test_device plain, d;
-    uint64_t seed = tn_test_seed();
-    if (all.count == 0)
-        return;
-    TN_REQUIRE(tn_test_open("cpu?max=baseline&threads=1", &plain), "baseline");
-    for (uint32_t i = 0; i < all.count; ++i) {
-        TN_REQUIRE(tn_test_open(all.uri[i], &d), "%s", all.uri[i]);
-        for (size_t t = 0; t < sizeof some / sizeof some[0]; ++t) {
-            problem p, q;
-            make(&plain, some[t], &p, seed + t);
-            make(&d, some[t], &q, seed + t);
-            bool canonical = tn_device_supports(d.device, q.op) == TN_OK;
-            for (int how = 0; canonical && how < FLOATS; ++how) {
-                refill(&p, (floats)how, seed + t);
-                refill(&q, (floats)how, seed + t);
-                compute(&plain, "the plain device", some[t], &p, NULL);
-                compute(&d, all.uri[i], some[t], &q, p.host);
-            }
-            fprintf(stderr, "%s: %s %s\n", all.uri[i], some[t], canonical ? "ran" : "is refused");
-            drop(&d, &q);
-            drop(&plain, &p);
-        }
-        tn_test_close(&d);
+    each_op(some, sizeof some / sizeof some[0], all_floats);
+}
+
+/* The rows that read four neighbours at once, which have a form for operands that begin at any word
+ * and one for those that begin at a fourth. They serve BOUNDED. */
+static void by_fours(both *b)
+{
+    char name[96];
+    tn_plan_info info = {.head = TN_INIT(tn_plan_info)};
+    tn_plan_desc desc = {.head = TN_INIT(tn_plan_desc), .kernel = name};
+    tn_plan *plan = NULL;
+    TN_REQUIRE(tn_plan_create(b->d->device, b->q.op, NULL, &plan) == TN_OK, "%s", b->text);
+    TN_REQUIRE(tn_plan_get_info(plan, &info) == TN_OK);
+    tn_plan_release(plan);
+    snprintf(name, sizeof name, "%s_texel4%s", b->q.op->kind == TN_OP_CONV ? "conv" : "matmul",
+             strstr(info.kernel, "_glsl"));
+    bool has = tn_plan_create(b->d->device, b->q.op, &desc, &plan) == TN_OK;
+    if (has)
+        tn_plan_release(plan);
+    b->d->kernel = name;
+    for (b->d->from_bytes = 0; has && b->d->from_bytes <= 16; b->d->from_bytes += 4) {
+        compare(b, WHOLE);
+        compare(b, WHOLE_ENDLESS);
     }
-    tn_test_close(&plain);
+    b->d->from_bytes = 0;
+    b->d->kernel = NULL;
+    fprintf(stderr, "%s: %s by %s%s\n", b->uri, b->text, name, has ? "" : " is refused");
+    TN_EXPECT(has || strstr(b->uri, "lavapipe") == NULL, "%s has no %s", b->uri, name);
+}
+
+TN_TEST(vulkan_parity, rows_by_fours)
+{
+    static const char *const some[] = {
+        "matmul 13x36x260:f32:bounded",           "matmul 5x8x4:f32:bounded",
+        "conv n2c16h6w6k9r1s1:f32:bias+bounded",  "conv n1c8h5w7k24r1s1:f32:nhwc+bounded",
+        "conv n1c24h9w7k12r3s3p1:f32:bounded",    "conv n2c8d4h5w9k40t2r3s2g2p1u2:f32:bounded",
+        "conv n1c40h7w10k12r2s3l2p1:f32:bounded",
+    };
+    each_op(some, sizeof some / sizeof some[0], by_fours);
 }

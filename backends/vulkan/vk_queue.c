@@ -110,6 +110,15 @@ static tn_status get_batch(vk_queue *q, bool timed, vk_batch **out)
     return tn__vk_batch_begin(d, *out, timed);
 }
 
+/* What was recorded, until the device has done it. */
+static tn_status run_to_end(vk_queue *q, vk_batch *b)
+{
+    tn_status st = tn__vk_batch_end(q->device, b);
+    if (st == TN_OK)
+        st = submit_batch(q, b);
+    return st == TN_OK ? wait_value(q, q->value) : st;
+}
+
 /* ---- transfers by the host ---- */
 
 static unsigned char *at(const vk_buffer *b, uint64_t offset)
@@ -157,11 +166,7 @@ static tn_status move_staged(vk_queue *q, const tn_work *w)
             st = read ? tn__vk_batch_copy(d, b, &q->staging, 0, w->from, w->from_offset + done, n)
                       : tn__vk_batch_copy(d, b, w->to, w->to_offset + done, &q->staging, 0, n);
         if (st == TN_OK)
-            st = tn__vk_batch_end(d, b);
-        if (st == TN_OK)
-            st = submit_batch(q, b);
-        if (st == TN_OK)
-            st = wait_value(q, q->value);
+            st = run_to_end(q, b);
         if (st == TN_OK && read) {
             st = tn__vk_flush(d, &q->staging, 0, n, false);
             if (st == TN_OK)
@@ -307,11 +312,7 @@ static tn_status run_part(vk_queue *q, const tn_work *w, uint32_t step, uint32_t
     tn_status st = get_batch(q, false, &b);
     if (st == TN_OK)
         st = tn__vk_batch_part(d, b, w, step, first, count);
-    if (st == TN_OK)
-        st = tn__vk_batch_end(d, b);
-    if (st == TN_OK)
-        st = submit_batch(q, b);
-    return st == TN_OK ? wait_value(q, q->value) : st;
+    return st == TN_OK ? run_to_end(q, b) : st;
 }
 
 /* One plan in as many submits as its estimate asks for, each dispatch as if it were all of it. */
@@ -392,11 +393,7 @@ static void run_here(vk_queue *q, const tn_work *w)
     if (st == TN_OK)
         st = tn__vk_batch_add(d, b, &item);
     if (st == TN_OK)
-        st = tn__vk_batch_end(d, b);
-    if (st == TN_OK)
-        st = submit_batch(q, b);
-    if (st == TN_OK)
-        st = wait_value(q, q->value);
+        st = run_to_end(q, b);
     if (st != TN_OK)
         quiesce(q);
     timed = timed && st == TN_OK && tn__vk_batch_times(d, b, 0, tn__vk_now(), &times);
