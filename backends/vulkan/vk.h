@@ -112,7 +112,6 @@ typedef struct vk_caps {
     uint32_t groups[3], invocations, shared_bytes, subgroup;
     double tick_ns; /* of a timestamp; 0: none */
     uint32_t family;
-    bool broadcasts;  /* from one invocation of a subgroup to the others */
     bool short_loops; /* loops of one invocation end at 65,535 turns */
 } vk_caps;
 
@@ -307,7 +306,7 @@ typedef struct vk_batch {
     VkQueryPool queries;
     VkBufferView view[VK_SETS * VK_TEXELS];
     uint32_t sets_used, count, views;
-    bool timed; /* items get timestamps, each of which some drivers wait for */
+    bool timed;     /* items get timestamps, each of which some drivers wait for */
     uint64_t value; /* of the queue's semaphore when it is done */
     uint64_t submitted_ns;
     vk_item item[VK_BATCH];
