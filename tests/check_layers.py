@@ -15,7 +15,7 @@ RULES = {
     "kernels": [r"tenon/", r"kernels/", ],
     "backends": [r"tenon/", r"kernels/common/", r"kernels/(\w+)/\1(_glsl)?\.h", r"backends/common/", r"backends/{backend}/"],
     "tools": [r"tenon/", r"tools/", r"bench/peers/peer\.h", r"conformance/(verify|runner/execute|cases/cases|oracle/oracle|bounds/\w+|mutants/mutants|fingerprint/fingerprint)\.h"],
-    "conformance": [r"tenon/", r"conformance/", r"tests/support/test\.h", r"kernels/(\w+)/\1\.h", r"kernels/(\w+)/\1_cases"],
+    "conformance": [r"tenon/", r"conformance/", r"tests/support/test\.h", r"kernels/(\w+)/\1\.h", r"kernels/(\w+)/\1_cases", r"kernels/common/probe\.h"],
     "bench": [r"tenon/", r"bench/", r"kernels/(\w+)/\1\.h", r"kernels/(\w+)/\1_cases"],
     "examples": [r"tenon/"],
     "integrations": [r"tenon/", r"integrations/"],

@@ -2,6 +2,7 @@
 /* Data of cases by class: what every op has in common, and the row ops. Sums are in case_sums.c. */
 #include <conformance/cases/case_fill.h>
 
+#include <kernels/common/probe.h>
 #include <string.h>
 
 double tn_v_fit(const tn_tensor *t, double v)
@@ -357,6 +358,23 @@ static void block_data(const tn_v_fill_call *f, uint32_t arg, const tn_tensor *o
     }
 }
 
+/* Inputs that a standard lists, not drawn: of the probe, and every mantissa in [1, 2). */
+static void listed_data(const tn_v_fill_call *f, uint32_t arg)
+{
+    const tn_tensor *t = &f->op->args[arg].tensor;
+    uint32_t role = f->op->args[arg].role;
+    int64_t n = tn_v_count(t);
+    for (int64_t i = 0; i < n; ++i) {
+        uint64_t at = f->which->number * (uint64_t)n + (uint64_t)i;
+        if (f->which->data == TN_V_MANTISSAS) {
+            f->value[arg][i] = tn_v_fit(t, 1 + (double)(at % (1u << 23)) * 0x1p-23);
+            continue;
+        }
+        tn_probe_triple p = tn_probe_input((uint32_t)at);
+        f->value[arg][i] = tn_v_fit(t, role == TN_ARG_B ? p.b : role == TN_ARG_C ? p.c : p.a);
+    }
+}
+
 static void plain_data(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
 {
     const tn_arg *a = &f->op->args[arg];
@@ -366,6 +384,10 @@ static void plain_data(const tn_v_fill_call *f, uint32_t arg, tn_v_random *r)
     bool quantised = f->op->kind == TN_OP_QUANTIZE;
     if (quantised && tn_v_block_bytes(out) != 0 && data == TN_V_TIES) {
         block_data(f, arg, out, r);
+        return;
+    }
+    if (data == TN_V_TRIPLES || data == TN_V_MANTISSAS) {
+        listed_data(f, arg);
         return;
     }
     for (int64_t i = 0; i < n; ++i) {

@@ -38,6 +38,22 @@ static bool in_class(const tn_v_sink *s, char *op)
     return n >= 0 && (size_t)n < sizeof text;
 }
 
+static void add_one(tn_v_sink *s, int level, const char *op, tn_v_data data, uint32_t number)
+{
+    if (s->count == s->room) {
+        long room = s->room * 2 + 1024;
+        tn_v_case *more = realloc(s->cases, (size_t)room * sizeof *more);
+        if (more == NULL) {
+            s->failed = true;
+            return;
+        }
+        s->cases = more;
+        s->room = room;
+    }
+    if (!tn_v_case_make(&s->cases[s->count++], level, op, data, number))
+        s->failed = true;
+}
+
 void tn_v_add(tn_v_sink *s, tn_v_list from, int level, uint32_t classes, const char *format, ...)
 {
     char op[TN_V_NAME];
@@ -50,18 +66,9 @@ void tn_v_add(tn_v_sink *s, tn_v_list from, int level, uint32_t classes, const c
     for (int d = 0; d < TN_V_DATA_COUNT && !s->failed; ++d) {
         if ((classes & TN_V_BIT(d)) == 0 || !wanted(s, from, level, (tn_v_data)d))
             continue;
-        if (s->count == s->room) {
-            long room = s->room * 2 + 1024;
-            tn_v_case *more = realloc(s->cases, (size_t)room * sizeof *more);
-            if (more == NULL) {
-                s->failed = true;
-                return;
-            }
-            s->cases = more;
-            s->room = room;
-        }
-        if (!tn_v_case_make(&s->cases[s->count++], level, op, (tn_v_data)d, 0))
-            s->failed = true;
+        uint32_t numbers = d == TN_V_MANTISSAS ? TN_V_MANTISSA_CASES : 1;
+        for (uint32_t number = 0; number < numbers && !s->failed; ++number)
+            add_one(s, level, op, (tn_v_data)d, number);
     }
 }
 

@@ -16,6 +16,9 @@ typedef struct tn_v_sink {
 /* A set of classes, one bit each. */
 #define TN_V_BIT(data) (1u << (data))
 
+/* So many cases of 2^20 numbers have every mantissa of f32. */
+enum { TN_V_MANTISSA_CASES = 8 };
+
 /** Add an op with each class of a set if the list reaches that far: `from` is the smallest of
  *  quick, standard and full that has it; levels up to 5 also belong to bringup. */
 void tn_v_add(tn_v_sink *s, tn_v_list from, int level, uint32_t classes, const char *format, ...)

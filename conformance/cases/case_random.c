@@ -6,8 +6,8 @@
 #include <string.h>
 
 const char *const tn_v_data_names[TN_V_DATA_COUNT] = {
-    "hot",     "e24",    "zero", "pos",  "wide", "ties", "round", "order",
-    "special", "graded", "big",  "rise", "edge", "huge", "repeat"};
+    "hot",    "e24", "zero", "pos",  "wide", "ties",   "round",   "order",    "special",
+    "graded", "big", "rise", "edge", "huge", "repeat", "triples", "mantissas"};
 
 uint64_t tn_v_next(tn_v_random *r)
 {
@@ -74,7 +74,7 @@ bool tn_v_glob(const char *p, const char *t)
     return *t == '\0';
 }
 
-bool tn_v_case_make(tn_v_case *c, int level, const char *op, tn_v_data data, uint32_t repeat)
+bool tn_v_case_make(tn_v_case *c, int level, const char *op, tn_v_data data, uint32_t number)
 {
     memset(c, 0, sizeof *c);
     int n = snprintf(c->op, sizeof c->op, "%s", op);
@@ -83,9 +83,10 @@ bool tn_v_case_make(tn_v_case *c, int level, const char *op, tn_v_data data, uin
     for (char *p = text; *p != '\0'; ++p)
         *p = *p == ' ' || *p == ':' ? '.' : *p == ',' ? '_' : *p == '/' ? '-' : *p;
     int m = snprintf(c->name, sizeof c->name, "L%d.%s.%s.s%u", level, text, tn_v_data_names[data],
-                     repeat);
+                     number);
     c->level = (uint8_t)level;
     c->data = data;
+    c->number = number;
     c->seed = tn_v_hash(c->name);
     return n > 0 && (size_t)n < sizeof c->op && m > 0 && (size_t)m < sizeof c->name;
 }

@@ -22,6 +22,8 @@ typedef enum tn_v_data {
     TN_V_EDGE,      /* "edge": values that make a neighbour's share visible */
     TN_V_HUGE,      /* "huge": magnitudes over the whole range of the type */
     TN_V_REPEAT,    /* "repeat": as zero, launched again and again */
+    TN_V_TRIPLES,   /* "triples": the triples of docs/NUMERICS.md section 2, from the first on */
+    TN_V_MANTISSAS, /* "mantissas": the next n of all of a type, from the case's number times n on */
     TN_V_DATA_COUNT
 } tn_v_data;
 extern const char *const tn_v_data_names[TN_V_DATA_COUNT];
@@ -32,6 +34,7 @@ typedef struct tn_v_case {
     char op[TN_V_NAME];   /* text form, or the name of a check of levels 0 to 3 */
     uint8_t level;
     tn_v_data data;
+    uint32_t number; /* at the end of the name: other data of the same class */
     uint64_t seed;
     double cost; /* multiplications, for budgets */
 } tn_v_case;
@@ -52,7 +55,7 @@ extern const char *const tn_v_list_names[TN_V_LIST_COUNT];
 long tn_v_list_cases(tn_v_list list, tn_v_case **out);
 
 /** Fill a case from an op's text and a class of data. */
-bool tn_v_case_make(tn_v_case *c, int level, const char *op, tn_v_data data, uint32_t repeat);
+bool tn_v_case_make(tn_v_case *c, int level, const char *op, tn_v_data data, uint32_t number);
 
 /** A digest of the names of a list, in hexadecimal; the same cases give the same. */
 void tn_v_list_hash(const tn_v_case *cases, long count, char out[17]);

@@ -104,6 +104,21 @@ static void canonical_functions(tn_v_sink *s)
     }
 }
 
+/* What the probe at open asks in part (docs/NUMERICS.md section 2): all of its inputs. */
+static void canonical_arithmetic(tn_v_sink *s)
+{
+    static const char *const kinds[] = {"fma",  "add",  "sub",   "mul",  "div",       "recip",
+                                        "sqrt", "rint", "equal", "less", "less_equal"};
+    for (unsigned k = 0; k < sizeof kinds / sizeof kinds[0]; ++k) {
+        tn_v_add(s, TN_V_QUICK, 4, B(TN_V_TRIPLES), "eltwise %s 8192:f32:canonical", kinds[k]);
+        tn_v_add(s, TN_V_STANDARD, 4, B(TN_V_TRIPLES), "eltwise %s 1024x1024:f32:canonical",
+                 kinds[k]);
+    }
+    tn_v_add(s, TN_V_STANDARD, 4, B(TN_V_MANTISSAS), "eltwise recip 1024x1024:f32:canonical");
+    tn_v_add(s, TN_V_STANDARD, 4, B(TN_V_MANTISSAS), "eltwise sqrt 1024x1024:f32:canonical");
+    tn_v_add(s, TN_V_STANDARD, 4, B(TN_V_MANTISSAS), "eltwise rsqrt 1024x1024:f32:canonical");
+}
+
 /* Sums with more chunks, segments and blocks than one, and other ones at their ends. */
 static void canonical_orders(tn_v_sink *s)
 {
@@ -193,6 +208,7 @@ static void canonical_orders(tn_v_sink *s)
 void tn_v_list_classes(tn_v_sink *s)
 {
     canonical_functions(s);
+    canonical_arithmetic(s);
     canonical_orders(s);
 
     fast_functions(s);
