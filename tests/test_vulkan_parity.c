@@ -458,10 +458,17 @@ static void by_fours(both *b)
 TN_TEST(vulkan_parity, rows_by_fours)
 {
     static const char *const some[] = {
-        "matmul 13x36x260:f32:bounded",           "matmul 5x8x4:f32:bounded",
-        "conv n2c16h6w6k9r1s1:f32:bias+bounded",  "conv n1c8h5w7k24r1s1:f32:nhwc+bounded",
-        "conv n1c24h9w7k12r3s3p1:f32:bounded",    "conv n2c8d4h5w9k40t2r3s2g2p1u2:f32:bounded",
+        "matmul 13x36x260:f32:bounded",
+        "matmul 5x8x4:f32:bounded",
+        "conv n2c16h6w6k9r1s1:f32:bias+bounded",
+        "conv n1c8h5w7k24r1s1:f32:nhwc+bounded",
+        "conv n1c24h9w7k12r3s3p1:f32:bounded",
+        "conv n2c8d4h5w9k40t2r3s2g2p1u2:f32:bounded",
         "conv n1c40h7w10k12r2s3l2p1:f32:bounded",
+        "matmul 37x40x260:f32:bounded",
+        "conv n1c20h5w16k30r3s3p1:f32:bounded",
+        "conv n2c24h6w9k20r2s4g2p1:f32:nhwc+bounded",
+        "conv n1c16d3h4w7k16t2r3s2p1:f32:bounded",
     };
     each_op(some, sizeof some / sizeof some[0], by_fours);
 }

@@ -112,6 +112,7 @@ typedef struct vk_caps {
     uint32_t groups[3], invocations, shared_bytes, subgroup;
     double tick_ns; /* of a timestamp; 0: none */
     uint32_t family;
+    bool shuffles;    /* in compute shaders, among a subgroup */
     bool short_loops; /* loops of one invocation end at 65,535 turns */
 } vk_caps;
 

@@ -199,6 +199,8 @@ static const char *look(vk_api *api, VkPhysicalDevice p, vk_caps *caps)
     caps->device_id = v->deviceID;
     caps->driver_id = driver.driverID;
     caps->subgroup = group.subgroupSize;
+    caps->shuffles = (group.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0 &&
+                     (group.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT) != 0;
     memcpy(caps->uuid, id.deviceUUID, sizeof caps->uuid);
     short_name(&driver, caps->uri, sizeof caps->uri);
     snprintf(caps->vendor, sizeof caps->vendor, "%s", vendor_name(v->vendorID));

@@ -172,18 +172,18 @@ static bool matmul_texel4(const void *params, const vk_caps *caps, vk_launch *ou
     static const uint32_t module[] = {VK_MODULE_matmul_texel4_0, VK_MODULE_matmul_texel4_7,
                                       VK_MODULE_matmul_texel4_8, VK_MODULE_matmul_texel4_9};
     const tn_k_matmul *p = params;
-    if (caps->type != VK_PHYSICAL_DEVICE_TYPE_CPU || caps->subgroup < 8)
+    if (caps->type != VK_PHYSICAL_DEVICE_TYPE_CPU || !caps->shuffles || caps->subgroup < 8)
         return tn_k_refuse(why, "vulkan.class", NULL,
-                           "this kernel is for drivers that compute on the cpu, with subgroups of "
-                           "8 and more");
+                           "this kernel is for drivers that compute on the cpu and shuffle in "
+                           "subgroups of 8 and more");
     if (p->a_type != TN_F32 || p->b_type != TN_F32)
         return tn_k_refuse(why, "matmul.dtype", "a", "this kernel takes f32");
     if (!in_fours(&p->a_view, p->m, p->k, p) || !in_fours(&p->b_view, p->k, p->n, p))
         return tn_k_refuse(why, "matmul.layout", "args",
                            "reads four neighbours at once: k, n and the strides of rows are to be "
                            "multiples of 4, columns contiguous");
-    int64_t rows = p->m < 8 ? p->m : 8, quads = p->n > 32 ? 2 : 1;
-    if (rows == 0 || (caps->short_loops && p->k > 6500))
+    int64_t rows = p->m < 8 ? p->m : p->m < 16 ? 8 : 16, quads = p->n > 32 ? 2 : 1;
+    if (rows == 0)
         rows = 1;
     out->texels = true;
     out->fours = 3;
@@ -192,6 +192,7 @@ static bool matmul_texel4(const void *params, const vk_caps *caps, vk_launch *ou
     if (!multiply(p, module, rows, 4 * quads, caps, out, why))
         return false;
     out->step[0].spec[6] = (uint32_t)quads;
+    out->loops = (uint32_t)(p->k / 4 + p->k / 128 + 256);
     vk_groups_rows(caps, (uint64_t)p->n, 32 * (uint32_t)quads,
                    (uint64_t)(p->batch_count * ((p->m + rows - 1) / rows)), &out->step[0]);
     return true;

@@ -179,37 +179,57 @@ static bool filters_in_fours(const tn_k_conv *p)
     return ok;
 }
 
+/* Taps along width that conv_texel4.comp takes at once: side by side, of a packed input. */
+static int64_t wide_taps(const tn_k_conv *p, bool pack_a)
+{
+    bool few = p->kernel[2] >= 2 && p->kernel[2] <= 4;
+    return pack_a && few && p->stride[2] == 1 && p->dilation[2] == 1 ? p->kernel[2] : 1;
+}
+
+/* Filters of an invocation: more read fewer words each, those beyond the last are for nothing. */
+static int64_t filters_at_once(int64_t kg)
+{
+    int64_t filters = 32;
+    while (filters > 8 && (kg + filters - 1) / filters * filters - kg > kg / 8)
+        filters /= 2;
+    return filters;
+}
+
 static bool conv_texel4(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
 {
     static const uint32_t module[] = {VK_MODULE_conv_texel4_0, VK_MODULE_conv_texel4_7,
                                       VK_MODULE_conv_texel4_8, VK_MODULE_conv_texel4_9};
-    enum { FILTERS = 8, FEWEST = 24 /* sums that each packed word has to serve */ };
+    enum { FEWEST = 24 /* sums that each packed word has to serve */ };
     const tn_k_conv *p = params;
     struct conv_glsl *g = (struct conv_glsl *)(void *)out->param;
-    if (caps->type != VK_PHYSICAL_DEVICE_TYPE_CPU)
+    if (caps->type != VK_PHYSICAL_DEVICE_TYPE_CPU || !caps->shuffles || caps->subgroup < 8)
         return tn_k_refuse(why, "vulkan.class", NULL,
-                           "this kernel is for drivers that compute on the cpu");
+                           "this kernel is for drivers that compute on the cpu and shuffle in "
+                           "subgroups of 8 and more");
     if (p->a_dtype != TN_F32 || p->b_dtype != TN_F32 || p->transposed)
         return tn_k_refuse(why, "conv.kind", "a", "this kernel takes f32, not transposed");
-    bool pack_a = !input_in_fours(p), pack_b = !filters_in_fours(p);
-    if (p->cg % 4 != 0 || p->kg < FILTERS || p->cg == 0)
+    bool pack_a = !input_in_fours(p);
+    int64_t wide = wide_taps(p, pack_a), filters = filters_at_once(p->kg);
+    bool pack_b = wide > 1 || !filters_in_fours(p);
+    if (p->cg % 4 != 0 || p->kg < 8 || p->cg == 0)
         return tn_k_refuse(why, "conv.kind", "b",
                            "this kernel takes channels in fours and at least 8 filters a group");
-    if (pack_a && p->kg * p->kernel[0] * p->kernel[1] < FEWEST)
+    if (pack_a && p->kg * p->kernel[0] * p->kernel[1] * wide < FEWEST)
         return tn_k_refuse(why, "conv.kind", "b",
                            "too few filters for the input to be laid out for them");
     if (!convolve(p, module, caps, out, why))
         return false;
     int64_t taps = tn_k_conv_taps(p), images = p->n, columns = (p->size[2] + 3) / 4;
-    int64_t pack[3] = {4 * columns, 0, 0}; /* row, rows, planes */
+    int64_t pack[3] = {4 * (columns + (wide + 2) / 4 * (wide > 1)), 0, 0}; /* row, rows, planes */
     for (int d = 0; d < 2; d++)
         pack[2 - d] = (p->size[d] - 1) * p->stride[d] + (p->kernel[d] - 1) * p->dilation[d] + 1;
     int64_t filter_words = pack_b ? (p->groups * p->kg * taps * p->cg + 3) / 4 * 4 : 0;
-    double input = pack_a ? (double)images * (double)p->groups * (double)p->kernel[2] *
-                                (double)p->cg * (double)pack[0] * (double)pack[1] * (double)pack[2]
+    int64_t copies = wide > 1 ? 1 : p->kernel[2];
+    double input = pack_a ? (double)images * (double)p->groups * (double)copies * (double)p->cg *
+                                (double)pack[0] * (double)pack[1] * (double)pack[2]
                           : 0.0;
-    double filters = (double)p->groups * (double)p->kg * (double)taps * (double)p->cg;
-    if (input + filters > (double)(INT32_MAX / 8))
+    double words = (double)p->groups * (double)p->kg * (double)taps * (double)p->cg;
+    if (input + words > (double)(INT32_MAX / 8))
         return vk_size_refused(why);
     bool padded = false;
     for (int d = 0; d < 3; d++) {
@@ -217,37 +237,42 @@ static bool conv_texel4(const void *params, const vk_caps *caps, vk_launch *out,
         padded = padded || p->lo[d] > 0 || past - p->lo[d] >= p->in[d];
         g->pack[d] = (int)pack[d];
     }
+    g->blocks = (int)((p->kg + filters - 1) / filters);
     g->pack_at = (int)filter_words;
     g->filter_words = pack_b ? (int)(taps * p->cg) : (int)p->b_k;
+    g->filter_groups = pack_b ? (int)((p->groups * p->kg * (p->cg / 4) + 7) / 8) : 0;
     g->width = pack_a ? (int)p->size[2] : (int)(p->size[0] * p->size[1] * p->size[2]);
     g->rows = pack_a ? (int)(images * p->size[0] * p->size[1]) : (int)images;
     g->quads = (g->width + 3) / 4;
-    uint32_t count = 0, quads = (int64_t)g->rows * g->quads > 8 ? 2 : 1;
-    vk_step multiply = out->step[0], *step = out->step;
-    if (out->steps != 0 && pack_b) {
-        step[count] = (vk_step){.module = VK_MODULE_conv_pack, .spec = {[4] = true}};
-        vk_groups_of(caps, (uint64_t)(p->groups * p->kg * p->cg), 8, &step[count++]);
-    }
-    if (out->steps != 0 && pack_a) {
-        step[count] = (vk_step){.module = VK_MODULE_conv_pack};
-        vk_groups_of(caps, (uint64_t)input / 4 / (uint64_t)pack[1], 8, &step[count++]);
-    }
-    multiply.spec[3] = FILTERS;
-    multiply.spec[6] = quads;
-    multiply.spec[VK_SPEC_ALIGNED] = true;
+    /* Two fours of a wide turn lie in one row; more sums at once than 128 are no faster. */
+    bool one = (int64_t)g->rows * g->quads <= 8 || (wide > 1 && g->quads % 2 != 0) || filters > 16;
+    uint32_t count = 0, quads = one ? 1 : 2;
+    vk_step multiply = out->step[0];
     multiply.spec[8] = pack_a;
     multiply.spec[9] = pack_b;
+    multiply.spec[11] = (uint32_t)wide;
+    if (out->steps != 0 && (pack_a || pack_b)) {
+        vk_step *step = &out->step[count++];
+        *step = (vk_step){.module = VK_MODULE_conv_pack};
+        memcpy(&step->spec[8], &multiply.spec[8], 4 * sizeof step->spec[0]);
+        vk_groups(caps,
+                  (uint64_t)g->filter_groups + ((uint64_t)input / 4 / (uint64_t)pack[1] + 7) / 8,
+                  step);
+    }
+    multiply.spec[3] = (uint32_t)filters;
+    multiply.spec[6] = quads;
+    multiply.spec[VK_SPEC_ALIGNED] = true;
     multiply.spec[10] = padded && pack_a;
     vk_groups_rows(caps, (uint64_t)g->rows * (uint64_t)g->quads, 8 * quads,
                    (uint64_t)(p->groups * g->blocks), &multiply);
-    step[count++] = multiply;
+    out->step[count++] = multiply;
     out->steps = out->steps != 0 ? count : 0;
     out->texels = true;
     out->fours = (pack_a ? 0 : 1u) | (pack_b ? 0 : 2u) | (count > 1 ? VK_WORK_FOURS : 0);
     out->workspace_bytes =
         count > 1 ? ((uint64_t)input + (uint64_t)filter_words) * sizeof(uint32_t) + 16 : 0;
     out->speed = VK_TEXEL4_SPEED;
-    int64_t turns = taps * p->cg * 5 + taps * 8 + 2048 + pack[1];
+    int64_t turns = taps * p->cg * 2 + taps * 8 + 256 + pack[1]; /* all of them twice */
     out->loops = turns > UINT32_MAX ? UINT32_MAX : (uint32_t)turns;
     return true;
 }

@@ -16,6 +16,6 @@ struct conv_glsl {
     conv_view_glsl post[4];
     /* Of conv_texel4.comp and conv_pack.comp: rows of pixels that lie side by side, how many, and
      * fours in one; the packed input's rows in words, rows and planes, and words before it; words
-     * between filters. */
-    int width, rows, quads, pack[3], pack_at, filter_words;
+     * between filters; groups that pack filters. */
+    int width, rows, quads, pack[3], pack_at, filter_words, filter_groups;
 };

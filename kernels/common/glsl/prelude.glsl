@@ -189,16 +189,15 @@ uint c_size(uint type)
     layout(set = 1, binding = n) uniform usamplerBuffer texels##n;                            \
     float texel##n(int i) { return U2F(texelFetch(texels##n, int(push.at[n]) + i).x); }
 
-/* Four neighbours at once, i a multiple of four; ALIGNED: push.at is one, too. */
+/* Four neighbours at once, from word i of the binding on; ALIGNED: a multiple of four. */
 #define TEXELS4(n)                                                                                 \
     layout(set = 1, binding = n) uniform usamplerBuffer texels##n;                                 \
     uvec4 texels4_##n(int i)                                                                       \
     {                                                                                              \
-        int at = int(push.at[n]) + i;                                                              \
         if (ALIGNED)                                                                               \
-            return texelFetch(texels##n, at >> 2);                                                 \
-        return uvec4(texelFetch(texels##n, at).x, texelFetch(texels##n, at + 1).x,                 \
-                     texelFetch(texels##n, at + 2).x, texelFetch(texels##n, at + 3).x);            \
+            return texelFetch(texels##n, i >> 2);                                                  \
+        return uvec4(texelFetch(texels##n, i).x, texelFetch(texels##n, i + 1).x,                   \
+                     texelFetch(texels##n, i + 2).x, texelFetch(texels##n, i + 3).x);              \
     }
 
 /* Workgroups and invocations in a row, however the grid was folded to fit. */
