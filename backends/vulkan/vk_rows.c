@@ -26,6 +26,7 @@
     ROW(tn__vk_conv_texel4)                                                                        \
     ROW(tn__vk_conv_texel)                                                                         \
     ROW(tn__vk_conv)                                                                               \
+    ROW(tn__vk_conv_exact)                                                                         \
     ROW(tn__vk_pool)                                                                               \
     ROW(tn__vk_pool_exact)                                                                         \
     ROW(tn__vk_topk)                                                                               \

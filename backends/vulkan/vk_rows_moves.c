@@ -253,10 +253,11 @@ static bool topk(const void *params, const vk_caps *caps, vk_launch *out, tn_k_w
     struct topk_glsl *g = (struct topk_glsl *)(void *)out->param;
     bool known = p->dtype == TN_F32 || p->dtype == TN_F16 || p->dtype == TN_BF16 ||
                  p->dtype == TN_F8E4M3 || p->dtype == TN_F8E5M2 || p->dtype == TN_S32 ||
-                 p->dtype == TN_S8 || p->dtype == TN_U8;
+                 p->dtype == TN_S8 || p->dtype == TN_U8 || p->dtype == TN_F64 || p->dtype == TN_S64;
     if (!known)
         return tn_k_refuse(why, "topk.dtype", "a",
-                           "this kernel orders f32, f16, bf16, 8-bit floats, s32, s8 and u8");
+                           "this kernel orders f64, f32, f16, bf16, 8-bit floats, s64, s32, s8 and "
+                           "u8");
     if (!vk_grid(&p->rows, 3, &g->rows, why))
         return false;
     if (p->extent > INT32_MAX - 64 || p->k > INT32_MAX)

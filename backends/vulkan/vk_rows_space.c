@@ -76,15 +76,12 @@ static bool posts(const tn_k_conv *p, const uint32_t module[4], vk_launch *out, 
     return true;
 }
 
-/* module: without a function in the epilogue, and with each of three. */
-static bool convolve(const tn_k_conv *p, const uint32_t module[4], const vk_caps *caps,
-                     vk_launch *out, tn_k_why *why)
+/* Sizes and strides, and what the pipelines of all rows have in common. */
+static bool geometry(const tn_k_conv *p, int64_t filters, vk_launch *out, tn_k_why *why)
 {
     struct conv_glsl *g = (struct conv_glsl *)(void *)out->param;
-    int64_t filters = p->kg == 1 ? 1 : 8, blocks = (p->kg + filters - 1) / filters;
-    int64_t pixels = tn_k_conv_pixels(p), taps = tn_k_conv_taps(p);
-    if (!computes(p->a_dtype) || !computes(p->b_dtype) || !computes(p->out_dtype))
-        return tn_k_refuse(why, "conv.types", "a", "this kernel adds f32, f16 and bf16");
+    int64_t pixels = tn_k_conv_pixels(p), blocks = (p->kg + filters - 1) / filters;
+    int64_t taps = tn_k_conv_taps(p);
     if (p->packed)
         return tn_k_refuse(why, "conv.packed", "b", "the kernel has no packed form");
     if (pixels > INT32_MAX - 64 || p->groups * (blocks + 1) > INT32_MAX ||
@@ -101,25 +98,38 @@ static bool convolve(const tn_k_conv *p, const uint32_t module[4], const vk_caps
     g->b_group = (int)p->b_group;
     g->b_k = (int)p->b_k;
     g->b_c = (int)p->b_c;
-    if (!posts(p, module, out, g, why))
-        return false;
     uint32_t *spec = out->step[0].spec;
     spec[0] = p->a_dtype;
     spec[1] = p->b_dtype;
     spec[2] = p->out_dtype;
     spec[3] = (uint32_t)filters;
     spec[4] = p->transposed != 0;
-    uint32_t side = pixels >= 64 && filters > 1 ? 4 : 1;
-    spec[5] = side;
-    vk_groups_rows(caps, (uint64_t)pixels, 16 * side, (uint64_t)(p->groups * blocks),
-                   &out->step[0]);
     out->steps = pixels != 0 && blocks != 0 && p->groups != 0;
+    out->flops =
+        2.0 * (double)pixels * (double)p->groups * (double)p->kg * (double)taps * (double)p->cg;
+    return true;
+}
+
+/* module: without a function in the epilogue, and with each of three. */
+static bool convolve(const tn_k_conv *p, const uint32_t module[4], const vk_caps *caps,
+                     vk_launch *out, tn_k_why *why)
+{
+    struct conv_glsl *g = (struct conv_glsl *)(void *)out->param;
+    int64_t filters = p->kg == 1 ? 1 : 8, pixels = tn_k_conv_pixels(p), taps = tn_k_conv_taps(p);
+    if (!computes(p->a_dtype) || !computes(p->b_dtype) || !computes(p->out_dtype))
+        return tn_k_refuse(why, "conv.types", "a", "this kernel adds f32, f16 and bf16");
+    if (!geometry(p, filters, out, why))
+        return false;
+    if (!posts(p, module, out, g, why))
+        return false;
+    uint32_t side = pixels >= 64 && filters > 1 ? 4 : 1;
+    out->step[0].spec[5] = side;
+    vk_groups_rows(caps, (uint64_t)pixels, 16 * side, (uint64_t)(p->groups * g->blocks),
+                   &out->step[0]);
     /* Of k, those of taps and chunks, and the second way through a chunk. */
     int64_t turns =
         (side + 1) * taps * p->cg + taps * 6 + (2 + side) * (taps * p->cg / 128 + 1) + 512;
     out->loops = turns > UINT32_MAX ? UINT32_MAX : (uint32_t)turns;
-    out->flops =
-        2.0 * (double)pixels * (double)p->groups * (double)p->kg * (double)taps * (double)p->cg;
     return true;
 }
 
@@ -128,6 +138,24 @@ static bool conv(const void *params, const vk_caps *caps, vk_launch *out, tn_k_w
     static const uint32_t module[] = {VK_MODULE_conv_0, VK_MODULE_conv_7, VK_MODULE_conv_8,
                                       VK_MODULE_conv_9};
     return convolve(params, module, caps, out, why);
+}
+
+static bool conv_exact(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
+{
+    const tn_k_conv *p = params;
+    const struct conv_glsl *g = (const struct conv_glsl *)(const void *)out->param;
+    int64_t filters = p->kg == 1 ? 1 : 8, taps = tn_k_conv_taps(p);
+    if (p->out_dtype != TN_S32)
+        return tn_k_refuse(why, "conv.types", "out", "this kernel adds s8 and u8 to s32");
+    if (!geometry(p, filters, out, why))
+        return false;
+    out->step[0].module = VK_MODULE_conv_int;
+    out->step[0].spec[VK_SPEC_STEPS] = false;
+    vk_groups_rows(caps, (uint64_t)tn_k_conv_pixels(p), 64, (uint64_t)(p->groups * g->blocks),
+                   &out->step[0]);
+    int64_t turns = (filters + 1) * taps * p->cg + taps * 5 + 64;
+    out->loops = turns > UINT32_MAX ? UINT32_MAX : (uint32_t)turns;
+    return true;
 }
 
 static bool conv_texel(const void *params, const vk_caps *caps, vk_launch *out, tn_k_why *why)
@@ -428,14 +456,19 @@ const vk_row tn__vk_resize_nearest = {.name = "resize_nearest_glsl",
                                       .make = resize_nearest,
                                       .table = resize_table};
 
-extern const vk_row tn__vk_conv, tn__vk_conv_texel, tn__vk_conv_texel4, tn__vk_pool,
-    tn__vk_pool_exact;
+extern const vk_row tn__vk_conv, tn__vk_conv_exact, tn__vk_conv_texel, tn__vk_conv_texel4,
+    tn__vk_pool, tn__vk_pool_exact;
 const vk_row tn__vk_conv = {.name = "conv_glsl",
                             .kind = TN_OP_CONV,
                             .cls = TN_CLASS_CANONICAL,
                             .chains = true,
                             .make = conv,
                             .arithmetic = tn_k_conv_arithmetic};
+const vk_row tn__vk_conv_exact = {.name = "conv_int_exact_glsl",
+                                  .kind = TN_OP_CONV,
+                                  .cls = TN_CLASS_EXACT,
+                                  .make = conv_exact,
+                                  .arithmetic = tn_k_conv_arithmetic};
 const vk_row tn__vk_conv_texel = {.name = "conv_texel_glsl",
                                   .kind = TN_OP_CONV,
                                   .cls = TN_CLASS_CANONICAL,

@@ -3,8 +3,8 @@
  * the input. Where it takes taps along width one at a time: filters as [group][filter][tap]
  * [channel], the input as [image][group][tap along width][channel][depth][height][width], columns
  * where the output's are. Where it takes WIDE at once: [group][filter][tap of the other dims]
- * [channel][tap along width], and the input once. An invocation writes four channels of a filter, or
- * four columns of a plane, and counts along, since llvmpipe divides lane by lane; four words at
+ * [channel][tap along width], and the input once. An invocation writes four channels of a filter,
+ * or four columns of a plane, and counts along, since llvmpipe divides lane by lane; four words at
  * once, for which it goes through its lanes once. */
 #extension GL_EXT_control_flow_attributes : enable
 #include "kernels/conv/conv_glsl.h"

@@ -63,10 +63,12 @@ void main()
     ivec3 kernel = ivec3(P.kernel[0], P.kernel[1], WIDE == 1 ? P.kernel[2] : 1);
     int plane = PACKED_A ? P.pack[0] * P.pack[1] * P.pack[2] : P.a.c;
     /* by which a tap lies behind the first one */
-    ivec3 behind = ivec3(P.dilation[0] * P.pack[0] * P.pack[1], P.dilation[1] * P.pack[0], cg * plane);
+    ivec3 behind =
+        ivec3(P.dilation[0] * P.pack[0] * P.pack[1], P.dilation[1] * P.pack[0], cg * plane);
     /* Where operands begin is read once, too: in the loop it would be read again every turn. */
     int begin_a = PACKED_A ? int(push.at[8]) + P.pack_at : int(push.at[0]);
-    int begin_b = PACKED_B ? int(push.at[8]) + g * P.kg * P.filter_words : int(push.at[1]) + g * P.b_group;
+    int begin_b = PACKED_B ? int(push.at[8]) + g * P.kg * P.filter_words
+                           : int(push.at[1]) + g * P.b_group;
     int a[QUADS], b[SHARES], pixel[QUADS], valid[QUADS];
     [[unroll]] for (int q = 0; q < QUADS; q++) { /* what is beyond the last computes the last one */
         int of = min(quad + q, P.rows * quads - 1), row = of / quads, x = of % quads * 4;
@@ -84,7 +86,8 @@ void main()
     }
     /* An invocation fetches those of every eighth filter; those beyond the last repeat it. */
     [[unroll]] for (int i = 0; i < SHARES; i++)
-        b[i] = begin_b + (first + min(i * 8 + int(gl_SubgroupInvocationID), count - 1)) * P.filter_words;
+        b[i] = begin_b + P.filter_words *
+                             (first + min(i * 8 + int(gl_SubgroupInvocationID), count - 1));
     float s[FILTERS][PIXELS4], t[FILTERS][PIXELS4]; /* of the chunk, and of all before */
     [[unroll]] for (int r = 0; r < FILTERS; r++)
         [[unroll]] for (int c = 0; c < PIXELS4; c++)

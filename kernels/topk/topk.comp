@@ -18,21 +18,40 @@ OPERAND(1)
 OPERAND(2)
 GRID(row_at, P.rows)
 
-#define LEAST (-0x7fffffff - 1)
-#define MOST  0x7fffffff
+const bool WIDE = TYPE == T_F64 || TYPE == T_S64; /* of two words */
+
+/* What orders like the elements, in two parts, the second of wide ones alone. */
+struct Key {
+    int high;
+    uint low;
+};
+const Key LEAST = Key(-0x7fffffff - 1, 0u), MOST = Key(0x7fffffff, 0xffffffffu);
 
 shared int tn_key[64], tn_index[64];
+shared uint tn_low[64];
 
 /* An integer that orders like the float: -0 just below +0, NaN first of all. */
-int float_key(uint bits, uint sign_bit, uint inf)
+Key float_key(uint bits, uint sign_bit, uint inf)
 {
     uint magnitude = bits & ((1u << sign_bit) - 1u);
     int key = (bits >> sign_bit & 1u) != 0u ? -int(magnitude) - 1 : int(magnitude);
-    return magnitude > inf ? MOST : SMALLEST ? ~key : key;
+    return magnitude > inf ? MOST : Key(SMALLEST ? ~key : key, 0u);
 }
 
-int key_at(int i)
+Key wide_key(uint low, uint high)
 {
+    bool is_float = TYPE == T_F64, below = is_float && (high >> 31) != 0u;
+    uint magnitude = is_float ? high & 0x7fffffffu : high;
+    if (is_float && (magnitude > 0x7ff00000u || (magnitude == 0x7ff00000u && low != 0u)))
+        return MOST;
+    bool turn = below != SMALLEST; /* -x - 1 is ~x */
+    return Key(int(turn ? ~magnitude : magnitude), turn ? ~low : low);
+}
+
+Key key_at(int i)
+{
+    if (WIDE)
+        return wide_key(get0(2u, 2 * i), get0(2u, 2 * i + 1));
     uint bits = get0(c_size(TYPE), i);
     if (TYPE == T_F32)
         return float_key(bits, 31u, 0x7f800000u);
@@ -45,12 +64,19 @@ int key_at(int i)
     if (TYPE == T_E5M2)
         return float_key(bits, 7u, 0x7cu);
     int x = TYPE == T_S8 ? int(bits << 24) >> 24 : int(bits);
-    return SMALLEST ? ~x : x;
+    return Key(SMALLEST ? ~x : x, 0u);
 }
 
-bool before(int key, int index, int other_key, int other_index)
+bool before(Key key, int index, Key other, int other_index)
 {
-    return key > other_key || (key == other_key && index < other_index);
+    if (WIDE && key.high == other.high && key.low != other.low)
+        return key.low > other.low;
+    return key.high > other.high || (key.high == other.high && index < other_index);
+}
+
+Key shared_key(int lane)
+{
+    return Key(tn_key[lane], WIDE ? tn_low[lane] : 0u);
 }
 
 void main()
@@ -58,34 +84,47 @@ void main()
     int row = int(GROUP), lane = int(gl_LocalInvocationID.x);
     if (row >= P.rows.count)
         return;
-    int from = row_at(0u, row), last = MOST, last_index = -1; /* before all elements */
+    int from = row_at(0u, row), last_index = -1;
+    Key last = MOST; /* before all elements */
     for (int place = 0; place < P.k; place++) {
-        int best = LEAST, best_index = MOST; /* after all elements */
+        Key best = LEAST; /* after all elements */
+        int best_index = 0x7fffffff;
         for (int i = lane; i < P.extent; i += 64) {
-            int key = key_at(from + i * P.stride[0]);
+            Key key = key_at(from + i * P.stride[0]);
             if (before(last, last_index, key, i) && before(key, i, best, best_index)) {
                 best = key;
                 best_index = i;
             }
         }
         barrier(); /* all have read what the place before left */
-        tn_key[lane] = best;
+        tn_key[lane] = best.high;
+        if (WIDE)
+            tn_low[lane] = best.low;
         tn_index[lane] = best_index;
         barrier();
         for (int h = 32; h > 0; h /= 2) {
-            if (lane < h && before(tn_key[lane + h], tn_index[lane + h], tn_key[lane], tn_index[lane])) {
+            if (lane < h && before(shared_key(lane + h), tn_index[lane + h], shared_key(lane),
+                                   tn_index[lane])) {
                 tn_key[lane] = tn_key[lane + h];
+                if (WIDE)
+                    tn_low[lane] = tn_low[lane + h];
                 tn_index[lane] = tn_index[lane + h];
             }
             barrier();
         }
-        last = tn_key[0];
+        last = shared_key(0);
         last_index = tn_index[0];
         if (lane != 0)
             continue;
-        if (VALUES)
-            put1(c_size(TYPE), row_at(1u, row) + place * P.stride[1],
-                 get0(c_size(TYPE), from + last_index * P.stride[0]));
+        if (VALUES) {
+            int to = row_at(1u, row) + place * P.stride[1], at = from + last_index * P.stride[0];
+            if (WIDE) {
+                put1(2u, 2 * to, get0(2u, 2 * at));
+                put1(2u, 2 * to + 1, get0(2u, 2 * at + 1));
+            } else {
+                put1(c_size(TYPE), to, get0(c_size(TYPE), at));
+            }
+        }
         if (INDICES != 0u) {
             int to = (row_at(2u, row) + place * P.stride[2]) * int(INDICES);
             put2(2u, to, uint(last_index));
