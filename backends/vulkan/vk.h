@@ -73,7 +73,7 @@ const char *tn__vk_entry_name(uint32_t entry); /* NULL behind the last */
 
 /* ---- devices ---- */
 enum {
-    VK_OPERANDS = 10,      /* at bindings 0 to 7, the rest behind those of workspace and params */
+    VK_OPERANDS = 11,      /* at bindings 0 to 7, the rest behind those of workspace and params */
     VK_WORKSPACE = 8,      /* binding */
     VK_PARAMS = 9,         /* binding */
     VK_MORE_OPERANDS = 10, /* first binding of the rest */

@@ -208,16 +208,18 @@ static bool attention(const void *params, const vk_caps *caps, vk_launch *out, t
     const tn_k_attention_params *p = params;
     struct attention_glsl *g = (struct attention_glsl *)(void *)out->param;
     static const uint8_t place[TN_K_ATT_OPERANDS] = {
-        [TN_K_ATT_Q] = 0,    [TN_K_ATT_K] = 1,      [TN_K_ATT_V] = 2,     [TN_K_ATT_OUT] = 3,
-        [TN_K_ATT_MASK] = 4, [TN_K_ATT_SLOPES] = 5, [TN_K_ATT_SINKS] = 6, [TN_K_ATT_LENGTHS] = 7};
-    for (uint32_t i = TN_K_ATT_STATS; i < TN_K_ATT_OPERANDS; ++i)
-        if (p->slot[i] != 0)
-            return tn_k_refuse(why, "attention.operand", "args",
-                               "this kernel takes Q, K, V, OUT, MASK, SINKS, SLOPES, LENGTHS");
-    if (!computes(p->type[TN_K_ATT_Q]) || !computes(p->type[TN_K_ATT_K]) ||
-        !computes(p->type[TN_K_ATT_V]) || !computes(p->type[TN_K_ATT_OUT]) ||
+        [TN_K_ATT_Q] = 0,        [TN_K_ATT_K] = 1,       [TN_K_ATT_V] = 2,
+        [TN_K_ATT_OUT] = 3,      [TN_K_ATT_MASK] = 4,    [TN_K_ATT_SLOPES] = 5,
+        [TN_K_ATT_SINKS] = 6,    [TN_K_ATT_LENGTHS] = 7, [TN_K_ATT_K_SCALE] = 10,
+        [TN_K_ATT_V_SCALE] = 11, [TN_K_ATT_STATS] = 12};
+    uint32_t k_type = p->type[TN_K_ATT_K], v_type = p->type[TN_K_ATT_V];
+    if (p->slot[TN_K_ATT_PAGES] != 0)
+        return tn_k_refuse(why, "attention.operand", "args", "this kernel takes no pages");
+    if (!computes(p->type[TN_K_ATT_Q]) || !computes(p->type[TN_K_ATT_OUT]) ||
+        !(computes(k_type) || k_type == TN_S8) || !(computes(v_type) || v_type == TN_S8) ||
         (p->slot[TN_K_ATT_SINKS] != 0 && !computes(p->type[TN_K_ATT_SINKS])))
-        return tn_k_refuse(why, "attention.dtype", "q", "this kernel takes f32, f16 and bf16");
+        return tn_k_refuse(why, "attention.dtype", "q",
+                           "this kernel takes f32, f16 and bf16, keys and values of s8");
     const int64_t most = INT32_MAX / 8;
     int64_t rows = p->batch * p->heads * p->queries;
     int64_t first = p->first_key / 128;
@@ -245,7 +247,13 @@ static bool attention(const void *params, const vk_caps *caps, vk_launch *out, t
     g->sinks = (int)p->stride[TN_K_ATT_SINKS][1];
     g->lengths = (int)p->stride[TN_K_ATT_LENGTHS][0];
     g->from_end = p->from_end;
-    for (uint32_t i = 0; i < TN_K_ATT_STATS; ++i)
+    for (uint32_t i = 0; i < 3; ++i) {
+        g->k_scale[i] = (int)p->stride[TN_K_ATT_K_SCALE][i];
+        g->v_scale[i] = (int)p->stride[TN_K_ATT_V_SCALE][i];
+    }
+    for (uint32_t i = 0; i < 4; ++i)
+        g->stats[i] = (int)p->stride[TN_K_ATT_STATS][i];
+    for (uint32_t i = 0; i < TN_K_ATT_OPERANDS; ++i)
         if (p->slot[i] != 0)
             out->binding[p->slot[i] - 1] = place[i];
     g->blocks = (int)blocks;
@@ -262,13 +270,16 @@ static bool attention(const void *params, const vk_caps *caps, vk_launch *out, t
     out->step[0] =
         (vk_step){.module = VK_MODULE_attention_score,
                   .spec = {p->type[TN_K_ATT_Q], p->type[TN_K_ATT_K], mask, p->inner != 0.0f,
-                           p->slot[TN_K_ATT_SLOPES] != 0, p->slot[TN_K_ATT_LENGTHS] != 0}};
+                           p->slot[TN_K_ATT_SLOPES] != 0, p->slot[TN_K_ATT_LENGTHS] != 0,
+                           p->slot[TN_K_ATT_K_SCALE] != 0}};
     vk_groups_rows(caps, (uint64_t)blocks * 128, 64, (uint64_t)rows, &out->step[0]);
     out->step[1] = (vk_step){.module = VK_MODULE_attention_weight, .spec = {p->type[TN_K_ATT_V]}};
     vk_groups(caps, (uint64_t)(rows * blocks), &out->step[1]);
-    out->step[2] = (vk_step){.module = VK_MODULE_attention_value,
-                             .spec = {p->type[TN_K_ATT_V], p->type[TN_K_ATT_OUT],
-                                      p->slot[TN_K_ATT_SINKS] != 0 ? p->type[TN_K_ATT_SINKS] : 0}};
+    out->step[2] =
+        (vk_step){.module = VK_MODULE_attention_value,
+                  .spec = {p->type[TN_K_ATT_V], p->type[TN_K_ATT_OUT],
+                           p->slot[TN_K_ATT_SINKS] != 0 ? p->type[TN_K_ATT_SINKS] : 0,
+                           p->slot[TN_K_ATT_V_SCALE] != 0, p->slot[TN_K_ATT_STATS] != 0}};
     vk_groups_rows(caps, (uint64_t)p->dv, 32, (uint64_t)rows, &out->step[2]);
     /* Without keys only the last step has something to do: it writes zeros. */
     out->steps = rows == 0 || p->dv == 0 ? 0 : 3;

@@ -7,5 +7,6 @@ struct attention_glsl {
     int position, first_key, left, right; /* left, right: -1 is no limit */
     int c, inner;                         /* bits */
     int slopes, sinks, lengths;           /* strides: head, head, batch */
+    int k_scale[3], v_scale[3], stats[4]; /* strides: batch, head, row, of stats m and l */
     int from_end;                         /* the last query stands at the last key of its batch */
 };

@@ -10,6 +10,7 @@ layout(constant_id = 2) const uint MASK = 0u; /* 0: none; T_BOOL, T_F32 */
 layout(constant_id = 3) const bool CAP = false;
 layout(constant_id = 4) const bool SLOPES = false;
 layout(constant_id = 5) const bool LENGTHS = false;
+layout(constant_id = 6) const bool SCALED = false; /* keys */
 layout(set = 0, binding = 9, std430) readonly buffer Params { attention_glsl P; };
 
 #include "kernels/common/glsl/prelude.glsl"
@@ -21,6 +22,13 @@ OPERAND(1)
 OPERAND(4)
 OPERAND(5)
 OPERAND(7)
+OPERAND(10)
+
+float key_at(int i, float scale)
+{
+    float x = ld1(K_TYPE, i);
+    return SCALED ? x * scale : x;
+}
 
 void main()
 {
@@ -45,18 +53,19 @@ void main()
     if (part) {
         int q = b * P.q[0] + h * P.q[1] + i * P.q[2];
         int k = b * P.k[0] + h / P.group * P.k[1] + j * P.k[2];
-        float z = 0.0f;
+        float z = 0.0f, scale = 1.0f;
+        if (SCALED)
+            scale = ld10(T_F32, b * P.k_scale[0] + h / P.group * P.k_scale[1] + j * P.k_scale[2]);
         for (int e0 = 0; e0 < P.d; e0 += 128) {
             int e1 = min(e0 + 128, P.d);
             uint suspect = 0u;
             float s = 0.0f;
             for (int e = e0; e < e1; e++)
-                s = chain(ld0(Q_TYPE, q + e * P.q[3]), ld1(K_TYPE, k + e * P.k[3]), s,
-                          suspect);
+                s = chain(ld0(Q_TYPE, q + e * P.q[3]), key_at(k + e * P.k[3], scale), s, suspect);
             if (suspect != 0u)
                 s = 0.0f;
             for (int e = suspect != 0u ? e0 : e1; e < e1; e++)
-                s = FMA(ld0(Q_TYPE, q + e * P.q[3]), ld1(K_TYPE, k + e * P.k[3]), s);
+                s = FMA(ld0(Q_TYPE, q + e * P.q[3]), key_at(k + e * P.k[3], scale), s);
             z = z + s;
         }
         float c = intBitsToFloat(P.c), t = CAP ? c_tanh(z * intBitsToFloat(P.inner)) * c : z * c;

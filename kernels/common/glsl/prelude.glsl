@@ -7,7 +7,7 @@
 #endif
 
 layout(push_constant) uniform Push {
-    uint at[12]; /* of each operand's first element in its binding; [8]: the workspace, in words */
+    uint at[13]; /* of each operand's first element in its binding; [8]: the workspace, in words */
 } push;
 
 /* ---- dtypes, as in tenon/dtype.h ---- */
