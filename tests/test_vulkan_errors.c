@@ -107,7 +107,7 @@ TN_TEST(vulkan_errors, ops)
         {"eltwise add 40000x40000:f32:a=40000x1+b=1x40000", "vulkan.range", NULL},
         {"softmax 50000x50000x2:f16:axis=2", "vulkan.range", NULL},
         {"matmul 8x8x8:f32:acc=bf16", "kernel.accumulate", NULL},
-        {"topk 30x90:s64:axis=1+k=7+exact+index", "topk.dtype", NULL},
+        {"topk 30x90:tf32:axis=1+k=7+exact+index", "topk.dtype", NULL},
         {"copy 3x500:f32,e8m0:canonical", "copy.dtype", NULL},
         {"matmul 33x65x127:f32,f32,f8e4m3:canonical", "matmul.dtype", NULL},
     };
