@@ -47,6 +47,48 @@ static inline void units_of(const uint8_t *x, bool u8, tn_k_f8 *out)
     }
 }
 
+#ifdef __AVX512F__
+/* Four units of up to 16 rows at a time: rows i, 4 + i, 8 + i and 12 + i side by side, whose words
+ * are turned within each quarter. Returns how far along k it came. */
+static inline __attribute__((always_inline)) int64_t
+pack_a_quarters(const uint8_t *a, int64_t a_row, int64_t k, int rows, int tile_rows, uint8_t flip,
+                uint32_t *to)
+{
+    const uint8_t *row[16];
+    __mmask16 stored = (__mmask16)((1u << tile_rows) - 1);
+    for (int i = 0; i < tile_rows; i++)
+        row[i] = a + (i < rows ? i : rows - 1) * a_row;
+    int64_t at = 0;
+    for (; at + 16 <= k; at += 16) {
+        __m512i r[4], t[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            r[i] = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(row[i] + at)));
+            if (4 + i < tile_rows)
+                r[i] = _mm512_inserti32x4(
+                    r[i], _mm_loadu_si128((const __m128i *)(row[4 + i] + at)), 1);
+            if (8 + i < tile_rows)
+                r[i] = _mm512_inserti32x4(
+                    r[i], _mm_loadu_si128((const __m128i *)(row[8 + i] + at)), 2);
+            if (12 + i < tile_rows)
+                r[i] = _mm512_inserti32x4(
+                    r[i], _mm_loadu_si128((const __m128i *)(row[12 + i] + at)), 3);
+            r[i] = _mm512_xor_si512(r[i], _mm512_set1_epi8((char)flip));
+        }
+        t[0] = _mm512_unpacklo_epi32(r[0], r[1]);
+        t[1] = _mm512_unpackhi_epi32(r[0], r[1]);
+        t[2] = _mm512_unpacklo_epi32(r[2], r[3]);
+        t[3] = _mm512_unpackhi_epi32(r[2], r[3]);
+        _mm512_mask_storeu_epi32(to, stored, _mm512_unpacklo_epi64(t[0], t[2]));
+        _mm512_mask_storeu_epi32(to + tile_rows, stored, _mm512_unpackhi_epi64(t[0], t[2]));
+        _mm512_mask_storeu_epi32(to + 2 * tile_rows, stored, _mm512_unpacklo_epi64(t[1], t[3]));
+        _mm512_mask_storeu_epi32(to + 3 * tile_rows, stored, _mm512_unpackhi_epi64(t[1], t[3]));
+        to += 4 * tile_rows;
+    }
+    return at;
+}
+#endif
+
 /* Units [depth][tile rows]; what lies above `rows` is not used. */
 static inline __attribute__((always_inline)) void pack_a(const uint8_t *a, int64_t a_row,
                                                          int64_t a_k, int64_t k, int rows,
@@ -54,16 +96,22 @@ static inline __attribute__((always_inline)) void pack_a(const uint8_t *a, int64
 {
     enum { STEP = 8 * VI_DEPTH };
     int64_t at = 0;
+#ifdef __AVX512F__
+    if (VI_DEPTH == 4 && a_k == 1)
+        at = pack_a_quarters(a, a_row, k, rows, tile_rows,
+                             (uint8_t)((u8 ? 0x80 : 0) ^ VI_A_OFFSET), to);
+#endif
     for (; a_k == 1 && at + STEP <= k; at += STEP) {
-        for (int h = 0; 8 * h < tile_rows; h++) {
+#pragma GCC unroll 2
+        for (int h = 0; h < 2; h++) {
             tn_k_f8 r[8];
+            if (8 * h >= tile_rows)
+                break;
 #pragma GCC unroll 8
-            for (int l = 0; l < 8; l++) {
-                r[l] = (tn_k_f8){0};
-                if (8 * h + l < rows)
-                    units_of(a + (8 * h + l) * a_row + at, u8, &r[l]);
-            }
+            for (int l = 0; l < 8; l++)
+                units_of(a + (8 * h + l < rows ? 8 * h + l : rows - 1) * a_row + at, u8, &r[l]);
             tn_k_transpose8(r);
+            /* constant numbers of bytes */
 #pragma GCC unroll 8
             for (int l = 0; l < 8; l++)
                 memcpy(to + (at / VI_DEPTH + l) * tile_rows + 8 * h, &r[l],
@@ -222,31 +270,60 @@ static inline void pack_b_pairs_plain(const uint16_t *b, int64_t b_k, int64_t b_
 }
 
 #ifdef __AVX512F__
-/* Whole panels, `step` bytes apart, of rows side by side, where a unit is 4 bytes of neighbours in
- * a column: 16 units at a time. Returns how far along k it came. */
+/* 32 columns of four rows as units of bytes. */
+static inline __attribute__((always_inline)) void pack_b_bytes(const uint8_t *b, int64_t row_bytes,
+                                                               __m512i flip, int8_t *to)
+{
+    /* the same four columns of each row, then the four bytes of each column */
+    const __m512i words = _mm512_set_epi32(27, 19, 11, 3, 26, 18, 10, 2, 25, 17, 9, 1, 24, 16, 8, 0);
+    const __m512i bytes = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    __m512i r[2];
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; i++) {
+        const uint8_t *from = b + 2 * i * row_bytes;
+        __m256i first = _mm256_loadu_si256((const __m256i *)from);
+        __m256i second = _mm256_loadu_si256((const __m256i *)(from + row_bytes));
+        r[i] = _mm512_xor_si512(_mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1), flip);
+    }
+    __m512i left = _mm512_permutex2var_epi32(r[0], words, r[1]);
+    __m512i right = _mm512_permutex2var_epi32(
+        r[0], _mm512_add_epi32(words, _mm512_set1_epi32(4)), r[1]);
+    _mm512_storeu_si512(to, _mm512_shuffle_epi8(left, bytes));
+    _mm512_storeu_si512(to + 64, _mm512_shuffle_epi8(right, bytes));
+}
+
+/* Sixteen columns of two rows as pairs of 16 bits. */
+static inline __attribute__((always_inline)) void pack_b_halves(const uint8_t *b, int64_t row_bytes,
+                                                                int8_t *to)
+{
+    __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)b));
+    __m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(b + row_bytes)));
+    _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+}
+
+/* Whole panels of 32 columns, `step` bytes apart, of rows side by side, where a unit is 4 bytes of
+ * neighbours in a column. Returns how far along k it came. */
 static inline __attribute__((always_inline)) int64_t
-pack_b_units(const uint8_t *b, int64_t row_bytes, int elem_bytes, int64_t k, int width, int panels,
+pack_b_units(const uint8_t *b, int64_t row_bytes, int elem_bytes, int64_t k, int panels,
              int64_t step, uint8_t flip, int8_t *to)
 {
     const int depth = 4 / elem_bytes;
+    const __m512i flips = _mm512_set1_epi8((char)flip);
     int64_t i = 0;
     for (; i + depth <= k; i += depth) {
         const uint8_t *row = b + i * row_bytes;
         int64_t ahead = i + 16 + depth <= k ? 16 * row_bytes : 0;
-        for (int j = 0; j < width * panels; j += 16) {
-            __m512i unit = _mm512_set1_epi8((char)flip);
-#pragma GCC unroll 4
-            for (int d = 0; d < depth; d++) {
-                const uint8_t *from = row + d * row_bytes + j * elem_bytes;
-                if (j * elem_bytes % 64 == 0)
-                    __builtin_prefetch(from + ahead);
-                __m512i x = elem_bytes == 1
-                                ? _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from))
-                                : _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
-                unit = _mm512_xor_si512(unit, _mm512_slli_epi32(x, 8 * elem_bytes * d));
+        for (int q = 0; q < panels; q++, row += 32 * elem_bytes) {
+            int8_t *at = to + q * step + i * 32 * elem_bytes;
+            for (int d = 0; q * elem_bytes % 2 == 0 && d < depth; d++)
+                __builtin_prefetch(row + d * row_bytes + ahead);
+            if (elem_bytes == 1) {
+                pack_b_bytes(row, row_bytes, flips, at);
+            } else {
+                pack_b_halves(row, row_bytes, at);
+                pack_b_halves(row + 32, row_bytes, at + 64);
             }
-            _mm512_storeu_si512(
-                to + j / width * step + (i * width + j % width * depth) * elem_bytes, unit);
         }
     }
     return i;
@@ -258,8 +335,8 @@ static inline void pack_b_group(const uint8_t *b, int64_t b_k, int elem_bytes, i
                                 int panels, int64_t step, uint8_t flip, int8_t *to)
 {
 #ifdef __AVX512F__
-    if (VI_DEPTH == 4) {
-        int64_t i = pack_b_units(b, b_k * elem_bytes, elem_bytes, k, width, panels, step, flip, to);
+    if (VI_DEPTH == 4 && width == 32) {
+        int64_t i = pack_b_units(b, b_k * elem_bytes, elem_bytes, k, panels, step, flip, to);
         for (int q = 0; q < panels && i < k; q++, to += step) {
             const uint8_t *from = b + q * width * elem_bytes;
             if (elem_bytes == 2)
