@@ -6,6 +6,7 @@
 #ifndef TN_KERNELS_MATMUL_UNIT_PACK_H
 #define TN_KERNELS_MATMUL_UNIT_PACK_H
 
+#include <kernels/common/simd_quarters.h>
 #include <kernels/common/simd_transpose8.h>
 #include <stdint.h>
 #include <string.h>
@@ -48,42 +49,26 @@ static inline void units_of(const uint8_t *x, bool u8, tn_k_f8 *out)
 }
 
 #ifdef __AVX512F__
-/* Four units of up to 16 rows at a time: rows i, 4 + i, 8 + i and 12 + i side by side, whose words
- * are turned within each quarter. Returns how far along k it came. */
+/* Four units of up to 16 rows at a time. Returns how far along k it came. */
 static inline __attribute__((always_inline)) int64_t
 pack_a_quarters(const uint8_t *a, int64_t a_row, int64_t k, int rows, int tile_rows, uint8_t flip,
                 uint32_t *to)
 {
     const uint8_t *row[16];
+    const __m512i flips = _mm512_set1_epi8((char)flip);
     __mmask16 stored = (__mmask16)((1u << tile_rows) - 1);
     for (int i = 0; i < tile_rows; i++)
         row[i] = a + (i < rows ? i : rows - 1) * a_row;
     int64_t at = 0;
-    for (; at + 16 <= k; at += 16) {
-        __m512i r[4], t[4];
+    for (; at + 16 <= k; at += 16, to += 4 * tile_rows) {
+        __m512i r[4];
 #pragma GCC unroll 4
-        for (int i = 0; i < 4; i++) {
-            r[i] = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(row[i] + at)));
-            if (4 + i < tile_rows)
-                r[i] = _mm512_inserti32x4(
-                    r[i], _mm_loadu_si128((const __m128i *)(row[4 + i] + at)), 1);
-            if (8 + i < tile_rows)
-                r[i] = _mm512_inserti32x4(
-                    r[i], _mm_loadu_si128((const __m128i *)(row[8 + i] + at)), 2);
-            if (12 + i < tile_rows)
-                r[i] = _mm512_inserti32x4(
-                    r[i], _mm_loadu_si128((const __m128i *)(row[12 + i] + at)), 3);
-            r[i] = _mm512_xor_si512(r[i], _mm512_set1_epi8((char)flip));
-        }
-        t[0] = _mm512_unpacklo_epi32(r[0], r[1]);
-        t[1] = _mm512_unpackhi_epi32(r[0], r[1]);
-        t[2] = _mm512_unpacklo_epi32(r[2], r[3]);
-        t[3] = _mm512_unpackhi_epi32(r[2], r[3]);
-        _mm512_mask_storeu_epi32(to, stored, _mm512_unpacklo_epi64(t[0], t[2]));
-        _mm512_mask_storeu_epi32(to + tile_rows, stored, _mm512_unpackhi_epi64(t[0], t[2]));
-        _mm512_mask_storeu_epi32(to + 2 * tile_rows, stored, _mm512_unpacklo_epi64(t[1], t[3]));
-        _mm512_mask_storeu_epi32(to + 3 * tile_rows, stored, _mm512_unpackhi_epi64(t[1], t[3]));
-        to += 4 * tile_rows;
+        for (int i = 0; i < 4; i++)
+            r[i] = _mm512_xor_si512(tn_k_quarters(row + i, tile_rows - i, at), flips);
+        tn_k_turn_quarters(r);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++)
+            _mm512_mask_storeu_epi32(to + i * tile_rows, stored, r[i]);
     }
     return at;
 }
