@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 /* 16 bytes at `at` of every fourth of `rows` (a constant) rows. */
-static inline __attribute__((always_inline)) __m512i
-tn_k_quarters(const uint8_t *const *row, int rows, int64_t at)
+static inline __attribute__((always_inline)) __m512i tn_k_quarters(const uint8_t *const *row,
+                                                                   int rows, int64_t at)
 {
     __m512i r = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(row[0] + at)));
     if (rows > 4)

@@ -50,9 +50,10 @@ static inline void units_of(const uint8_t *x, bool u8, tn_k_f8 *out)
 
 #ifdef __AVX512F__
 /* Four units of up to 16 rows at a time. Returns how far along k it came. */
-static inline __attribute__((always_inline)) int64_t
-pack_a_quarters(const uint8_t *a, int64_t a_row, int64_t k, int rows, int tile_rows, uint8_t flip,
-                uint32_t *to)
+static inline __attribute__((always_inline)) int64_t pack_a_quarters(const uint8_t *a,
+                                                                     int64_t a_row, int64_t k,
+                                                                     int rows, int tile_rows,
+                                                                     uint8_t flip, uint32_t *to)
 {
     const uint8_t *row[16];
     const __m512i flips = _mm512_set1_epi8((char)flip);
@@ -83,8 +84,8 @@ static inline __attribute__((always_inline)) void pack_a(const uint8_t *a, int64
     int64_t at = 0;
 #ifdef __AVX512F__
     if (VI_DEPTH == 4 && a_k == 1)
-        at = pack_a_quarters(a, a_row, k, rows, tile_rows,
-                             (uint8_t)((u8 ? 0x80 : 0) ^ VI_A_OFFSET), to);
+        at = pack_a_quarters(a, a_row, k, rows, tile_rows, (uint8_t)((u8 ? 0x80 : 0) ^ VI_A_OFFSET),
+                             to);
 #endif
     for (; a_k == 1 && at + STEP <= k; at += STEP) {
 #pragma GCC unroll 2
@@ -260,9 +261,10 @@ static inline __attribute__((always_inline)) void pack_b_bytes(const uint8_t *b,
                                                                __m512i flip, int8_t *to)
 {
     /* the same four columns of each row, then the four bytes of each column */
-    const __m512i words = _mm512_set_epi32(27, 19, 11, 3, 26, 18, 10, 2, 25, 17, 9, 1, 24, 16, 8, 0);
-    const __m512i bytes = _mm512_broadcast_i32x4(
-        _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    const __m512i words =
+        _mm512_set_epi32(27, 19, 11, 3, 26, 18, 10, 2, 25, 17, 9, 1, 24, 16, 8, 0);
+    const __m512i bytes =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
     __m512i r[2];
 #pragma GCC unroll 2
     for (int i = 0; i < 2; i++) {
@@ -272,8 +274,8 @@ static inline __attribute__((always_inline)) void pack_b_bytes(const uint8_t *b,
         r[i] = _mm512_xor_si512(_mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1), flip);
     }
     __m512i left = _mm512_permutex2var_epi32(r[0], words, r[1]);
-    __m512i right = _mm512_permutex2var_epi32(
-        r[0], _mm512_add_epi32(words, _mm512_set1_epi32(4)), r[1]);
+    __m512i right =
+        _mm512_permutex2var_epi32(r[0], _mm512_add_epi32(words, _mm512_set1_epi32(4)), r[1]);
     _mm512_storeu_si512(to, _mm512_shuffle_epi8(left, bytes));
     _mm512_storeu_si512(to + 64, _mm512_shuffle_epi8(right, bytes));
 }
