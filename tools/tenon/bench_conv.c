@@ -73,11 +73,12 @@ static tn_status open_job(tn_device *device, const tn_op *op, tn_numerics numeri
         st = tn_plan_create(device, &mine, NULL, &j->plan);
     if (st == TN_OK)
         st = tn_plan_get_info(j->plan, &info);
-    if (st == TN_OK)
+    if (st == TN_OK && !tool_share(device, host[0], bytes_of(&args[0].tensor), &j->a)) {
         st = fresh(device, bytes_of(&args[0].tensor), &j->a);
-    if (st == TN_OK)
-        st = tn_queue_write(j->queue, j->a, 0, host[0], bytes_of(&args[0].tensor), NULL);
-    if (st == TN_OK)
+        if (st == TN_OK)
+            st = tn_queue_write(j->queue, j->a, 0, host[0], bytes_of(&args[0].tensor), NULL);
+    }
+    if (st == TN_OK && !tool_share(device, host[2], bytes_of(&args[2].tensor), &j->out))
         st = fresh(device, bytes_of(&args[2].tensor), &j->out);
     if (st == TN_OK)
         st = fresh(device, bytes, &plain);
@@ -233,7 +234,7 @@ int tool_bench_conv(tn_runtime *rt, tn_device *device, const char *shape, const 
     uint32_t seed = 1;
     for (int i = 0; i < 3; ++i) {
         size = bytes_of(&op->args[i].tensor);
-        host[i] = malloc(size);
+        host[i] = tool_memory(size);
         for (uint64_t e = 0; host[i] != NULL && e < size / 4; ++e) {
             seed = seed * 1664525u + 1013904223u;
             host[i][e] = (float)(seed >> 8) * 0x1p-23f - 1.0f;

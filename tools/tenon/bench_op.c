@@ -146,11 +146,13 @@ static void fill(const tn_op *op, uint32_t at, void *to, uint32_t seed)
     }
 }
 
-static tn_status put(tn_device *device, tn_queue *queue, const tn_tensor *t, const void *from,
+static tn_status put(tn_device *device, tn_queue *queue, const tn_tensor *t, void *from,
                      tn_buffer **out)
 {
     uint64_t bytes = tool_tensor_bytes(t);
     tn_buffer_desc desc = {.head = TN_INIT(tn_buffer_desc), .bytes = bytes == 0 ? 1 : bytes};
+    if (tool_share(device, from, desc.bytes, out))
+        return TN_OK;
     tn_status st = tn_buffer_create(device, &desc, out);
     if (st == TN_OK && bytes != 0)
         st = tn_queue_write(queue, *out, 0, from, bytes, NULL);
@@ -330,14 +332,11 @@ static bool prepare(bench *b, const char *text)
     b->out = OPERANDS;
     for (uint32_t i = 0; i < b->op->arg_count; ++i) {
         uint64_t bytes = tool_tensor_bytes(&b->op->args[i].tensor);
-        /* as peers ask for it, and never nothing */
-        if (posix_memalign(&b->data[i], 64, bytes + 64) != 0)
-            b->data[i] = NULL;
+        b->data[i] = tool_memory(bytes);
         if (b->data[i] == NULL) {
             fprintf(stderr, "tenon bench: not enough memory for %s\n", text);
             return false;
         }
-        memset(b->data[i], 0, bytes);
         bool output = is_output(b->op->args[i].role);
         if (output && b->out == OPERANDS)
             b->out = i;

@@ -129,6 +129,30 @@ static void *large(size_t bytes)
     return data;
 }
 
+void *tool_memory(uint64_t bytes)
+{
+    void *data = NULL;
+    const uintptr_t page = (uintptr_t)2 << 20;
+    if (posix_memalign(&data, 64, bytes + 64) != 0) /* as peers ask for it, and never nothing */
+        return NULL;
+    uintptr_t first = ((uintptr_t)data + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)data + bytes) & ~(page - 1);
+    if (end > first)
+        (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
+    memset(data, 0, bytes + 64);
+    return data;
+}
+
+bool tool_share(tn_device *device, void *memory, uint64_t bytes, tn_buffer **out)
+{
+    tn_external external = {.head = TN_INIT(tn_external),
+                            .kind = TN_EXTERNAL_HOST,
+                            .fd = -1,
+                            .pointer = memory,
+                            .bytes = bytes};
+    return tn_buffer_import(device, &external, out) == TN_OK;
+}
+
 static double measure_all(uint32_t threads, bool read)
 {
     if (threads == 0 || threads > 64)

@@ -58,6 +58,10 @@ double tool_peak_gflops(uint32_t threads); /* f32 fma, pinned to cpus 0..threads
 double tool_read_gbs(uint32_t threads);    /* reading 256 MiB */
 /* Copying 128 MiB to another 128 MiB, both counted, by the faster of two kinds of stores. */
 double tool_copy_gbs(uint32_t threads);
+/* Zeroed, for operands that all contestants share; in huge pages where it is large. free() it. */
+void *tool_memory(uint64_t bytes);
+/* The memory as a buffer; false where the device cannot read memory of the host's. */
+bool tool_share(tn_device *device, void *memory, uint64_t bytes, tn_buffer **out);
 bool tool_pin(uint32_t threads); /* this thread and its children to cpus 0..threads-1 */
 void tool_cpu_name(char *text, size_t bytes);
 
