@@ -90,8 +90,8 @@ static int64_t extent(const tn_conv *t, int d, int64_t in, int64_t kernel)
 }
 
 /* SMALL, BIG: any conv, with channels of several chunks and panels in BIG; DEPTHWISE: what its rows
- * have loops of their own for, and enough channels for several vectors. WIDE: space last, pictures
- * in which positions fill vectors. */
+ * have loops of their own for, and enough channels for several vectors. WIDE: pictures in which
+ * positions fill vectors, space last, or tiles, channels last, and then often filters do, too. */
 typedef enum family { SMALL, BIG, DEPTHWISE, WIDE } family;
 
 /* A random conv. False: its window fits nowhere. */
@@ -111,11 +111,13 @@ static bool make(call *c, uint64_t *state, uint32_t rare, family kind)
     t->head = (tn_head)TN_INIT(tn_conv);
     t->dims = dims;
     t->groups = below(state, 3) ? 1 : 1 + (uint32_t)below(state, 4);
-    t->flags = (uint32_t)(below(state, 2) * !wide) * TN_CONV_CHANNELS_LAST +
+    t->flags = (uint32_t)below(state, 2) * TN_CONV_CHANNELS_LAST +
                (below(state, 4) == 0 && !winograd && !plane) * (uint32_t)TN_CONV_TRANSPOSED;
     bool last = t->flags & TN_CONV_CHANNELS_LAST, turned = t->flags & TN_CONV_TRANSPOSED;
     int64_t cg = 1 + below(state, big ? 150 : 9), kg = 1 + below(state, big ? 40 : 9);
     int64_t a[5], b[5], out[5];
+    if (wide && last && below(state, 2))
+        kg = 16 * (1 + below(state, 3));
     if (one)
         t->groups = 1;
     else if (deep || (!wide && below(state, 5) == 0))
@@ -409,7 +411,7 @@ TN_TEST(k_conv, bounds_and_bits)
     sweep("small", 0, SMALL, 250);
     sweep("big", 0, BIG, 40);
     sweep("depthwise", 0, DEPTHWISE, 60);
-    sweep("wide", 0, WIDE, 25);
+    sweep("wide", 0, WIDE, 45);
     for (uint32_t i = 0; i < tn_k_op_conv.variant_count; i++)
         TN_EXPECT(tried[i] > 0 || (tn_k_op_conv.variants[i]->isa & ~tn_t_isa()) != 0,
                   "%s took no call", tn_k_op_conv.variants[i]->name);
@@ -420,5 +422,5 @@ TN_TEST(k_conv, specials_keep_their_bits)
     sweep("specials", 40, SMALL, 200);
     sweep("rare specials", 2000, BIG, 30);
     sweep("depthwise specials", 40, DEPTHWISE, 50);
-    sweep("wide specials", 400, WIDE, 20);
+    sweep("wide specials", 400, WIDE, 40);
 }

@@ -3,6 +3,7 @@
 #include <kernels/common/simd_avx512.h>
 
 #define CONV_ROWS         12
+#define CONV_EVEN         1
 #define CONV_CANONICAL    1
 #define CONV_VARIANT      tn_k_conv_avx512_12x32_canonical
 #define CONV_NAME         "conv_avx512_12x32_canonical"
