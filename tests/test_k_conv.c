@@ -118,6 +118,8 @@ static bool make(call *c, uint64_t *state, uint32_t rare, family kind)
     int64_t a[5], b[5], out[5];
     if (wide && last && below(state, 2))
         kg = 16 * (1 + below(state, 3));
+    else if (wide && below(state, 2)) /* several shares of filters, more than the L2 of check() */
+        kg = 1 + below(state, 40), cg = 1 + below(state, 30);
     if (one)
         t->groups = 1;
     else if (deep || (!wide && below(state, 5) == 0))

@@ -73,6 +73,11 @@ static inline vf vf_fma(vf a, vf b, vf c)
 {
     return _mm512_fmadd_ps(a, b, c);
 }
+/* c where the mask is not set. */
+static inline vf vf_fma_masked(vf_mask m, vf a, vf b, vf c)
+{
+    return _mm512_mask3_fmadd_ps(a, b, c, m);
+}
 static inline vf vf_add(vf a, vf b)
 {
     return _mm512_add_ps(a, b);
