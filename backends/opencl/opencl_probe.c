@@ -92,12 +92,12 @@ static tn_status run(opencl_device *d, uint32_t *io)
 }
 
 /* Oclgrind does not know what its own compiler makes of pointers in functions that were inlined.
- * Prefetches were worth their time on PoCL, and cost Intel's driver as much as they gave. */
+ * The compilers of the others here are Clang's and know a prefetch, which OpenCL's own is not. */
 static const char *options_of(const char *alias)
 {
     return strncmp(alias, "oclgrind", 8) == 0 ? " -cl-opt-disable -Dalways_inline="
-           : strncmp(alias, "pocl", 4) == 0   ? " -DTN_PREFETCH"
-                                              : "";
+           : strncmp(alias, "pocl", 4) == 0 || strncmp(alias, "intel", 5) == 0 ? " -DTN_PREFETCH"
+                                                                               : "";
 }
 
 tn_status tn__opencl_probe(opencl_device *d)
