@@ -3,6 +3,8 @@
 #include <kernels/common/kernel_opencl.h>
 #include <kernels/common/simd_wide16.h>
 
+#define ATTENTION_MR 12
+
 #include "attention_core.inc"
 
 extern const tn_k_variant tn_k_attention_f32_wide16;
