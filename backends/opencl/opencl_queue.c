@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A queue of an OpenCL device: an in-order command queue of the driver, and a thread that waits for
- * its events one after the other and tells hal. */
+ * its events one after the other and tells hal. Where hal allows it the submitter waits itself,
+ * which saves two wake-ups. */
 /* path: api > placement > [queue] > backend > kernel > device */
 #include "opencl.h"
 #include <backends/common/item_ring.h>
@@ -207,46 +208,6 @@ static void forget(opencl_queue *q, opencl_item *item)
         (void)OPENCL_CALL(cl, clReleaseMemObject, item->held);
 }
 
-static tn_status queue_submit(void *queue, const tn_work *w)
-{
-    opencl_queue *q = queue;
-    opencl_device *d = q->device;
-    handed h = {0};
-    if (w->kind == TN_WORK_CALL || w->kind == TN_WORK_COMMANDS)
-        return OPENCL_FAIL(d->host, TN_STATUS_UNSUPPORTED, "opencl.work",
-                           "work of kind %d; the queue of an OpenCL device takes single items that "
-                           "the device does",
-                           (int)w->kind);
-    if (atomic_load_explicit(&d->lost, memory_order_acquire))
-        return OPENCL_FAIL(d->host, TN_STATUS_DEVICE_LOST, "opencl.lost",
-                           "%s was lost before; release the device and open it again", d->info.uri);
-    pthread_mutex_lock(&q->ring.lock);
-    bool room = item_ring_next(&q->ring) != NULL;
-    pthread_mutex_unlock(&q->ring.lock);
-    if (!room)
-        return OPENCL_NO_HOST_MEMORY(d->host, "one more item of a queue");
-    cl_int error = hand(q, w, &h);
-    if (error == CL_SUCCESS) {
-        h.call = "clFlush";
-        error = OPENCL_CALL(&d->driver, clFlush, q->commands);
-    }
-    opencl_item item = {.id = w->item,
-                        .first = h.first,
-                        .last = h.last,
-                        .held = h.held,
-                        .timed = (w->flags & TN_WORK_TIMED) != 0};
-    if (error != CL_SUCCESS) {
-        tn_status st = tn__opencl_failed(d, error, h.call, false);
-        forget(q, &item);
-        return st;
-    }
-    pthread_mutex_lock(&q->ring.lock);
-    *(opencl_item *)item_ring_next(&q->ring) = item; /* there is room */
-    item_ring_came(&q->ring);
-    pthread_mutex_unlock(&q->ring.lock);
-    return TN_OK;
-}
-
 /* ---- completion ---- */
 
 static cl_int status_of(opencl_queue *q, cl_event event)
@@ -302,20 +263,74 @@ static const tn_times *times_of(opencl_queue *q, const opencl_item *item, tn_tim
     return out;
 }
 
+/* Waits for what was handed over, and tells hal. */
+static void finish(opencl_queue *q, opencl_item *item, bool in_thread)
+{
+    tn_times times;
+    tn_status st = wait_for(q, item);
+    const tn_times *timed = st == TN_OK ? times_of(q, item, &times) : NULL;
+    forget(q, item);
+    if (in_thread) /* idle before hal is told, so that whoever hears of it may go on inline */
+        item_ring_idle(&q->ring);
+    q->device->host->complete(q->token, item->id, st, timed);
+}
+
 static void *serve(void *arg)
 {
     opencl_queue *q = arg;
     opencl_item item;
     while (item_ring_wait(&q->ring, &item)) {
-        tn_times times;
-        tn_status st = wait_for(q, &item);
-        const tn_times *timed = st == TN_OK ? times_of(q, &item, &times) : NULL;
-        forget(q, &item);
-        q->device->host->complete(q->token, item.id, st, timed);
-        item_ring_idle(&q->ring);
+        finish(q, &item, true);
         item_ring_done(&q->ring);
     }
     return NULL;
+}
+
+/* ---- hal's side ---- */
+
+static tn_status queue_submit(void *queue, const tn_work *w)
+{
+    opencl_queue *q = queue;
+    opencl_device *d = q->device;
+    handed h = {0};
+    if (w->kind == TN_WORK_CALL || w->kind == TN_WORK_COMMANDS)
+        return OPENCL_FAIL(d->host, TN_STATUS_UNSUPPORTED, "opencl.work",
+                           "work of kind %d; the queue of an OpenCL device takes single items that "
+                           "the device does",
+                           (int)w->kind);
+    if (atomic_load_explicit(&d->lost, memory_order_acquire))
+        return OPENCL_FAIL(d->host, TN_STATUS_DEVICE_LOST, "opencl.lost",
+                           "%s was lost before; release the device and open it again", d->info.uri);
+    pthread_mutex_lock(&q->ring.lock);
+    bool here = (w->flags & TN_WORK_MAY_RUN_HERE) != 0 && q->ring.count == 0 && !q->ring.busy;
+    bool room = here || (item_ring_next(&q->ring) != NULL && item_ring_start(&q->ring, serve, q));
+    pthread_mutex_unlock(&q->ring.lock);
+    if (!room)
+        return OPENCL_NO_HOST_MEMORY(d->host, "one more item of a queue, or its thread");
+    cl_int error = hand(q, w, &h);
+    if (error == CL_SUCCESS && !here) { /* a wait flushes, too */
+        h.call = "clFlush";
+        error = OPENCL_CALL(&d->driver, clFlush, q->commands);
+    }
+    opencl_item item = {.id = w->item,
+                        .first = h.first,
+                        .last = h.last,
+                        .held = h.held,
+                        .timed = (w->flags & TN_WORK_TIMED) != 0};
+    if (error != CL_SUCCESS) {
+        tn_status st = tn__opencl_failed(d, error, h.call, false);
+        forget(q, &item);
+        return st;
+    }
+    if (here) {
+        finish(q, &item, false);
+        return TN_OK;
+    }
+    pthread_mutex_lock(&q->ring.lock);
+    *(opencl_item *)item_ring_next(&q->ring) = item; /* there is room */
+    item_ring_came(&q->ring);
+    pthread_mutex_unlock(&q->ring.lock);
+    return TN_OK;
 }
 
 static tn_status queue_poll(void *queue, uint64_t timeout_ns)
@@ -353,7 +368,6 @@ tn_status tn__opencl_queue_create(void *device, const tn_queue_desc *desc, void 
     opencl_device *d = device;
     cl_int error = CL_SUCCESS;
     opencl_queue *q = tn__opencl_take(d->host, sizeof *q);
-    (void)desc;
     if (q == NULL ||
         !item_ring_init(&q->ring, &d->host->allocator, sizeof(opencl_item), FIRST_RING)) {
         tn__opencl_give(d->host, q, sizeof *q);
@@ -368,7 +382,9 @@ tn_status tn__opencl_queue_create(void *device, const tn_queue_desc *desc, void 
         queue_free(q);
         return st;
     }
-    if (!item_ring_start(&q->ring, serve, q)) {
+    /* An inline queue may never need the thread. */
+    if ((desc == NULL || (desc->flags & TN_QUEUE_INLINE) == 0) &&
+        !item_ring_start(&q->ring, serve, q)) {
         queue_free(q);
         return OPENCL_NO_HOST_MEMORY(d->host, "the thread of a queue");
     }
