@@ -533,6 +533,10 @@ TN_TEST(errors_kernels, rows)
         (s.attr.conv.groups = 2, s.args[1].tensor.dim[0] = s.args[2].tensor.dim[1] = 2,
          s.args[0].tensor.stride[2] = 7),
         "conv_depthwise_f32_avx2", "conv.layout", "a");
+    ROW(conv, s.args[1].tensor.dim[0] = s.args[2].tensor.dim[1] = 40, "conv_space_f32_avx512",
+        "conv.positions", "a");
+    ROW(conv, (s.attr.conv.stride[0] = 2, s.args[2].tensor.dim[2] = 2), "conv_space_f32_avx512",
+        "conv.window", "b");
     ROW(matmul, (void)0, "matmul_f32_avx2_gemv", "matmul.rows", "a");
     ROW(bytes, (void)0, "matmul_int8_avx2_gemv", "matmul.rows", "a");
     ROW(attention,

@@ -30,8 +30,8 @@ typedef struct tn_sync {
 enum { TN_QUEUE_COMPUTE = 0, TN_QUEUE_TRANSFER = 1 };
 enum {
     TN_QUEUE_INLINE = 1
-}; /* cpu: an item whose waits are met and whose queue is empty runs in the submitting thread: no
-      hand-over cost */
+}; /* An item whose waits are met and whose queue is empty runs in the submitting thread, without a
+      hand-over, on cpu and on devices of OpenCL and Vulkan drivers; others take no notice. */
 typedef struct tn_queue_desc {
     tn_head head;
     uint32_t kind, flags;
