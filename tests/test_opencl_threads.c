@@ -102,3 +102,14 @@ TN_TEST(opencl_threads, several_makers)
         tn_test_close(&d[i]);
     tn_test_close(&cpu);
 }
+
+TN_TEST(opencl_threads, the_submitters_own)
+{
+    opencl_devices all = find_opencl();
+    for (uint32_t i = 0; i < all.count; ++i) {
+        tn_test_device d;
+        TN_REQUIRE(tn_test_open(all.uri[i], &d), "%s", all.uri[i]);
+        TN_EXPECT(inline_work_is_done(&d), "%s", all.uri[i]);
+        tn_test_close(&d);
+    }
+}

@@ -92,3 +92,14 @@ TN_TEST(vulkan_threads, four_at_once)
     for (uint32_t i = 0; i < all.count; ++i)
         tn_test_close(&opened[i]);
 }
+
+TN_TEST(vulkan_threads, the_submitters_own)
+{
+    vulkan_devices all = find_vulkan();
+    for (uint32_t i = 0; i < all.count; ++i) {
+        tn_test_device d;
+        TN_REQUIRE(tn_test_open(all.uri[i], &d), "%s", all.uri[i]);
+        TN_EXPECT(inline_work_is_done(&d), "%s", all.uri[i]);
+        tn_test_close(&d);
+    }
+}

@@ -30,8 +30,9 @@ typedef struct tn_sync {
 enum { TN_QUEUE_COMPUTE = 0, TN_QUEUE_TRANSFER = 1 };
 enum {
     TN_QUEUE_INLINE = 1
-}; /* An item whose waits are met and whose queue is empty runs in the submitting thread, without a
-      hand-over, on cpu and on devices of OpenCL and Vulkan drivers; others take no notice. */
+}; /* An item whose waits are met and whose queue is empty may run in the submitting thread, which
+      saves a hand-over: it does on all devices of this library but `cpu?private=1`, unless it has
+      to be divided. A plugin does as it likes (TN_WORK_MAY_RUN_HERE). */
 typedef struct tn_queue_desc {
     tn_head head;
     uint32_t kind, flags;

@@ -9,6 +9,33 @@
 
 enum { OPERANDS = 16 };
 
+/* Whether work for the idle queue of TN_QUEUE_INLINE is done when its submission returns. */
+static inline bool inline_work_is_done(const tn_test_device *d)
+{
+    tn_queue_desc desc = {.head = TN_INIT(tn_queue_desc), .flags = TN_QUEUE_INLINE};
+    tn_buffer_desc room = {.head = TN_INIT(tn_buffer_desc), .bytes = 4096};
+    tn_queue *q = NULL;
+    tn_buffer *b = NULL;
+    tn_fence *f = NULL;
+    uint8_t out[4096] = {0};
+    bool ok = tn_queue_create(d->device, &desc, &q) == TN_OK &&
+              tn_buffer_create(d->device, &room, &b) == TN_OK &&
+              tn_fence_create(d->runtime, 0, &f) == TN_OK;
+    for (uint64_t i = 1; ok && i <= 20; ++i) {
+        uint64_t value = 0;
+        tn_point done = {f, i};
+        tn_sync sync = {.signal = &done, .signal_count = 1};
+        ok = tn_queue_fill(q, b, 0, sizeof out, (uint32_t)i, 1, &sync) == TN_OK &&
+             tn_fence_query(f, &value) == TN_OK && value == i &&
+             tn_queue_read(q, out, b, 0, sizeof out, NULL) == TN_OK &&
+             tn_queue_wait_idle(q, UINT64_MAX) == TN_OK && out[0] == i && out[4095] == i;
+    }
+    tn_fence_release(f);
+    tn_buffer_release(b);
+    tn_queue_release(q);
+    return ok;
+}
+
 typedef struct problem {
     tn_op *op;
     void *host[OPERANDS];
