@@ -35,17 +35,19 @@ static double process_seconds(void)
 }
 
 /* Threads of OpenMP and of other pools go on spinning after their work, some of them for 200 ms,
- * and would take a cpu from whoever's turn is next: waits until this process rests. */
+ * and would take a cpu from whoever's turn is next: waits until this process rests. The time of a
+ * thread that runs elsewhere is brought up to date once a tick, up to 10 ms: a shorter look sees
+ * nothing of it. */
 static void settle(void)
 {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) < 2)
         return;
-    for (int i = 0; i < 600; ++i) {
-        const struct timespec pause = {0, 1000000};
+    for (int i = 0; i < 50; ++i) {
+        const struct timespec pause = {0, 12000000};
         double before = process_seconds();
         nanosleep(&pause, NULL);
-        if (process_seconds() - before < 1e-4)
+        if (process_seconds() - before < 5e-4)
             return;
     }
 }
@@ -55,14 +57,15 @@ static uint32_t common(uint32_t a, uint32_t b)
     return b == 0 ? a : common(b, a % b);
 }
 
-/* Right before its turn everybody gets the same warm calls, a millisecond of them or one: whoever
- * was before left its own data in the caches, and threads and cpus that rested have to come up. */
+/* Right before its turn everybody gets the same warm calls: whoever was before left its own data in
+ * the caches, threads and cpus that rested have to come up, and threads that woke on one cpu have to
+ * be spread, which takes the kernel some ticks. */
 static void warm(tool_contestant *one)
 {
     double t = tool_now();
     do
         one->run(one->self);
-    while (tool_now() - t < 1e-3);
+    while (tool_now() - t < 25e-3);
 }
 
 /* The step between turns of round r: another one prime to `count` each time. Whoever runs behind a
