@@ -32,15 +32,15 @@ static bool race(tn_v_session *s, tn_v_random *r, tn_v_result *out)
         /* the consumer waits before the producer has even been asked */
         good = tn_v_good(out, tn_queue_read(consumer, got, b, 0, BYTES, &consume), "read") &&
                tn_v_good(out, tn_queue_write(s->queue, b, 0, p, BYTES, &produce), "write") &&
-               tn_v_good(out, tn_fence_wait(&read, 1, 0, s->timeout_ns), "wait");
+               tn_v_good(out, tn_v_wait_point(s, &read), "wait");
         int64_t at = good ? tn_v_differs(got, p, BYTES) : -1;
         if (at >= 0)
             good = tn_v_wrong(out, "lap %llu: byte %lld was not there when the fence was signalled",
                               (unsigned long long)lap, (long long)at);
     }
-    if (consumer != NULL && tn_queue_wait_idle(consumer, s->timeout_ns) != TN_OK && good)
+    if (consumer != NULL && tn_v_wait_idle(s, consumer) != TN_OK && good)
         good = tn_v_wrong(out, "the consumer's queue does not become idle");
-    if (tn_queue_wait_idle(s->queue, s->timeout_ns) != TN_OK && good)
+    if (tn_v_wait_idle(s, s->queue) != TN_OK && good)
         good = tn_v_wrong(out, "the producer's queue does not become idle");
     tn_buffer_release(b);
     tn_fence_release(f);
@@ -81,16 +81,16 @@ static bool kernel_race(tn_v_session *s, tn_v_random *r, tn_v_result *out)
         good = tn_v_good(out, tn_queue_write(s->queue, b[0], 0, in, N * 4, NULL), "write") &&
                tn_v_good(out, tn_queue_run(s->queue, plan, bind, 2, NULL, &produce), "run") &&
                tn_v_good(out, tn_queue_read(consumer, got, b[1], 0, N * 4, &consume), "read") &&
-               tn_v_good(out, tn_fence_wait(&read, 1, 0, s->timeout_ns), "wait");
+               tn_v_good(out, tn_v_wait_point(s, &read), "wait");
         for (int i = 0; i < N && good; ++i)
             if (got[i] != -in[i])
                 good = tn_v_wrong(
                     out, "lap %llu: element %d is %g and not %g when the fence is signalled",
                     (unsigned long long)lap, i, (double)got[i], -(double)in[i]);
     }
-    if (consumer != NULL && tn_queue_wait_idle(consumer, s->timeout_ns) != TN_OK && good)
+    if (consumer != NULL && tn_v_wait_idle(s, consumer) != TN_OK && good)
         good = tn_v_wrong(out, "the queue does not become idle");
-    if (tn_queue_wait_idle(s->queue, s->timeout_ns) != TN_OK && good)
+    if (tn_v_wait_idle(s, s->queue) != TN_OK && good)
         good = tn_v_wrong(out, "the queue does not become idle");
     for (int i = 0; i < 2; ++i)
         tn_buffer_release(b[i]);
@@ -117,7 +117,7 @@ static bool host_calls(tn_v_session *s, tn_v_random *r, tn_v_result *out)
     bool good = true;
     for (int i = 0; i < CALLS && good; ++i)
         good = tn_v_good(out, tn_queue_call(s->queue, count_up, &count, NULL), "call");
-    good = tn_v_good(out, tn_queue_wait_idle(s->queue, s->timeout_ns), "wait") && good;
+    good = tn_v_good(out, tn_v_wait_idle(s, s->queue), "wait") && good;
     if (good && atomic_load(&count) != CALLS)
         return tn_v_wrong(out, "%d calls of %d were made", atomic_load(&count), CALLS);
     return good;
@@ -144,11 +144,11 @@ static bool monotonic(tn_v_session *s, tn_v_random *r, tn_v_result *out)
         last = now;
     }
     tn_point end = {f, 300};
-    good = good && tn_v_good(out, tn_fence_wait(&end, 1, 0, s->timeout_ns), "wait");
+    good = good && tn_v_good(out, tn_v_wait_point(s, &end), "wait");
     tn_point never = {f, 301};
     if (good && tn_fence_wait(&never, 1, 0, 20000000) != TN_STATUS_TIMEOUT)
         good = tn_v_wrong(out, "a wait for a value that nobody signals does not time out");
-    (void)!tn_queue_wait_idle(s->queue, s->timeout_ns);
+    (void)!tn_v_wait_idle(s, s->queue);
     tn_fence_release(f);
     return good;
 }
@@ -170,11 +170,11 @@ static bool errors_travel(tn_v_session *s, tn_v_random *r, tn_v_result *out)
             .status = TN_STATUS_CANCELLED, .reason = "verify.cancelled", .text = "by the test"};
         good = tn_v_good(out, tn_queue_call(q, count_up, &ran, &sync), "call") &&
                tn_v_good(out, tn_fence_fail(gate, &e), "fail");
-        tn_status st = good ? tn_fence_wait(&signal, 1, 0, s->timeout_ns) : TN_OK;
+        tn_status st = good ? tn_v_wait_point(s, &signal) : TN_OK;
         if (good && st != TN_STATUS_CANCELLED)
             good = tn_v_wrong(out, "the fence behind a failed one gives %s, CANCELLED is expected",
                               tn_status_name(st));
-        if (good && tn_queue_wait_idle(q, s->timeout_ns) != TN_STATUS_CANCELLED)
+        if (good && tn_v_wait_idle(s, q) != TN_STATUS_CANCELLED)
             good = tn_v_wrong(out, "the queue of failed work says that all is well");
         if (good && atomic_load(&ran) != 0)
             good = tn_v_wrong(out, "work ran although what it waited for had failed");
@@ -214,7 +214,7 @@ static bool plans_in_flight(tn_v_session *s, tn_v_random *r, tn_v_result *out)
         tn_bind bind[2] = {{TN_ARG_A, 0, b[0], 0}, {TN_ARG_OUT, 0, b[lap + 1], 0}};
         good = tn_v_good(out, tn_queue_run(s->queue, plan[lap % 3], bind, 2, NULL, NULL), "run");
     }
-    good = tn_v_good(out, tn_queue_wait_idle(s->queue, s->timeout_ns), "wait") && good;
+    good = tn_v_good(out, tn_v_wait_idle(s, s->queue), "wait") && good;
     for (int lap = 0; lap < LAPS && good; ++lap) {
         good = tn_v_get(s, got, b[lap + 1], 0, N * 4, out);
         for (int i = 0; i < N && good; ++i)

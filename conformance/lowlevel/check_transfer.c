@@ -134,7 +134,7 @@ static bool maps(tn_v_session *s, tn_v_random *r, tn_v_result *out)
             good = false;
         uint64_t to = at + (uint64_t)tn_v_below(r, 50);
         good = good && copy(s, p, to, at, n, out) &&
-               tn_v_good(out, tn_queue_wait_idle(s->queue, s->timeout_ns), "wait");
+               tn_v_good(out, tn_v_wait_idle(s, s->queue), "wait");
     }
     return end_pair(s, p, good, "maps and copies in turn", out);
 }
@@ -160,7 +160,7 @@ static bool concurrent(tn_v_session *s, tn_v_random *r, tn_v_result *out)
                          tn_queue_write(other, p->to, half + at, p->data + half + 13 + at, n, NULL),
                          "write");
     }
-    good = tn_v_good(out, tn_queue_wait_idle(other, s->timeout_ns), "wait") && good;
+    good = tn_v_good(out, tn_v_wait_idle(s, other), "wait") && good;
     tn_queue_release(other);
     return end_pair(s, p, good, "two queues at once", out);
 }

@@ -86,7 +86,7 @@ bool tn_v_put(tn_v_session *s, tn_buffer *b, uint64_t offset, const void *from, 
               tn_v_result *out)
 {
     tn_status st = tn_queue_write(s->queue, b, offset, from, bytes, NULL);
-    tn_status idle = tn_queue_wait_idle(s->queue, s->timeout_ns);
+    tn_status idle = tn_v_wait_idle(s, s->queue);
     return tn_v_good(out, st != TN_OK ? st : idle, "write");
 }
 
@@ -94,7 +94,7 @@ bool tn_v_get(tn_v_session *s, void *to, tn_buffer *b, uint64_t offset, uint64_t
               tn_v_result *out)
 {
     tn_status st = tn_queue_read(s->queue, to, b, offset, bytes, NULL);
-    tn_status idle = tn_queue_wait_idle(s->queue, s->timeout_ns);
+    tn_status idle = tn_v_wait_idle(s, s->queue);
     return tn_v_good(out, st != TN_OK ? st : idle, "read");
 }
 

@@ -108,7 +108,7 @@ static bool start(tn_v_net *n)
     for (int v = 0; v < n->values && st == TN_OK; ++v)
         st = tn_queue_write(n->s->queue, n->value[v].buffer, 0, n->value[v].start,
                             (uint64_t)n->value[v].count * tn_v_elem_bytes(n->dtype), NULL);
-    tn_status idle = tn_queue_wait_idle(n->s->queue, n->s->timeout_ns);
+    tn_status idle = tn_v_wait_idle(n->s, n->s->queue);
     return tn_v_good(n->out, st != TN_OK ? st : idle, "write");
 }
 
@@ -119,7 +119,7 @@ static bool one_layer(tn_v_net *n, int at, unsigned char *const room[])
     const unsigned char *bytes[TN_V_ARGS] = {NULL};
     uint32_t elem = tn_v_elem_bytes(n->dtype);
     tn_status st = submit(n, l);
-    tn_status idle = tn_queue_wait_idle(n->s->queue, n->s->timeout_ns);
+    tn_status idle = tn_v_wait_idle(n->s, n->s->queue);
     bool good = tn_v_good(n->out, st != TN_OK ? st : idle, "run");
     for (uint32_t i = 0; i < op->arg_count && good; ++i) {
         const tn_v_net_value *v = &n->value[l->value[i]];
@@ -172,7 +172,7 @@ bool tn_v_net_run(tn_v_net *n, unsigned char **result)
         st = submit(n, &n->layer[l]);
     if (good && st == TN_OK)
         st = tn_queue_read(n->s->queue, got, n->value[n->last].buffer, 0, bytes, NULL);
-    tn_status idle = tn_queue_wait_idle(n->s->queue, n->s->timeout_ns);
+    tn_status idle = tn_v_wait_idle(n->s, n->s->queue);
     good = good && tn_v_good(n->out, st != TN_OK ? st : idle, "run") && within(n, got);
     if (good && repeatable && memcmp(got, room[n->last], bytes) != 0)
         good = tn_v_wrong(n->out, "all layers at once give other bits than one at a time");

@@ -55,7 +55,7 @@ typedef struct tn_v_session {
     tn_fence *fence[2];      /* between them */
     uint64_t lap;            /* what they have reached */
     char uri[128];
-    uint64_t timeout_ns;     /* of one launch */
+    uint64_t timeout_ns;     /* of one launch; tn_v_wait_idle */
     bool explain;            /* look for the hypothesis of a failure */
     const tn_v_watch *watch; /* NULL: nobody */
     struct tn_v_bed *bed;    /* of wrong calls, made when the first is tried */
@@ -77,6 +77,9 @@ typedef struct tn_v_result {
  *  returns   false with the reason in `why` */
 bool tn_v_open(const char *uri, tn_v_session *s, char *why, size_t why_bytes);
 void tn_v_close(tn_v_session *s);
+/* Waits as long as the session's limit allows (tn_v_waits); as tn_queue_wait_idle, tn_fence_wait. */
+tn_status tn_v_wait_idle(const tn_v_session *s, tn_queue *queue);
+tn_status tn_v_wait_point(const tn_v_session *s, const tn_point *point);
 void tn_v_drop_bed(struct tn_v_bed *bed); /* NULL is accepted */
 
 void tn_v_run(tn_v_session *s, const tn_v_case *c, tn_v_result *out);

@@ -193,8 +193,8 @@ static tn_status look(const flight *f)
 static tn_status idle(const tn_v_session *s, tn_status st)
 {
     /* Host memory is borrowed until the queues are idle, whatever went wrong before. */
-    tn_status one = tn_queue_wait_idle(s->queue, s->timeout_ns);
-    tn_status two = s->other != NULL ? tn_queue_wait_idle(s->other, s->timeout_ns) : TN_OK;
+    tn_status one = tn_v_wait_idle(s, s->queue);
+    tn_status two = s->other != NULL ? tn_v_wait_idle(s, s->other) : TN_OK;
     return st != TN_OK ? st : one != TN_OK ? one : two;
 }
 

@@ -405,7 +405,7 @@ static void drive(run *r, tn_v_worker *w, int jobs)
                 continue;
             if ((p[i].revents & (POLLIN | POLLHUP)) != 0)
                 answer(r, &w[i]);
-            else if (tn_v_now() - w[i].since > r->o->case_timeout_s)
+            else if (tn_v_worker_late(&w[i], r->o->case_timeout_s))
                 lost(r, &w[i], true);
         }
     }

@@ -11,7 +11,7 @@ typedef struct tn_v_worker {
     pid_t pid;
     int to, from; /* pipes */
     long running; /* index of the case, -1: idle */
-    double since;
+    double since, used; /* when it was asked, and the processor time that it had used */
     long *history; /* cases that it has run before */
     long done, room;
     int died; /* after tn_v_worker_stop: the signal that ended it before; 0: it was stopped */
@@ -22,6 +22,14 @@ void tn_v_death(int signal, char *text, size_t bytes);
 bool tn_v_worker_start(tn_v_worker *w, const tn_v_options *o, const tn_v_case *cases);
 void tn_v_worker_stop(tn_v_worker *w); /* kills it */
 bool tn_v_worker_ask(tn_v_worker *w, long index);
+bool tn_v_worker_late(const tn_v_worker *w, double limit);
+
+/* ---- patience (patience.c) ---- */
+/** Whether whoever has not answered for `passed` seconds, in which its process had `used` seconds of
+ *  processor time, is waited for on. Idle ones are given up after `limit`; busy ones have as much
+ *  processor time, which on a loaded machine takes longer, up to ten times. */
+bool tn_v_waits(double limit, double passed, double used);
+double tn_v_used(pid_t pid); /* processor seconds, all threads; 0: of this process */
 
 /** Runs cases one after the other in a new process.
  *  returns   whether all answers came; *last is that of the last, or Crash or Timeout */

@@ -137,7 +137,28 @@ bool tn_v_worker_ask(tn_v_worker *w, long index)
     w->history[w->done++] = index;
     w->running = index;
     w->since = tn_v_now();
+    w->used = tn_v_used(w->pid);
     return all(w->to, &index, sizeof index, true);
+}
+
+bool tn_v_worker_late(const tn_v_worker *w, double limit)
+{
+    return !tn_v_waits(limit, tn_v_now() - w->since, tn_v_used(w->pid) - w->used);
+}
+
+/* Waits for the answer: 0 it is late, 1 it is there or its end is, -1 no wait was possible. */
+static int answers(const tn_v_worker *w, double limit)
+{
+    enum { LOOK_MS = 200 };
+    struct pollfd p = {w->from, POLLIN, 0};
+    int ready = 0;
+    while (ready == 0 && !tn_v_worker_late(w, limit)) {
+        double left = 1000.0 * (w->since + limit - tn_v_now());
+        ready = poll(&p, 1, left > LOOK_MS ? (int)left : LOOK_MS);
+        if (ready < 0 && errno == EINTR)
+            ready = 0;
+    }
+    return ready;
 }
 
 bool tn_v_alone(const tn_v_options *o, const tn_v_case *cases, const long *index, long count,
@@ -148,8 +169,7 @@ bool tn_v_alone(const tn_v_options *o, const tn_v_case *cases, const long *index
     memset(last, 0, sizeof *last);
     for (long i = 0; i < count && good; ++i) {
         good = tn_v_worker_ask(&w, index[i]);
-        struct pollfd p = {w.from, POLLIN, 0};
-        int ready = good ? poll(&p, 1, (int)(o->case_timeout_s * 1000)) : 0;
+        int ready = good ? answers(&w, o->case_timeout_s) : -1;
         good = good && ready > 0 && all(w.from, last, sizeof *last, false);
         if (!good)
             last->status = ready == 0 ? TN_V_TIMEOUT : TN_V_CRASH;
@@ -186,8 +206,8 @@ int tn_v_in_child(const char *device, double seconds,
         _exit(all(from[1], &r, sizeof r, true) ? 0 : 1);
     }
     close(from[1]);
-    struct pollfd p = {from[0], POLLIN, 0};
-    int ready = pid > 0 ? poll(&p, 1, (int)(seconds * 1000)) : -1;
+    tn_v_worker w = {.pid = pid, .from = from[0], .since = tn_v_now()};
+    int ready = pid > 0 ? answers(&w, seconds) : -1;
     bool good = ready > 0 && all(from[0], out, sizeof *out, false);
     if (!good) {
         out->status = ready == 0 ? TN_V_TIMEOUT : TN_V_CRASH;

@@ -262,7 +262,7 @@ static bool one_by_one(graph *g)
             continue;
         int place = at->kind == READ ? at->in[0] : at->out;
         tn_status st = submit(g, g->s->queue, at, at->want, NULL);
-        tn_status idle = tn_queue_wait_idle(g->s->queue, g->s->timeout_ns);
+        tn_status idle = tn_v_wait_idle(g->s, g->s->queue);
         good = tn_v_good(g->out, st != TN_OK ? st : idle, "one at a time") &&
                tn_v_get(g->s, got, g->place[place], 0, g->bytes, g->out);
         const unsigned char *same = at->kind == COPY    ? g->shadow[at->in[0]]
@@ -322,7 +322,7 @@ static bool at_once(graph *g, int lap, tn_v_random *r)
         --left;
     }
     for (int q = 0; q < g->queues; ++q) {
-        tn_status idle = tn_queue_wait_idle(g->queue[q], g->s->timeout_ns);
+        tn_status idle = tn_v_wait_idle(g->s, g->queue[q]);
         st = st != TN_OK ? st : idle;
     }
     return tn_v_good(g->out, st, "all at once") && compare(g, "all at once");
@@ -342,7 +342,7 @@ static bool from_record(graph *g)
             if (g->node[n].kind == READ)
                 memset(g->node[n].seen, 0xa5, g->bytes);
         tn_status st = tn_queue_submit(g->queue[0], commands, NULL);
-        tn_status idle = tn_queue_wait_idle(g->queue[0], g->s->timeout_ns);
+        tn_status idle = tn_v_wait_idle(g->s, g->queue[0]);
         good = tn_v_good(g->out, st != TN_OK ? st : idle, "submit") && compare(g, "recorded");
     }
     tn_commands_release(commands);

@@ -30,7 +30,7 @@ static bool each_place(tn_v_session *s, tn_buffer *b, uint64_t block, uint64_t b
         st = write ? tn_queue_write(s->queue, b, at, words[p], sizeof *words, NULL)
                    : tn_queue_read(s->queue, words[p], b, at, sizeof *words, NULL);
     }
-    tn_status idle = tn_queue_wait_idle(s->queue, s->timeout_ns);
+    tn_status idle = tn_v_wait_idle(s, s->queue);
     bool good = tn_v_good(out, st != TN_OK ? st : idle, write ? "write" : "read");
     for (uint64_t p = 0; p <= places && good && !write; ++p) {
         uint64_t want[WORDS], at = p < places ? p * PLACE : bytes - sizeof *words;
@@ -51,7 +51,7 @@ static bool fill_rest(tn_v_session *s, tn_buffer *b, uint64_t bytes, uint32_t wi
                       tn_v_result *out)
 {
     tn_status st = tn_queue_fill(s->queue, b, 0, bytes, with, 4, NULL);
-    tn_status idle = tn_queue_wait_idle(s->queue, s->timeout_ns);
+    tn_status idle = tn_v_wait_idle(s, s->queue);
     return tn_v_good(out, st != TN_OK ? st : idle, "fill");
 }
 
@@ -176,7 +176,7 @@ static bool scaled(tn_v_session *s, const tn_v_step *step, tn_buffer *in, tn_buf
 {
     tn_bind bind[2] = {{TN_ARG_A, 0, in, 0}, {TN_ARG_OUT, 0, to, 0}};
     return tn_v_good(out, tn_queue_run(s->queue, step->plan, bind, 2, NULL, NULL), "run") &&
-           tn_v_good(out, tn_queue_wait_idle(s->queue, s->timeout_ns), "wait");
+           tn_v_good(out, tn_v_wait_idle(s, s->queue), "wait");
 }
 
 static bool twice_plus_one(const float *in, const float *got, const char *what, int lap,

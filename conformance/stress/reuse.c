@@ -42,7 +42,7 @@ static bool recorded(tn_v_session *s, tn_v_random *r, tn_v_result *out)
             st = tn_queue_submit(s->queue, commands, NULL);
         if (st == TN_OK) /* spoils the output for the next time */
             st = tn_queue_write(s->queue, b[3], 0, other, sizeof other, NULL);
-        tn_status idle = tn_queue_wait_idle(s->queue, s->timeout_ns);
+        tn_status idle = tn_v_wait_idle(s, s->queue);
         good = tn_v_good(out, st != TN_OK ? st : idle, "submit");
         for (int i = 0; i < N && good; ++i)
             if (got[i] != 3 * in[i] - 1 + in[i])

@@ -46,7 +46,7 @@ static bool again(tn_v_session *s, tn_v_random *r, tn_v_result *out, int launche
             bind[2].buffer = buffer[3];
             st = tn_queue_run(s->other, step.plan, bind, 3, NULL, NULL);
         }
-        tn_status idle = tn_queue_wait_idle(s->queue, s->timeout_ns);
+        tn_status idle = tn_v_wait_idle(s, s->queue);
         good = tn_v_good(out, st != TN_OK ? st : idle, "launch");
         if (good && n == 0) {
             const unsigned char *bytes[TN_V_ARGS] = {(unsigned char *)a, (unsigned char *)b, got};
@@ -58,7 +58,7 @@ static bool again(tn_v_session *s, tn_v_random *r, tn_v_result *out, int launche
             good = tn_v_wrong(out, "launch %d of the same work has other bits from byte %lld on", n,
                               (long long)at);
     }
-    if (s->other != NULL && tn_queue_wait_idle(s->other, s->timeout_ns) != TN_OK && good)
+    if (s->other != NULL && tn_v_wait_idle(s, s->other) != TN_OK && good)
         good = tn_v_wrong(out, "the other queue does not become idle");
     if (good)
         tn_v_mix_digest(out, first, sizeof first);
@@ -97,12 +97,12 @@ static bool submits(tn_v_session *s, tn_v_random *r, tn_v_result *out)
     }
     tn_point last = {f, COUNT};
     uint64_t reached = 0;
-    good = good && tn_v_good(out, tn_fence_wait(&last, 1, 0, s->timeout_ns), "wait") &&
+    good = good && tn_v_good(out, tn_v_wait_point(s, &last), "wait") &&
            tn_v_good(out, tn_fence_query(f, &reached), "query");
     if (good && reached != COUNT)
         good = tn_v_wrong(out, "after %d empty submits the fence is at %llu", COUNT,
                           (unsigned long long)reached);
-    (void)!tn_queue_wait_idle(s->queue, s->timeout_ns);
+    (void)!tn_v_wait_idle(s, s->queue);
     tn_buffer_release(b);
     tn_fence_release(f);
     return good;
