@@ -7,7 +7,7 @@ spirv-tools"
 TN_PEER_PACKAGES="libopenblas-pthread-dev libblis-pthread-dev libxsmm-dev"
 TN_MORE_PEER_PACKAGES="libxnnpack-dev libpthreadpool-dev libclblast-dev ocl-icd-opencl-dev pocl-opencl-icd"
 TN_ARM_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
-TN_MORE_PEER_WHEELS="onnxruntime mkl mkl-include"
+TN_MORE_PEER_WHEELS="onnxruntime mkl mkl-include libggml-python"
 TN_TOSA_WHEELS="tosa-tools==2026.8.0 numpy<2.2 cffi==2.1.1 packaging==26.3"
 TN_LOG=build/setup.log
 

@@ -19,6 +19,7 @@ static const struct {
     {"onednn", "./run --setup (the wheels onednn-cpu-gomp and onednn-devel-cpu-gomp)"},
     {"mkl", ".venv/bin/python -m pip install mkl mkl-include"},
     {"onnxruntime", ".venv/bin/python -m pip install onnxruntime"},
+    {"ggml", ".venv/bin/python -m pip install libggml-python"},
     {"xnnpack", "apt-get install libxnnpack-dev libpthreadpool-dev"},
 };
 

@@ -58,8 +58,8 @@ static uint32_t common(uint32_t a, uint32_t b)
 }
 
 /* Right before its turn everybody gets the same warm calls: whoever was before left its own data in
- * the caches, threads and cpus that rested have to come up, and threads that woke on one cpu have to
- * be spread, which takes the kernel some ticks. */
+ * the caches, threads and cpus that rested have to come up, and threads that woke on one cpu have
+ * to be spread, which takes the kernel some ticks. */
 static void warm(tool_contestant *one)
 {
     double t = tool_now();
