@@ -94,7 +94,15 @@ static void matmul_case(int which, int64_t m, int64_t n, int64_t k, int batch, b
     fill_floats(block[0] + TN_T_MIDDLE, batch * m * k, state);
     fill_floats(block[3] + TN_T_MIDDLE, n, state);
     fill_blocks(block[1] + TN_T_MIDDLE, batch * n * k / 32, which, state);
-    tn_t_rows(&tn_k_op_matmul, &op, block, 2, true, &params);
+    const tn_k_variant *exact[32];
+    tn_k_op of_bits = tn_k_op_matmul;
+    of_bits.variants = exact;
+    of_bits.variant_count = 0;
+    for (uint32_t i = 0; i < tn_k_op_matmul.variant_count; i++)
+        if (tn_k_serves(tn_k_op_matmul.variants[i]->cls, TN_CLASS_CANONICAL) &&
+            of_bits.variant_count < 32)
+            exact[of_bits.variant_count++] = tn_k_op_matmul.variants[i];
+    tn_t_rows(&of_bits, &op, block, 2, true, &params);
     for (int64_t i = 0; i < batch * n * k; i++) {
         float w =
             (float)meaning(layouts[which].layout,
@@ -130,6 +138,95 @@ TN_TEST(blocks, matmul_has_the_bits_of_its_weights_in_f32)
     matmul_case(0, 0, 5, 32, 1, false, &state);
     matmul_case(1, 5, 0, 32, 1, false, &state);
     matmul_case(2, 5, 4, 0, 1, true, &state);
+}
+
+/* The rows of class BOUNDED beside sums in float64: K roundings at most, of products with exact
+ * weights. What is not finite is so in any order. */
+static void bounded_case(int which, bool narrow, int64_t m, int64_t n, int64_t k, int batch,
+                         uint64_t *state)
+{
+    static tn_k_matmul params;
+    tn_k_why why = {"none", "none", "none"};
+    tn_matmul attr = {{sizeof attr, TN_TYPE_tn_matmul, NULL}, TN_MATMUL_TRANSPOSE_B, 0, 0};
+    int64_t ad[] = {batch, m, k}, bd[] = {batch, n, k}, od[] = {batch, m, n};
+    tn_arg args[3] = {
+        {TN_ARG_A, 0, tensor(narrow ? TN_BF16 : TN_F32, 3, ad, 0)},
+        {TN_ARG_B, 0, tensor(layouts[which].dtype, 3, bd, layouts[which].layout)},
+        {TN_ARG_OUT, 0, tensor(TN_F32, 3, od, 0)},
+    };
+    tn_op op = {.head = {sizeof op, TN_TYPE_tn_op, NULL},
+                .kind = TN_OP_MATMUL,
+                .arg_count = 3,
+                .attr = &attr,
+                .args = args};
+    unsigned char *block[3] = {tn_t_block(), tn_t_block(), tn_t_block()};
+    void *operand[TN_K_OPERANDS] = {block[0] + TN_T_MIDDLE, block[1] + TN_T_MIDDLE,
+                                    block[2] + TN_T_MIDDLE};
+    float *a = calloc((size_t)(batch * m * k) + 1, sizeof *a);
+    fill_floats(block[0] + TN_T_MIDDLE, batch * m * k, state);
+    fill_blocks(block[1] + TN_T_MIDDLE, batch * n * k / 32, which, state);
+    TN_REQUIRE(a != NULL && tn_k_op_matmul.params(&op, &params, &why), "%s", why.text);
+    for (int64_t i = 0; i < batch * m * k; i++) {
+        float x;
+        memcpy(&x, block[0] + TN_T_MIDDLE + 4 * i, 4);
+        uint16_t high = (uint16_t)(tn_c_bits(x) >> 16);
+        a[i] = narrow ? tn_c_float((uint32_t)high << 16) : x;
+        if (narrow)
+            memcpy(block[0] + TN_T_MIDDLE + 2 * i, &high, 2);
+    }
+    int ran = 0;
+    for (uint32_t i = 0; i < tn_k_op_matmul.variant_count; i++) {
+        const tn_k_variant *v = tn_k_op_matmul.variants[i];
+        tn_k_caps caps = {.isa = tn_t_isa(), .workers = 1 + i % 3, .l1d_bytes = 32768};
+        if (v->cls != TN_CLASS_BOUNDED || (v->isa & caps.isa) != v->isa ||
+            !v->accepts(&params, &caps, &why))
+            continue;
+        memset(block[2], 0xa5, TN_T_BYTES);
+        tn_t_run(v, &params, &caps, operand, caps.workers > 1);
+        ran++;
+        for (int64_t at = 0; at < batch * m * n; at++) {
+            int64_t row = at / n, col = at / (m * n) * n + at % n;
+            double want = 0.0, size = 0.0;
+            float got;
+            memcpy(&got, block[2] + TN_T_MIDDLE + 4 * at, 4);
+            for (int64_t j = 0; j < k; j++) {
+                const uint8_t *b =
+                    block[1] + TN_T_MIDDLE + (col * k + j) / 32 * layouts[which].bytes;
+                double x = (double)a[row * k + j],
+                       w = (double)(float)meaning(layouts[which].layout, b, (int)(j % 32));
+                want += x * w;
+                size += fabs(x * w);
+            }
+            if (isfinite(want) && size > 0x1p127)
+                continue; /* parts of the sum may overflow in one order and not in another */
+            double u = (double)(k + 1) * 0x1p-24, bound = u / (1 - u) * size + 0x1p-149 * (double)k;
+            TN_EXPECT(isfinite(want) ? fabs((double)got - want) <= bound
+                      : isnan(want)  ? isnan(got)
+                                     : (double)got == want,
+                      "%s %dx%dx%d layout %u at %d: %g, not %g", v->name, (int)m, (int)n, (int)k,
+                      (unsigned)layouts[which].layout, (int)at, (double)got, want);
+        }
+        const unsigned char *end = block[2] + TN_T_MIDDLE + 4 * batch * m * n;
+        TN_EXPECT(block[2][TN_T_MIDDLE - 1] == 0xa5 && *end == 0xa5, "%s writes beside", v->name);
+    }
+#ifdef __x86_64__
+    TN_EXPECT(ran > 0 || (tn_t_isa() & TN_K_ISA_AVX2) == 0, "no row ran");
+#endif
+    for (int i = 0; i < 3; i++)
+        free(block[i]);
+    free(a);
+}
+
+TN_TEST(blocks, few_rows_are_within_their_bound)
+{
+    uint64_t state = tn_test_seed();
+    static const int64_t ns[] = {1, 3, 4, 5, 16, 17, 31, 33, 66},
+                         ks[] = {32, 64, 96, 512, 544, 1056};
+    for (int which = 0; which < 3; which++)
+        for (int i = 0; i < 36; i++)
+            bounded_case(which, i % 5 == 4, 1 + i % 4, ns[tn_test_random(&state) % 9],
+                         ks[tn_test_random(&state) % 6], 1 + i % 2, &state);
+    bounded_case(0, false, 3, 5, 0, 1, &state);
 }
 
 static tn_op movement(tn_op_kind kind, tn_arg *args)
