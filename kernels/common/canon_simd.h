@@ -202,6 +202,50 @@ TN_C_FN float tn_v_reduce(int mode, const float *x, int64_t count, float centre)
     return t;
 }
 
+/* Rows whose sums registers hold at once, so that none waits for the end of another's. */
+#if defined(__AVX512F__) && !defined(TN_V_WIDE16)
+enum { TN_V_ROWS = 4 };
+#else
+enum { TN_V_ROWS = 1 };
+#endif
+
+/* tn_v_reduce of TN_V_ROWS rows. */
+static inline __attribute__((always_inline)) void
+tn_v_reduce_rows(int mode, const float *const x[TN_V_ROWS], int64_t count,
+                 const float centre[TN_V_ROWS], float out[TN_V_ROWS])
+{
+    enum { N = TN_C_LANES / TN_V_WIDTH };
+    for (int r = 0; r < TN_V_ROWS; r++)
+        out[r] = 0.0f;
+    for (int64_t first = 0; first < count; first += TN_C_SEGMENT) {
+        int64_t end = count - first < TN_C_SEGMENT ? count : first + TN_C_SEGMENT, i = first;
+        tn_v acc[TN_V_ROWS][N];
+        for (int r = 0; r < TN_V_ROWS; r++)
+            for (int j = 0; j < N; j++)
+                acc[r][j] = TN_V_SET1(0.0f);
+        for (; i + TN_C_LANES <= end; i += TN_C_LANES)
+            for (int r = 0; r < TN_V_ROWS; r++)
+                for (int j = 0; j < N; j++) {
+                    tn_v v = TN_V_LOAD(x[r] + i + j * TN_V_WIDTH);
+                    if (mode == TN_V_SUMSQ_CENTRED)
+                        v = TN_V_SUB(v, TN_V_SET1(centre[r]));
+                    acc[r][j] =
+                        mode == TN_V_SUM ? TN_V_ADD(acc[r][j], v) : TN_V_FMA(v, v, acc[r][j]);
+                }
+        for (int j = 0; j < N; j++, i += TN_V_WIDTH) {
+            int64_t n = end - i < 0 ? 0 : end - i < TN_V_WIDTH ? end - i : TN_V_WIDTH;
+            for (int r = 0; n > 0 && r < TN_V_ROWS; r++) {
+                tn_v v = tn_v_load_head(x[r] + i, n);
+                if (mode == TN_V_SUMSQ_CENTRED)
+                    v = tn_v_head(TN_V_SUB(v, TN_V_SET1(centre[r])), n);
+                acc[r][j] = mode == TN_V_SUM ? TN_V_ADD(acc[r][j], v) : TN_V_FMA(v, v, acc[r][j]);
+            }
+        }
+        for (int r = 0; r < TN_V_ROWS; r++)
+            out[r] = out[r] + tn_v_fold(acc[r]);
+    }
+}
+
 /* Keys of a vector and their order, written out: the compiler does not make vectors of the scalar
  * form. `most` selects max, else min. */
 #ifdef TN_V_WIDE16
