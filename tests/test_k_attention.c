@@ -214,3 +214,38 @@ TN_TEST(k_attention, bound_sees_defects)
         forget(&c);
     }
 }
+
+/* Dense operands of whole panels, of which queries and values are used where they lie; an infinite
+ * value among them, and rows whose window lies behind the keys beside such as see some. */
+TN_TEST(k_attention, dense_operands)
+{
+    uint64_t state = tn_test_seed() + 5;
+    static const int64_t depth[] = {16, 32, 64, 96};
+    for (int round = 0; round < 48; round++) {
+        problem c;
+        memset(&c, 0, sizeof c);
+        c.plain = true;
+        c.attr = (tn_attention){.head = TN_INIT(tn_attention)};
+        c.op = (tn_op){
+            .head = TN_INIT(tn_op), .kind = TN_OP_ATTENTION, .attr = &c.attr, .args = c.args};
+        int64_t h = pick(&state, 1, 2), group = pick(&state, 1, 2), sq = pick(&state, 9, 70),
+                sk = pick(&state, 1, 300), d = depth[tn_test_random(&state) % 4],
+                dv = depth[tn_test_random(&state) % 4];
+        if (coin(&state, 2)) {
+            c.attr.first_key = pick(&state, 0, 300);
+            c.attr.flags = TN_ATTENTION_WINDOW;
+            c.attr.window_left = pick(&state, 0, 60);
+            c.attr.window_right = pick(&state, -1, 60);
+            c.attr.first_query = c.attr.first_key + sk - pick(&state, 0, sq);
+        }
+        add(&c, &state, Q, TN_ARG_Q, 3, (int64_t[]){h * group, sq, d});
+        add(&c, &state, K, TN_ARG_K, 3, (int64_t[]){h, sk, d});
+        add(&c, &state, V, TN_ARG_V, 3, (int64_t[]){h, sk, dv});
+        add(&c, &state, OUT, TN_ARG_OUT, 3, (int64_t[]){h * group, sq, dv});
+        if (coin(&state, 2))
+            floats(&c, V)[pick(&state, 0, h * sk * dv - 1)] = INFINITY;
+        prepare(&c);
+        check(&c, ", dense");
+        forget(&c);
+    }
+}
