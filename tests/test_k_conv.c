@@ -91,13 +91,15 @@ static int64_t extent(const tn_conv *t, int d, int64_t in, int64_t kernel)
 
 /* SMALL, BIG: any conv, with channels of several chunks and panels in BIG; DEPTHWISE: what its rows
  * have loops of their own for, and enough channels for several vectors. WIDE: pictures in which
- * positions fill vectors, space last, or tiles, channels last, and then often filters do, too. */
-typedef enum family { SMALL, BIG, DEPTHWISE, WIDE } family;
+ * positions fill vectors, space last, or tiles, channels last, and then often filters do, too.
+ * SHORT: DEPTHWISE, space last, dense rows that leave half of a vector's lanes empty. */
+typedef enum family { SMALL, BIG, DEPTHWISE, WIDE, SHORT } family;
 
 /* A random conv. False: its window fits nowhere. */
 static bool make(call *c, uint64_t *state, uint32_t rare, family kind)
 {
-    bool big = kind == BIG, deep = kind == DEPTHWISE, wide = kind == WIDE, plane = deep || wide;
+    bool big = kind == BIG, narrow = kind == SHORT, deep = kind == DEPTHWISE || narrow,
+         wide = kind == WIDE, plane = deep || wide;
     static const uint32_t types[][3] = {
         {TN_F32, TN_F32, TN_F32},    {TN_F32, TN_F32, TN_F32}, {TN_F32, TN_F32, TN_F32},
         {TN_BF16, TN_BF16, TN_BF16}, {TN_F16, TN_F16, TN_F32}, {TN_BF16, TN_F32, TN_F16},
@@ -113,6 +115,8 @@ static bool make(call *c, uint64_t *state, uint32_t rare, family kind)
     t->groups = below(state, 3) ? 1 : 1 + (uint32_t)below(state, 4);
     t->flags = (uint32_t)below(state, 2) * TN_CONV_CHANNELS_LAST +
                (below(state, 4) == 0 && !winograd && !plane) * (uint32_t)TN_CONV_TRANSPOSED;
+    if (narrow)
+        t->flags = 0;
     bool last = t->flags & TN_CONV_CHANNELS_LAST, turned = t->flags & TN_CONV_TRANSPOSED;
     int64_t cg = 1 + below(state, big ? 150 : 9), kg = 1 + below(state, big ? 40 : 9);
     int64_t a[5], b[5], out[5];
@@ -151,6 +155,11 @@ static bool make(call *c, uint64_t *state, uint32_t rare, family kind)
             t->stride[d] = 1 + (below(state, 8) == 0);
             b[space + d] = 3;
         }
+        if (narrow) {
+            t->stride[d] = 1;
+            t->pad_hi[d] = d == 1 ? 2 - t->pad_lo[d] : t->pad_hi[d];
+            a[space + d] = d == 1 ? 1 + below(state, 8) : a[space + d];
+        }
         if (turned && (t->stride[d] > 1 || t->dilation[d] > 1))
             t->out_pad[d] = (int32_t)below(state, 2);
         out[space + d] = extent(t, (int)d, a[space + d], b[space + d]);
@@ -162,7 +171,7 @@ static bool make(call *c, uint64_t *state, uint32_t rare, family kind)
     if (winograd)
         c->op.numerics = (tn_numerics){.cls = TN_CLASS_FAST, .allow = TN_ALLOW_WINOGRAD};
     /* The output is the last operand of tn_t_rows. */
-    add(c, state, TN_ARG_A, type[0], rank, a, below(state, 2));
+    add(c, state, TN_ARG_A, type[0], rank, a, below(state, 2) && !narrow);
     add(c, state, TN_ARG_B, type[1], rank, b, below(state, 2));
     uint32_t posts = type[2] == TN_S32 ? 0 : (uint32_t)below(state, 4);
     for (uint32_t i = 0; i < posts; i++) {
@@ -177,7 +186,7 @@ static bool make(call *c, uint64_t *state, uint32_t rare, family kind)
         add(c, state, q->role, TN_F32, rank, like, below(state, 2));
     }
     c->op.post_count = posts;
-    add(c, state, TN_ARG_OUT, type[2], rank, out, below(state, 2));
+    add(c, state, TN_ARG_OUT, type[2], rank, out, below(state, 2) && !narrow);
     for (uint32_t i = 0; i < c->op.arg_count; i++) {
         const tn_tensor *x = &c->args[i].tensor;
         int64_t end = 1;
@@ -414,6 +423,7 @@ TN_TEST(k_conv, bounds_and_bits)
     sweep("big", 0, BIG, 40);
     sweep("depthwise", 0, DEPTHWISE, 60);
     sweep("wide", 0, WIDE, 45);
+    sweep("short", 0, SHORT, 60);
     for (uint32_t i = 0; i < tn_k_op_conv.variant_count; i++)
         TN_EXPECT(tried[i] > 0 || (tn_k_op_conv.variants[i]->isa & ~tn_t_isa()) != 0,
                   "%s took no call", tn_k_op_conv.variants[i]->name);
@@ -425,4 +435,5 @@ TN_TEST(k_conv, specials_keep_their_bits)
     sweep("rare specials", 2000, BIG, 30);
     sweep("depthwise specials", 40, DEPTHWISE, 50);
     sweep("wide specials", 400, WIDE, 40);
+    sweep("short specials", 40, SHORT, 40);
 }
