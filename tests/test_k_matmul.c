@@ -54,7 +54,8 @@ TN_TEST(matmul, whole_shapes)
 {
     uint64_t state = tn_test_seed() + 2;
     static const int64_t shapes[][3] = {{16, 16, 16},   {64, 64, 64},   {31, 513, 257},
-                                        {1, 1100, 300}, {200, 70, 700}, {7, 2100, 40}};
+                                        {1, 1100, 300}, {200, 70, 700}, {7, 2100, 40},
+                                        {130, 300, 203}};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         call c;
         make_call(&c, f32, shapes[i][0], shapes[i][1], shapes[i][2], true, &state);
