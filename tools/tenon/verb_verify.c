@@ -443,8 +443,11 @@ static bool score_json(const char *path, const tn_v_score *s)
             f = cJSON_AddObjectToObject(families, m->family);
             cJSON_AddNumberToObject(f, "killed", 0);
             cJSON_AddNumberToObject(f, "survived", 0);
+            cJSON_AddNumberToObject(f, "equivalent", 0);
         }
-        cJSON *n = cJSON_GetObjectItem(f, m->killed ? "killed" : "survived");
+        cJSON *n = cJSON_GetObjectItem(f, m->killed                  ? "killed"
+                                          : m->equivalent[0] != '\0' ? "equivalent"
+                                                                     : "survived");
         cJSON_SetNumberValue(n, n->valuedouble + 1);
         cJSON_AddStringToObject(one, "device", m->uri);
         cJSON_AddStringToObject(one, "defect", m->text);
