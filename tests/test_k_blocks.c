@@ -94,13 +94,13 @@ static void matmul_case(int which, int64_t m, int64_t n, int64_t k, int batch, b
     fill_floats(block[0] + TN_T_MIDDLE, batch * m * k, state);
     fill_floats(block[3] + TN_T_MIDDLE, n, state);
     fill_blocks(block[1] + TN_T_MIDDLE, batch * n * k / 32, which, state);
-    const tn_k_variant *exact[32];
+    const tn_k_variant *exact[64];
+    TN_REQUIRE(tn_k_op_matmul.variant_count <= 64, "more rows than the test has room for");
     tn_k_op of_bits = tn_k_op_matmul;
     of_bits.variants = exact;
     of_bits.variant_count = 0;
     for (uint32_t i = 0; i < tn_k_op_matmul.variant_count; i++)
-        if (tn_k_serves(tn_k_op_matmul.variants[i]->cls, TN_CLASS_CANONICAL) &&
-            of_bits.variant_count < 32)
+        if (tn_k_serves(tn_k_op_matmul.variants[i]->cls, TN_CLASS_CANONICAL))
             exact[of_bits.variant_count++] = tn_k_op_matmul.variants[i];
     tn_t_rows(&of_bits, &op, block, 2, true, &params);
     for (int64_t i = 0; i < batch * n * k; i++) {
