@@ -50,6 +50,20 @@ def test_the_cache_gives_the_bits_of_the_whole_sequence(device):
     assert last.tobytes() == whole.tobytes()
 
 
+def test_one_cropped_line_of_the_picture(device, runtime):
+    """What ./run gives to devices that are slow: the line is one of the picture's, upright, with the same bits."""
+    picture = models.Picture()
+    _, _, found = picture.run(picture.start(runtime.open("cpu")))
+    assert picture.check(found) == (None, None)
+    line = models.Line(picture)
+    _, digest, read = line.run(line.start(device))
+    assert line.check(read) == (None, None) and read[0] in picture.expected and device.ops_fallen_back == 0
+    height, width = line.line.shape[:2]
+    assert width > 3 * height and line.more()[1]["size"] == (width, height)
+    same("line", device, np.frombuffer(digest, np.uint8))
+    assert line.check((read[0][::-1], 1.0))[1] is not None
+
+
 def test_a_wrong_device_is_told():
     row = {"reason": None, "digest": "b"}
     models.judge(row, "a")

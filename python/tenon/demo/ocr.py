@@ -3,6 +3,7 @@
 
 The three networks run on the device; what is around them (scaling, boxes, decoding) is numpy's and Pillow's.
 """
+import functools
 import hashlib
 import importlib.util
 import pathlib
@@ -59,13 +60,28 @@ def _planes(picture, width=None):
 
 class Reader:
     def __init__(self, device, numerics="canonical"):
-        self.device = device
-        at = folder()
-        self.detector, self.classifier, self.recogniser = (
-            tenon.onnx.load(at / name, device, numerics) for name in
-            ("ch_PP-OCRv4_det_infer.onnx", "ch_ppocr_mobile_v2.0_cls_infer.onnx", "ch_PP-OCRv4_rec_infer.onnx"))
-        self.letters = ["", *self.recogniser.metadata["character"].split("\n"), " "]
+        self.device, self.numerics = device, numerics
         self.digest = hashlib.sha256()
+
+    def _load(self, name):
+        return tenon.onnx.load(folder() / name, self.device, self.numerics)
+
+    # Each at its first use: a reader of straight lines needs the last alone.
+    @functools.cached_property
+    def detector(self):
+        return self._load("ch_PP-OCRv4_det_infer.onnx")
+
+    @functools.cached_property
+    def classifier(self):
+        return self._load("ch_ppocr_mobile_v2.0_cls_infer.onnx")
+
+    @functools.cached_property
+    def recogniser(self):
+        return self._load("ch_PP-OCRv4_rec_infer.onnx")
+
+    @functools.cached_property
+    def letters(self):
+        return ["", *self.recogniser.metadata["character"].split("\n"), " "]
 
     def _run(self, model, x):
         return model({model.inputs[0]: x})[model.outputs[0]]

@@ -31,7 +31,7 @@ CANONICAL_VERSION = 1
 QUERY = "Where can I go skiing?"
 BATCH = 32
 NARROW = 4  # sentences that are also computed in bf16
-SLOW = "vulkan:"  # drivers that compute on the cpu take minutes for the other models: those run there by name alone
+SLOW = "vulkan:"  # drivers that compute on the cpu take minutes for the other models: one line alone, unless they are named
 SIMULATED = ("tpu-sim:canonical-128", "tpu-sim:tpu-v4", "tpu-sim:test-24x40")  # beside the default devices
 PICTURE = 64  # sentences in the similarity matrix at most
 SHARE = 0.4  # of a device's seconds; the other jobs divide the rest
@@ -256,8 +256,9 @@ def main(argv=None):
         if a.sentences is None:
             right = check_pairs(console, y) and right
     share = a.seconds * (1 - SHARE) / models.COUNT
-    quick = [row for row in rows if a.device or not row["uri"].startswith(SLOW)]
-    others, pages, fine = models.run(runtime, quick, share, absent, a.image)
+    present = [row["uri"] for row in rows if row["present"]]
+    slow = [uri for uri in present if not a.device and uri.startswith(SLOW)]
+    others, pages, fine = models.run(runtime, [u for u in present if u not in slow], slow, share, absent, a.image)
     right = right and fine
     for model in others:
         models.show(console, model)
