@@ -116,6 +116,18 @@ def main():
         expect(part in text, f"no '{part}' in: {text}")
     # a workspace is told
     expect(explain("matmul 256x256x256:f32:nt")[0]["plan"]["workspace_bytes"] > 0, "workspace")
+    # inner layouts: which operand is moved first, and into what form
+    for uri in ("cpu", "cpu?private=1"):
+        for op, part in (("matmul 256x256x256:f32:nt", "b [columns / "), ("conv n1c64h14w14k64r3s3p1:f32:nhwc", "a read in place; b [groups]"),
+                         ("conv n1c64h14w14k64r3s3p1:bf16:nhwc", "a gathered by tile"),
+                         ("conv n1c32h14w14k32r3s3g32p1:f32", "[taps][channels up to 16s]"),
+                         ("conv n1c64h14w14k64r1s1:f32", "a read in place, positions in lanes")):
+            told = explain(op, uri)[0]["plan"]["layouts"]
+            expect(part in told, f"{op} on {uri} has the inner layouts: {told}")
+        expect(explain("softmax 8x33:f32:axis=1", uri)[0]["plan"]["layouts"] == "", "softmax moves nothing")
+        expect(explain("matmul 0x4x4:f32", uri)[0]["plan"]["layouts"] == "", "an empty product moves nothing")
+    text = run("conv n1c64h14w14k64r3s3p1:f32:nhwc", "--device", "cpu")
+    expect("inner layouts: a read in place; b [groups]" in text, f"inner layouts: {text}")
     # wrong calls
     run("matmul 8x8:f32", rc=1)
     run(rc=64)

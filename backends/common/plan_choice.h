@@ -47,6 +47,15 @@ static inline tn_k_why plan_verdict(bool chosen)
                       "takes the op, but the model says that the chosen one is as fast or faster"};
 }
 
+/* How the chosen row has its operands inside. */
+static inline void plan_tell_layouts(const tn_k_variant *v, const tn_k_launch *launch,
+                                     const void *params, tn_plan_info *out)
+{
+    const char *text =
+        v->layouts != NULL && launch->phases != 0 ? v->layouts(launch, params) : NULL;
+    snprintf(out->layouts, sizeof out->layouts, "%s", text != NULL ? text : "");
+}
+
 /* The op as its text form, for the end of a refusal. */
 static inline const char *plan_asked(const tn_op *op, char text[128])
 {

@@ -186,6 +186,7 @@ static tn_status plan_info(void *plan, tn_plan_info *out)
     out->parts = 1;
     out->workspace_bytes = p->launch.shared_bytes + p->launch.worker_bytes * p->launch.workers;
     out->estimate_ns = p->launch.estimate_ns;
+    plan_tell_layouts(p->variant, &p->launch, p->params, out);
     return TN_OK;
 }
 

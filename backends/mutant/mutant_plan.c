@@ -173,6 +173,7 @@ static tn_status plan_info(void *plan, tn_plan_info *out)
     tn_plan_info inner = {.head = TN_INIT(tn_plan_info)};
     tn_status st = p->child != NULL ? tn_plan_get_info(p->child, &inner) : TN_OK;
     memcpy(out->kernel, inner.kernel, sizeof out->kernel);
+    memcpy(out->layouts, inner.layouts, sizeof out->layouts);
     out->numerics = p->right.op.numerics;
     out->parts = 1;
     return st;

@@ -208,6 +208,7 @@ static tn_status plan_info(void *plan, tn_plan_info *out)
     out->parts = 1;
     out->workspace_bytes = p->launch.shared_bytes + p->scratch_bytes;
     out->estimate_ns = p->launch.estimate_ns;
+    plan_tell_layouts(p->variant, &p->launch, p->params, out);
     return TN_OK;
 }
 

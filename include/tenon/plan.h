@@ -40,9 +40,12 @@ typedef struct tn_plan_info {
     tn_numerics numerics; /* resolved: what will run, version never 0 */
     uint32_t fallback, parts;
     uint64_t workspace_bytes, estimate_ns;
+    char layouts[160]; /* which operands are read where they lie, the form of those moved first; "":
+                          all are read where they lie, or the device does not tell */
 } tn_plan_info;
 
-/** What will run: kernel, device, resolved numerics, workspace, whether it is a fallback.
+/** What will run: kernel, device, resolved numerics, workspace, inner layouts, whether it is a
+ *  fallback.
  *  returns   INVALID
  *  threads   thread-safe
  *  since     0.1 */

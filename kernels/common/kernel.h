@@ -92,7 +92,20 @@ typedef struct tn_k_variant {
      * their bounds of it); *out is zeroed. NULL: nothing does, all that is rounded is rounded
      * correctly. */
     void (*arithmetic)(const void *params, tn_arithmetic *out);
+    /* How the launch has its operands inside, for people: which are read where they lie, and the
+     * form of those that are moved first. Static text, below 160 characters. NULL: all are read
+     * where they lie. */
+    const char *(*layouts)(const tn_k_launch *, const void *params);
 } tn_k_variant;
+
+/** The id of a packed form by its name, FNV-1a: rows that share the form share the id. */
+static inline uint64_t tn_k_layout_id(const char *name)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (; *name != '\0'; name++)
+        h = (h ^ (uint8_t)*name) * 0x100000001b3u;
+    return h | (uint64_t)1 << 63;
+}
 
 /** One op: how its params come from a validated tn_op, and the rows of the cpu target, from
  *  reference to best. */

@@ -74,6 +74,7 @@ static cJSON *plan_json(const tn_plan_info *info)
     cJSON_AddStringToObject(o, "accumulate", tn_dtype_name((tn_dtype)info->numerics.accumulate));
     cJSON_AddNumberToObject(o, "canonical_version", info->numerics.canonical_version);
     cJSON_AddNumberToObject(o, "workspace_bytes", (double)info->workspace_bytes);
+    cJSON_AddStringToObject(o, "layouts", info->layouts);
     cJSON_AddNumberToObject(o, "estimate_ns", (double)info->estimate_ns);
     cJSON_AddBoolToObject(o, "fallback", info->fallback != 0);
     return o;
@@ -155,6 +156,8 @@ static void print_device(const cJSON *o)
                cJSON_GetObjectItem(plan, "workspace_bytes")->valuedouble);
     else
         printf("  does not run, not as a fallback either\n");
+    if (cJSON_IsObject(plan) && text_of(plan, "layouts")[0] != '\0')
+        printf("  inner layouts: %s\n", text_of(plan, "layouts"));
 }
 
 /* 0: the op runs on each of the devices, by itself or as a fallback. */
