@@ -173,3 +173,11 @@ class Device:
         check(lib.tn_device_classes(self.handle, DTYPES[dtype][0], s))
         names = ("bounded", "fast", "canonical", "exact")
         return [n for i, n in enumerate(names) if s.classes >> i & 1]
+
+    def refused(self, dtype="f32"):
+        """The class that the device does not offer for a dtype, with the probe that found it out; None: it offers all."""
+        from .tensor import DTYPES
+
+        s = struct("tn_class_info")
+        check(lib.tn_device_classes(self.handle, DTYPES[dtype][0], s))
+        return ffi.string(s.refused).decode() or None

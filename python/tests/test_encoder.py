@@ -77,9 +77,10 @@ def test_the_report_has_its_schema(tmp_path):
     assert [d["uri"] for d in report["devices"]] == ["cpu", "cpu?private=1"]
     for d in report["devices"]:
         assert set(d) == {"uri", "name", "present", "class", "dtype", "ms_per_item", "items", "max_abs_diff", "digest",
-                          "digests", "max_abs_diff_bf16", "ops_on_device", "ops_fallen_back", "reason"}
+                          "digests", "max_abs_diff_bf16", "ops_on_device", "ops_fallen_back", "refused", "reason"}
         assert d["digest"] == d["digests"]["f32"] == report["devices"][0]["digest"]
         assert len(d["digests"]["bf16"]) == 64 and d["digests"]["bf16"] == report["devices"][0]["digests"]["bf16"]
+        assert d["refused"] is None
         assert d["digests"]["bf16"] != d["digest"] and 0 < d["max_abs_diff_bf16"] < 2.0**-8
     assert report["models"][0] == {"model": report["model"], "devices": report["devices"]}
     others = report["models"][1:]

@@ -164,7 +164,7 @@ def measure(job, device, seconds):
     return {"uri": device.uri, "name": device.info["name"], "present": True, "class": "canonical", "dtype": "f32",
             "ms_per_item": float(np.median(times)) * 1e3, "items": len(times) * items, "max_abs_diff": worst,
             "digest": digest, "digests": {"f32": digest, "bf16": None}, "max_abs_diff_bf16": None, "ops_on_device": device.ops_on_device,
-            "ops_fallen_back": device.ops_fallen_back, "reason": wrong}
+            "ops_fallen_back": device.ops_fallen_back, "refused": device.refused(), "reason": wrong}
 
 
 def judge(row, first):

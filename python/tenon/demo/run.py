@@ -80,7 +80,7 @@ class Job:
 def absent(uri, error):
     return {"uri": uri, "name": None, "present": False, "class": None, "dtype": "f32", "ms_per_item": None,
             "items": 0, "max_abs_diff": None, "digest": None, "digests": {"f32": None, "bf16": None},
-            "max_abs_diff_bf16": None, "ops_on_device": 0, "ops_fallen_back": 0, "reason": str(error)}
+            "max_abs_diff_bf16": None, "ops_on_device": 0, "ops_fallen_back": 0, "refused": None, "reason": str(error)}
 
 
 def measure(job, device, seconds, tick):
@@ -114,7 +114,7 @@ def measure(job, device, seconds, tick):
            "max_abs_diff": worst if np.isfinite(worst) else None,
            "digest": digest, "digests": {"f32": digest, "bf16": narrow}, "max_abs_diff_bf16": narrow_worst,
            "ops_on_device": device.ops_on_device,
-           "ops_fallen_back": device.ops_fallen_back, "reason": None}
+           "ops_fallen_back": device.ops_fallen_back, "refused": device.refused(), "reason": None}
     if device.meter:
         m = device.meter
         row["simulated"] = {"sentences": NARROW, "dtype": "bf16", "ops": m.ops, "cycles": m.cycles, "ns": m.ns,
@@ -172,6 +172,8 @@ def show(console, rows, first):
             table.add_row(r["uri"].replace("[", "\\["), "-", "-", "-", "-", "-", "-")
     console.print(table)
     for r in rows:
+        if r["refused"]:
+            console.print(f"{r['uri']} refuses: {r['refused']}; such ops fall back to cpu", markup=False)
         if r.get("simulated") and r["simulated"]["cycles"]:
             m = r["simulated"]
             console.print(f"{r['uri']}: {m['sentences']} sentences in {m['dtype']}, {m['ops']} ops on it: {m['cycles']} cycles, "
