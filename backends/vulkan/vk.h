@@ -290,16 +290,19 @@ tn_status tn__vk_supports(void *device, const tn_op *op);
  * rest is (vk_self.c). */
 tn_status tn__vk_self_test(vk_device *d);
 
-/* ---- queues (vk_queue.c, vk_record.c) ---- */
+/* ---- queues (vk_queue.c, vk_record.c, vk_commands.c) ---- */
 tn_status tn__vk_queue_create(void *device, const tn_queue_desc *desc, void *token, void **out,
                               const tn_queue_ops **out_ops);
-enum { VK_BATCH = 16, VK_SETS = VK_BATCH * VK_STEPS, VK_SLOTS = 3 };
+/* An item takes a set at most, which the dispatches of its plan share. */
+enum { VK_BATCH = 16, VK_SETS = VK_BATCH, VK_SLOTS = 3 };
 typedef struct vk_item {
     tn_work work;
     tn_slot slot[TN_K_OPERANDS];
 } vk_item;
-/* What one submit to the driver needs; used again when the device is through with it. */
+/* What one submit to the driver needs; used again when the device is through with it. One that is
+ * `kept` is recorded once, and executed by others as often as they like. */
 typedef struct vk_batch {
+    bool kept;
     VkCommandPool pool;
     VkCommandBuffer commands;
     VkDescriptorPool descriptors;
@@ -312,7 +315,7 @@ typedef struct vk_batch {
     uint64_t submitted_ns;
     vk_item item[VK_BATCH];
 } vk_batch;
-tn_status tn__vk_batch_create(vk_device *d, vk_batch *b);
+tn_status tn__vk_batch_create(vk_device *d, vk_batch *b, bool kept);
 void tn__vk_batch_destroy(vk_device *d, vk_batch *b);
 tn_status tn__vk_batch_begin(vk_device *d, vk_batch *b, bool timed);
 tn_status tn__vk_batch_add(vk_device *d, vk_batch *b, const vk_item *item);
@@ -326,6 +329,29 @@ tn_status tn__vk_batch_copy(vk_device *d, vk_batch *b, const vk_buffer *to, uint
 tn_status tn__vk_batch_end(vk_device *d, vk_batch *b);
 /* Start and end of item i in ns, on the clock of the host; false: not known. */
 bool tn__vk_batch_times(vk_device *d, vk_batch *b, uint32_t i, uint64_t ended_ns, tn_times *out);
+/* Recorded work: parts, each of them items that a kept batch has or one that the queue's thread
+ * does apart. */
+typedef struct vk_part {
+    const tn_work *work; /* the first */
+    uint64_t estimate_ns;
+    vk_batch *batch; /* NULL: apart */
+} vk_part;
+typedef struct vk_commands {
+    size_t bytes;
+    uint32_t count, parts;
+    bool apart; /* takes more than one submit */
+    uint64_t estimate_ns;
+    vk_part *part;
+    tn_work *work;
+} vk_commands;
+tn_status tn__vk_record(void *queue, const tn_work *works, uint32_t count, void **out);
+void tn__vk_commands_destroy(void *queue, void *commands);
+/* Some parts with kept batches, all in one submit; in a batch that was begun. */
+void tn__vk_batch_execute(vk_device *d, vk_batch *b, const vk_part *part, uint32_t parts);
+/* vk_queue.c: what of an item is not for a batch. */
+vk_device *tn__vk_queue_device(void *queue);
+bool tn__vk_batchable(const vk_device *d, const tn_work *w);
+uint64_t tn__vk_estimate(const tn_work *w);
 uint64_t tn__vk_now(void);
 tn_status tn__vk_no_memory(const tn_host *host, size_t bytes); /* records it */
 void *tn__vk_alloc(const tn_host *host, size_t bytes); /* zeroed; NULL: the error is recorded */
