@@ -66,6 +66,18 @@ TN_TEST(opencl_commands, refused_by_the_driver)
         }
 }
 
+TN_TEST(opencl_commands, without_memory)
+{
+    static const char *const ways[] = {"record=1", "record=0"};
+    opencl_devices all = find_opencl();
+    for (uint32_t i = 0; i < all.count; ++i)
+        for (size_t w = 0; w < sizeof ways / sizeof ways[0]; ++w) {
+            char uri[160];
+            snprintf(uri, sizeof uri, "%.100s?%s", all.uri[i], ways[w]);
+            recorded_without_memory(uri);
+        }
+}
+
 /* Packed weights of a list are those of a call. */
 TN_TEST(opencl_commands, packs)
 {

@@ -51,6 +51,14 @@ TN_TEST(vulkan_commands, in_several_submits)
     }
 }
 
+TN_TEST(vulkan_commands, without_memory)
+{
+    vulkan_devices all = find_vulkan();
+    for (uint32_t i = 0; i < all.count; ++i)
+        if (whole(all.uri[i]))
+            recorded_without_memory(all.uri[i]);
+}
+
 /* The status of the first call that fails with this fault. */
 static tn_status strike(const char *uri, const char *fault, recorded *r,
                         float out[RECORDED_ROUNDS][RECORDED_COUNT])

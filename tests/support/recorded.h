@@ -3,6 +3,7 @@
 #ifndef TN_TESTS_SUPPORT_RECORDED_H
 #define TN_TESTS_SUPPORT_RECORDED_H
 
+#include "failing_alloc.h"
 #include "run_op.h"
 #include "test.h"
 
@@ -212,6 +213,51 @@ static inline void recorded_compare(tn_test_device *d, const char *name, uint32_
             recorded_drop(&r);
         }
     tn_test_close(&cpu);
+}
+
+/* Each allocation of making a list fails once: a status or a list that is right, and nothing leaks.
+ */
+static inline void recorded_without_memory(const char *uri)
+{
+    static float want[RECORDED_ROUNDS][RECORDED_COUNT], got[RECORDED_ROUNDS][RECORDED_COUNT];
+    static recorded r;
+    failing_alloc memory = {0};
+    tn_runtime_desc desc = {.head = TN_INIT(tn_runtime_desc)};
+    tn_test_device d = {0};
+    uint32_t refused = 0;
+    desc.allocator = failing_allocator(&memory);
+    TN_REQUIRE(tn_runtime_create(&desc, &d.runtime) == TN_OK);
+    TN_REQUIRE(tn_device_open(d.runtime, uri, &d.device) == TN_OK, "%s", uri);
+    TN_EXPECT(recorded_make(&d, RECORDED_TRANSFERS, 0, false, &r) == TN_OK &&
+                  recorded_play(&r, 3, want) == TN_OK,
+              "%s", uri);
+    for (uint64_t at = 1;; ++at) {
+        tn_queue *to = NULL;
+        tn_commands *list = NULL, *first = r.list;
+        TN_REQUIRE(tn_commands_begin(r.q, &to) == TN_OK);
+        TN_REQUIRE(recorded_items(&r, to, RECORDED_TRANSFERS) == TN_OK);
+        failing_arm(&memory, at, false);
+        tn_status st = tn_commands_end(to, &list);
+        bool hit = atomic_load(&memory.fired) != 0;
+        failing_disarm(&memory);
+        TN_EXPECT(st == TN_OK || (hit && st == TN_STATUS_NO_MEMORY),
+                  "%s, allocation %" PRIu64 ": %s", uri, at, tn_status_name(st));
+        refused += st != TN_OK;
+        if (st != TN_OK)
+            TN_EXPECT(tn_commands_end(to, &list) == TN_OK, "%s: ended again", uri);
+        r.list = list;
+        TN_EXPECT(recorded_play(&r, 3, got) == TN_OK && memcmp(want, got, sizeof got) == 0,
+                  "%s, allocation %" PRIu64, uri, at);
+        tn_commands_release(first);
+        tn_queue_release(to);
+        if (!hit)
+            break;
+    }
+    recorded_drop(&r);
+    tn_test_close(&d);
+    TN_EXPECT(refused > 1, "%s: %u refusals", uri, refused);
+    TN_EXPECT(atomic_load(&memory.live_bytes) == 0 && atomic_load(&memory.misuse) == 0,
+              "%s: %" PRId64 " bytes are left", uri, atomic_load(&memory.live_bytes));
 }
 
 #endif
