@@ -46,20 +46,19 @@ static cl_int set_place(opencl_device *d, cl_kernel kernel, cl_uint *index, cons
 }
 
 /* A kernel whose arguments are set: drivers keep those of this moment, recorded or not. */
-static cl_int launch(opencl_queue *q, opencl_handed *h, cl_kernel kernel, size_t first,
-                     size_t tasks)
+static cl_int launch(opencl_queue *q, opencl_handed *h, cl_kernel kernel, cl_uint dimensions,
+                     const size_t *from, const size_t *items, const size_t *group)
 {
     opencl_device *d = q->device;
-    const size_t one = 1;
     cl_event event = NULL;
     if (h->into != NULL) {
         h->call = "clCommandNDRangeKernelKHR";
-        return OPENCL_CALL(&d->driver, clCommandNDRangeKernelKHR, h->into, NULL, NULL, kernel, 1,
-                           &first, &tasks, &one, 0, NULL, NULL, NULL);
+        return OPENCL_CALL(&d->driver, clCommandNDRangeKernelKHR, h->into, NULL, NULL, kernel,
+                           dimensions, from, items, group, 0, NULL, NULL, NULL);
     }
     h->call = "clEnqueueNDRangeKernel";
-    cl_int error = OPENCL_CALL(&d->driver, clEnqueueNDRangeKernel, q->commands, kernel, 1, &first,
-                               &tasks, &one, 0, NULL, &event);
+    cl_int error = OPENCL_CALL(&d->driver, clEnqueueNDRangeKernel, q->commands, kernel, dimensions,
+                               from, items, group, 0, NULL, &event);
     if (error == CL_SUCCESS)
         tn__opencl_keep_event(q, h, event);
     return error;
@@ -75,6 +74,7 @@ static cl_int run_phase(opencl_queue *q, const opencl_plan *p, const tn_work *w,
     cl_mem room = work != NULL ? work->mem : p->box;
     cl_ulong shared_at = w->workspace_offset, scratch_at = shared_at + p->launch.shared_bytes;
     cl_uint index = 0, which = phase;
+    const size_t one = 1;
     cl_kernel kernel = NULL;
     cl_int error = tn__opencl_twin(q, h, p->run, &kernel);
     if (error != CL_SUCCESS)
@@ -97,7 +97,7 @@ static cl_int run_phase(opencl_queue *q, const opencl_plan *p, const tn_work *w,
         error = set_place(d, kernel, &index, slot != NULL ? slot->buffer : NULL,
                           slot != NULL ? slot->offset : 0, p->box);
     }
-    return error == CL_SUCCESS ? launch(q, h, kernel, first, tasks) : error;
+    return error == CL_SUCCESS ? launch(q, h, kernel, 1, &first, &tasks, &one) : error;
 }
 
 void tn__opencl_keep_event(opencl_queue *q, opencl_handed *h, cl_event event)
@@ -147,10 +147,11 @@ static cl_int hand_pack(opencl_queue *q, const tn_work *w, opencl_handed *h)
 {
     opencl_plan *p = w->plan;
     opencl_device *d = q->device;
+    const size_t tasks = p->launch.pack_tasks, one = 1;
     cl_int error = CL_SUCCESS;
     cl_uint index = 0;
     cl_kernel kernel = NULL;
-    if (p->launch.pack_tasks == 0)
+    if (tasks == 0)
         return CL_SUCCESS;
     h->call = "clCreateBuffer";
     if (h->held == NULL)
@@ -170,7 +171,7 @@ static cl_int hand_pack(opencl_queue *q, const tn_work *w, opencl_handed *h)
     if (error == CL_SUCCESS)
         error = set_place(d, kernel, &index, w->to, w->to_offset, p->box);
     if (error == CL_SUCCESS)
-        error = launch(q, h, kernel, 0, p->launch.pack_tasks);
+        error = launch(q, h, kernel, 1, NULL, &tasks, &one);
     pthread_mutex_unlock(&p->lock);
     return error;
 }
