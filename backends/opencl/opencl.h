@@ -14,15 +14,33 @@
 #include <CL/cl_icd.h>
 
 #include "opencl_entries.h"
+#include <backends/common/item_ring.h>
 #include <kernels/common/kernel_opencl.h>
 #include <tenon/backend.h>
 
 enum {
 #define OPENCL_NUMBER(entry) OPENCL_##entry,
-    OPENCL_CALL_ENTRIES(OPENCL_NUMBER) OPENCL_MAKE_ENTRIES(OPENCL_NUMBER)
+    OPENCL_ALL_ENTRIES(OPENCL_NUMBER)
 #undef OPENCL_NUMBER
         OPENCL_ENTRIES
 };
+
+/* cl_khr_command_buffer as far as it is used; headers have it in the form of their own time. */
+typedef struct _cl_command_buffer_khr *opencl_recording;
+typedef struct _cl_mutable_command_khr *opencl_recorded;
+typedef opencl_recording CL_API_CALL opencl_clCreateCommandBufferKHR(cl_uint queues,
+                                                                     const cl_command_queue *queue,
+                                                                     const cl_ulong *properties,
+                                                                     cl_int *out_error);
+typedef cl_int CL_API_CALL opencl_clFinalizeCommandBufferKHR(opencl_recording);
+typedef cl_int CL_API_CALL opencl_clReleaseCommandBufferKHR(opencl_recording);
+typedef cl_int CL_API_CALL opencl_clEnqueueCommandBufferKHR(cl_uint queues, cl_command_queue *queue,
+                                                            opencl_recording, cl_uint waits,
+                                                            const cl_event *wait, cl_event *out);
+typedef cl_int CL_API_CALL opencl_clCommandNDRangeKernelKHR(
+    opencl_recording, cl_command_queue, const cl_ulong *properties, cl_kernel, cl_uint dims,
+    const size_t *first, const size_t *items, const size_t *group, cl_uint waits,
+    const cl_uint *wait, cl_uint *out_point, opencl_recorded *out);
 
 /* The driver, and the fault that the URI asks for (?fail=ENTRY): from that call of the entry on the
  * device is as good as gone. */
@@ -30,6 +48,11 @@ typedef struct opencl_driver {
 #define OPENCL_MEMBER(entry) __typeof__(entry) *entry;
     OPENCL_CALL_ENTRIES(OPENCL_MEMBER)
     OPENCL_MAKE_ENTRIES(OPENCL_MEMBER)
+    OPENCL_ADDRESS_ENTRIES(OPENCL_MEMBER)
+#undef OPENCL_MEMBER
+#define OPENCL_MEMBER(entry) opencl_##entry *entry;
+    OPENCL_RECORD_CALL_ENTRIES(OPENCL_MEMBER)
+    OPENCL_RECORD_MAKE_ENTRIES(OPENCL_MEMBER)
 #undef OPENCL_MEMBER
     const tn_host *host;
     uint32_t fault_entry;  /* OPENCL_ENTRIES: none */
@@ -85,6 +108,10 @@ typedef struct opencl_program {
     char log[512];      /* the end of the build log then */
 } opencl_program;
 
+/* Whether lists go into the driver's command buffers; OPENCL_BY_KIND: not on a cpu, whose drivers
+ * were not faster by them. */
+enum { OPENCL_BY_KIND, OPENCL_ENQUEUE, OPENCL_RECORD };
+
 typedef struct opencl_device {
     const tn_host *host;
     void *token;
@@ -96,6 +123,8 @@ typedef struct opencl_device {
     pthread_mutex_t control_lock; /* guards: control, and maps of all buffers */
     tn_k_caps caps;
     bool sums_right;    /* the probe at open: fused fma, subnormals kept */
+    uint32_t record;    /* ?record=: OPENCL_BY_KIND and so on */
+    bool records;       /* lists go into command buffers */
     uint64_t submit_ns; /* estimated work of one launch: drivers end what takes seconds */
     char options[192];
     char identity[384];       /* of driver and device, for the cache's key */
@@ -165,8 +194,39 @@ tn_status tn__opencl_plan_create(void *device, const tn_op *op, const tn_plan_de
 tn_status tn__opencl_supports(void *device, const tn_op *op);
 
 /* ---- opencl_queue.c ---- */
+typedef struct opencl_queue {
+    opencl_device *device;
+    void *token;
+    cl_command_queue commands;
+    item_ring ring;
+} opencl_queue;
+/* What an enqueueing call leaves behind. */
+typedef struct opencl_handed {
+    cl_event first, last;  /* last NULL: done once everything before it is */
+    cl_mem held;           /* released with the item; PACK: the shape, made if it is not there */
+    const char *call;      /* that failed */
+    bool untimed;          /* the events do not tell when it began and ended */
+    opencl_recording into; /* kernels are recorded, not enqueued, and leave no events */
+    struct opencl_commands *list; /* what they are recorded for, or NULL */
+} opencl_handed;
+/* Enqueues one item, or records its kernels. */
+cl_int tn__opencl_hand(opencl_queue *q, const tn_work *w, opencl_handed *h);
+/* Takes an event over, or NULL: keeps the first and the newest. */
+void tn__opencl_keep_event(opencl_queue *q, opencl_handed *h, cl_event event);
+/* The shape of a PACK's source, where its kernel reads it. */
+cl_mem tn__opencl_shape(opencl_device *d, const tn_tensor *shape, cl_int *out_error);
 tn_status tn__opencl_queue_create(void *device, const tn_queue_desc *desc, void *token, void **out,
                                   const tn_queue_ops **out_ops);
+
+/* ---- opencl_commands.c: recorded work ---- */
+/* Finds out whether lists go into command buffers; else they are enqueued as they are. */
+void tn__opencl_find_commands(opencl_device *d);
+tn_status tn__opencl_record(void *queue, const tn_work *works, uint32_t count, void **out);
+void tn__opencl_commands_destroy(void *queue, void *commands);
+cl_int tn__opencl_hand_commands(opencl_queue *q, const void *commands, opencl_handed *h);
+/* The kernel itself or, for a list, one of the same program that nobody else gives arguments to:
+ * PoCL 3.1 runs recorded kernels with those that their object was given last. */
+cl_int tn__opencl_twin(opencl_queue *q, opencl_handed *h, cl_kernel of, cl_kernel *out);
 
 /* ---- opencl_device.c ---- */
 tn_status tn__opencl_open(const tn_host *host, const char *arg, void *token, void **out,

@@ -142,6 +142,10 @@ static tn_status option(opencl_device *d, const char *key, const char *value)
     }
     bool after = strcmp(key, "after") == 0, code = strcmp(key, "code") == 0;
     bool submit = strcmp(key, "submit_us") == 0;
+    if (strcmp(key, "record") == 0 && (strcmp(value, "0") == 0 || strcmp(value, "1") == 0)) {
+        d->record = value[0] == '1' ? OPENCL_RECORD : OPENCL_ENQUEUE;
+        return TN_OK;
+    }
     if (after || code || submit) {
         char *end = NULL;
         unsigned long n = strtoul(value, &end, 10);
@@ -161,9 +165,9 @@ static tn_status option(opencl_device *d, const char *key, const char *value)
         return TN_OK;
     }
     return OPENCL_FAIL_ARGUMENT(d->host, TN_STATUS_INVALID, "opencl.option", "uri",
-                                "uri has the option \"%s\"; an OpenCL device has submit_us, and "
-                                "fail, after and code, which put a fault in the place of a "
-                                "driver's entry",
+                                "uri has the option \"%s\"; an OpenCL device has submit_us, "
+                                "record (0 or 1), and fail, after and code, which put a fault in "
+                                "the place of a driver's entry",
                                 key);
 }
 
@@ -233,6 +237,7 @@ static tn_status start(opencl_device *d)
         return OPENCL_NO_HOST_MEMORY(d->host, "a device");
     for (uint32_t i = 0; i < tn_k_opencl_row_count * OPENCL_FORMS; ++i)
         pthread_mutex_init(&d->programs[i].lock, NULL);
+    tn__opencl_find_commands(d);
     return tn__opencl_probe(d);
 }
 

@@ -19,6 +19,7 @@
     X(clGetProgramBuildInfo)                                                                       \
     X(clReleaseProgram)                                                                            \
     X(clReleaseKernel)                                                                             \
+    X(clGetKernelInfo)                                                                             \
     X(clSetKernelArg)                                                                              \
     X(clEnqueueNDRangeKernel)                                                                      \
     X(clEnqueueReadBuffer)                                                                         \
@@ -40,5 +41,22 @@
     X(clCreateProgramWithBinary)                                                                   \
     X(clCreateKernel)                                                                              \
     X(clEnqueueMapBuffer)
+/* Gives an address, NULL for what the driver does not have. */
+#define OPENCL_ADDRESS_ENTRIES(X) X(clGetExtensionFunctionAddressForPlatform)
+/* Those of cl_khr_command_buffer, by address: the five whose forms are the same from 0.9.0 on
+ * to 1.0; those that record copies and fills were given one more argument on the way. */
+#define OPENCL_RECORD_CALL_ENTRIES(X)                                                              \
+    X(clFinalizeCommandBufferKHR)                                                                  \
+    X(clReleaseCommandBufferKHR)                                                                   \
+    X(clEnqueueCommandBufferKHR)                                                                   \
+    X(clCommandNDRangeKernelKHR)
+#define OPENCL_RECORD_MAKE_ENTRIES(X) X(clCreateCommandBufferKHR)
+/* All, for what looks at names and numbers alone. */
+#define OPENCL_ALL_ENTRIES(X)                                                                      \
+    OPENCL_CALL_ENTRIES(X)                                                                         \
+    OPENCL_MAKE_ENTRIES(X)                                                                         \
+    OPENCL_ADDRESS_ENTRIES(X)                                                                      \
+    OPENCL_RECORD_CALL_ENTRIES(X)                                                                  \
+    OPENCL_RECORD_MAKE_ENTRIES(X)
 
 #endif

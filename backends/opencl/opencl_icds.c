@@ -69,8 +69,10 @@ bool tn__opencl_use(opencl_driver *driver, const opencl_found *found)
     all = all && driver->entry != NULL;
     OPENCL_CALL_ENTRIES(OPENCL_TAKE)
     OPENCL_MAKE_ENTRIES(OPENCL_TAKE)
+    const bool enough = all;
+    OPENCL_ADDRESS_ENTRIES(OPENCL_TAKE) /* without it there are no extensions */
 #undef OPENCL_TAKE
-    return all;
+    return enough;
 }
 
 typedef cl_int(CL_API_CALL *list_platforms)(cl_uint room, cl_platform_id *out, cl_uint *out_count);

@@ -12,7 +12,7 @@
 
 static const char *const entry_names[] = {
 #define OPENCL_NAME(entry) #entry,
-    OPENCL_CALL_ENTRIES(OPENCL_NAME) OPENCL_MAKE_ENTRIES(OPENCL_NAME)
+    OPENCL_ALL_ENTRIES(OPENCL_NAME)
 #undef OPENCL_NAME
 };
 
@@ -38,6 +38,7 @@ tn_status tn__opencl_load(const tn_host *host, opencl_driver *out)
         missing = #entry;
     OPENCL_CALL_ENTRIES(OPENCL_FIND)
     OPENCL_MAKE_ENTRIES(OPENCL_FIND)
+    OPENCL_ADDRESS_ENTRIES(OPENCL_FIND)
 #undef OPENCL_FIND
     (void)dlclose(library);
     if (missing != NULL)

@@ -4,7 +4,6 @@
  * which saves two wake-ups. */
 /* path: api > placement > [queue] > backend > kernel > device */
 #include "opencl.h"
-#include <backends/common/item_ring.h>
 
 #include <time.h>
 
@@ -16,14 +15,9 @@ typedef struct opencl_item {
     cl_event first, last; /* last NULL: done once everything before it is */
     cl_mem held;          /* released with the item, or NULL */
     bool timed;
+    cl_int error;     /* of what could not be handed over behind the events */
+    const char *call; /* that gave it */
 } opencl_item;
-
-typedef struct opencl_queue {
-    opencl_device *device;
-    void *token;
-    cl_command_queue commands;
-    item_ring ring;
-} opencl_queue;
 
 static uint64_t now_ns(void)
 {
@@ -33,13 +27,6 @@ static uint64_t now_ns(void)
 }
 
 /* ---- handing over ---- */
-
-/* What an enqueueing call leaves behind. */
-typedef struct handed {
-    cl_event first, last;
-    cl_mem held;
-    const char *call; /* that failed */
-} handed;
 
 static cl_int set_argument(opencl_device *d, cl_kernel kernel, cl_uint *index, size_t bytes,
                            const void *value)
@@ -58,9 +45,28 @@ static cl_int set_place(opencl_device *d, cl_kernel kernel, cl_uint *index, cons
     return error == CL_SUCCESS ? set_argument(d, kernel, index, sizeof at, &at) : error;
 }
 
+/* A kernel whose arguments are set: drivers keep those of this moment, recorded or not. */
+static cl_int launch(opencl_queue *q, opencl_handed *h, cl_kernel kernel, cl_uint dimensions,
+                     const size_t *from, const size_t *items, const size_t *group)
+{
+    opencl_device *d = q->device;
+    cl_event event = NULL;
+    if (h->into != NULL) {
+        h->call = "clCommandNDRangeKernelKHR";
+        return OPENCL_CALL(&d->driver, clCommandNDRangeKernelKHR, h->into, NULL, NULL, kernel,
+                           dimensions, from, items, group, 0, NULL, NULL, NULL);
+    }
+    h->call = "clEnqueueNDRangeKernel";
+    cl_int error = OPENCL_CALL(&d->driver, clEnqueueNDRangeKernel, q->commands, kernel, dimensions,
+                               from, items, group, 0, NULL, &event);
+    if (error == CL_SUCCESS)
+        tn__opencl_keep_event(q, h, event);
+    return error;
+}
+
 /* Tasks from `first` on, of one phase. */
 static cl_int run_phase(opencl_queue *q, const opencl_plan *p, const tn_work *w, uint32_t phase,
-                        size_t first, size_t tasks, cl_event *event, const char **call)
+                        size_t first, size_t tasks, opencl_handed *h)
 {
     opencl_device *d = q->device;
     const tn_k_operands *o = (const tn_k_operands *)(const void *)p->params;
@@ -68,35 +74,36 @@ static cl_int run_phase(opencl_queue *q, const opencl_plan *p, const tn_work *w,
     cl_mem room = work != NULL ? work->mem : p->box;
     cl_ulong shared_at = w->workspace_offset, scratch_at = shared_at + p->launch.shared_bytes;
     cl_uint index = 0, which = phase;
-    size_t one = 1;
-    *call = "clSetKernelArg";
-    cl_int error = set_argument(d, p->run, &index, sizeof p->box, &p->box);
+    const size_t one = 1;
+    cl_kernel kernel = NULL;
+    cl_int error = tn__opencl_twin(q, h, p->run, &kernel);
+    if (error != CL_SUCCESS)
+        return error;
+    h->call = "clSetKernelArg";
+    error = set_argument(d, kernel, &index, sizeof p->box, &p->box);
     if (error == CL_SUCCESS)
-        error = set_argument(d, p->run, &index, sizeof room, &room);
+        error = set_argument(d, kernel, &index, sizeof room, &room);
     if (error == CL_SUCCESS)
-        error = set_argument(d, p->run, &index, sizeof shared_at, &shared_at);
+        error = set_argument(d, kernel, &index, sizeof shared_at, &shared_at);
     if (error == CL_SUCCESS)
-        error = set_argument(d, p->run, &index, sizeof scratch_at, &scratch_at);
+        error = set_argument(d, kernel, &index, sizeof scratch_at, &scratch_at);
     if (error == CL_SUCCESS)
-        error = set_argument(d, p->run, &index, sizeof which, &which);
+        error = set_argument(d, kernel, &index, sizeof which, &which);
     for (uint32_t i = 0; error == CL_SUCCESS && i < p->slots; ++i) {
         const tn_slot *slot = NULL;
         for (uint32_t s = 0; i < o->count && s < w->slot_count; ++s)
             if (w->slots[s].role == o->item[i].role)
                 slot = &w->slots[s];
-        error = set_place(d, p->run, &index, slot != NULL ? slot->buffer : NULL,
+        error = set_place(d, kernel, &index, slot != NULL ? slot->buffer : NULL,
                           slot != NULL ? slot->offset : 0, p->box);
     }
-    if (error != CL_SUCCESS)
-        return error;
-    *call = "clEnqueueNDRangeKernel";
-    return OPENCL_CALL(&d->driver, clEnqueueNDRangeKernel, q->commands, p->run, 1, &first, &tasks,
-                       &one, 0, NULL, event);
+    return error == CL_SUCCESS ? launch(q, h, kernel, 1, &first, &tasks, &one) : error;
 }
 
-/* Keeps the first event and the newest. */
-static void keep_event(opencl_queue *q, handed *h, cl_event event)
+void tn__opencl_keep_event(opencl_queue *q, opencl_handed *h, cl_event event)
 {
+    if (event == NULL)
+        return;
     if (h->first == NULL) {
         h->first = event;
         return;
@@ -107,7 +114,7 @@ static void keep_event(opencl_queue *q, handed *h, cl_event event)
 }
 
 /* Each phase in as many launches as the estimate asks for, as if it were all of the plan. */
-static cl_int hand_run(opencl_queue *q, const tn_work *w, handed *h)
+static cl_int hand_run(opencl_queue *q, const tn_work *w, opencl_handed *h)
 {
     opencl_plan *p = w->plan;
     opencl_device *d = q->device;
@@ -117,13 +124,9 @@ static cl_int hand_run(opencl_queue *q, const tn_work *w, handed *h)
     for (uint32_t phase = 0; error == CL_SUCCESS && phase < p->launch.phases; ++phase) {
         uint64_t all = p->launch.tasks[phase], n = parts < all ? parts : all;
         for (uint64_t i = 0; error == CL_SUCCESS && i < n; ++i) {
-            cl_event event = NULL;
             error = run_phase(q, p, w, phase, (size_t)(all * i / n),
-                              (size_t)(all * (i + 1) / n - all * i / n), &event, &h->call);
-            if (error != CL_SUCCESS)
-                break;
-            keep_event(q, h, event);
-            if (n > 1) { /* a submit of its own */
+                              (size_t)(all * (i + 1) / n - all * i / n), h);
+            if (error == CL_SUCCESS && n > 1) { /* a submit of its own */
                 h->call = "clFlush";
                 error = OPENCL_CALL(&d->driver, clFlush, q->commands);
             }
@@ -133,44 +136,53 @@ static cl_int hand_run(opencl_queue *q, const tn_work *w, handed *h)
     return error;
 }
 
-static cl_int hand_pack(opencl_queue *q, const tn_work *w, handed *h)
+cl_mem tn__opencl_shape(opencl_device *d, const tn_tensor *shape, cl_int *out_error)
+{
+    tn_tensor copy = *shape;
+    return OPENCL_MAKE(&d->driver, clCreateBuffer, out_error, d->context,
+                       CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, sizeof copy, &copy);
+}
+
+static cl_int hand_pack(opencl_queue *q, const tn_work *w, opencl_handed *h)
 {
     opencl_plan *p = w->plan;
     opencl_device *d = q->device;
-    size_t tasks = p->launch.pack_tasks, one = 1;
-    tn_tensor shape = *w->tensor;
+    const size_t tasks = p->launch.pack_tasks, one = 1;
     cl_int error = CL_SUCCESS;
     cl_uint index = 0;
+    cl_kernel kernel = NULL;
     if (tasks == 0)
         return CL_SUCCESS;
     h->call = "clCreateBuffer";
-    h->held = OPENCL_MAKE(&d->driver, clCreateBuffer, &error, d->context,
-                          CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, sizeof shape, &shape);
+    if (h->held == NULL)
+        h->held = tn__opencl_shape(d, w->tensor, &error);
     if (h->held == NULL)
         return error;
     pthread_mutex_lock(&p->lock);
-    h->call = "clSetKernelArg";
-    error = set_argument(d, p->pack, &index, sizeof p->box, &p->box);
-    if (error == CL_SUCCESS)
-        error = set_argument(d, p->pack, &index, sizeof h->held, &h->held);
-    if (error == CL_SUCCESS)
-        error = set_place(d, p->pack, &index, w->slots[0].buffer, w->slots[0].offset, p->box);
-    if (error == CL_SUCCESS)
-        error = set_place(d, p->pack, &index, w->to, w->to_offset, p->box);
+    error = tn__opencl_twin(q, h, p->pack, &kernel);
     if (error == CL_SUCCESS) {
-        h->call = "clEnqueueNDRangeKernel";
-        error = OPENCL_CALL(&d->driver, clEnqueueNDRangeKernel, q->commands, p->pack, 1, NULL,
-                            &tasks, &one, 0, NULL, &h->first);
+        h->call = "clSetKernelArg";
+        error = set_argument(d, kernel, &index, sizeof p->box, &p->box);
     }
+    if (error == CL_SUCCESS)
+        error = set_argument(d, kernel, &index, sizeof h->held, &h->held);
+    if (error == CL_SUCCESS)
+        error = set_place(d, kernel, &index, w->slots[0].buffer, w->slots[0].offset, p->box);
+    if (error == CL_SUCCESS)
+        error = set_place(d, kernel, &index, w->to, w->to_offset, p->box);
+    if (error == CL_SUCCESS)
+        error = launch(q, h, kernel, 1, NULL, &tasks, &one);
     pthread_mutex_unlock(&p->lock);
     return error;
 }
 
-static cl_int hand(opencl_queue *q, const tn_work *w, handed *h)
+cl_int tn__opencl_hand(opencl_queue *q, const tn_work *w, opencl_handed *h)
 {
     opencl_driver *cl = &q->device->driver;
     const opencl_buffer *to = w->to, *from = w->from;
     size_t bytes = (size_t)w->bytes, to_at = (size_t)w->to_offset, from_at = (size_t)w->from_offset;
+    if (w->kind == TN_WORK_COMMANDS)
+        return tn__opencl_hand_commands(q, w->commands, h);
     if (bytes == 0 && w->kind != TN_WORK_RUN && w->kind != TN_WORK_PACK)
         return CL_SUCCESS;
     switch (w->kind) {
@@ -269,6 +281,8 @@ static void finish(opencl_queue *q, opencl_item *item, bool in_thread)
     tn_times times;
     tn_status st = wait_for(q, item);
     const tn_times *timed = st == TN_OK ? times_of(q, item, &times) : NULL;
+    if (st == TN_OK && item->error != CL_SUCCESS)
+        st = tn__opencl_failed(q->device, item->error, item->call, false);
     forget(q, item);
     if (in_thread) /* idle before hal is told, so that whoever hears of it may go on inline */
         item_ring_idle(&q->ring);
@@ -292,11 +306,11 @@ static tn_status queue_submit(void *queue, const tn_work *w)
 {
     opencl_queue *q = queue;
     opencl_device *d = q->device;
-    handed h = {0};
-    if (w->kind == TN_WORK_CALL || w->kind == TN_WORK_COMMANDS)
+    opencl_handed h = {0};
+    if (w->kind == TN_WORK_CALL)
         return OPENCL_FAIL(d->host, TN_STATUS_UNSUPPORTED, "opencl.work",
-                           "work of kind %d; the queue of an OpenCL device takes single items that "
-                           "the device does",
+                           "work of kind %d; the queue of an OpenCL device takes what the device "
+                           "does",
                            (int)w->kind);
     if (atomic_load_explicit(&d->lost, memory_order_acquire))
         return OPENCL_FAIL(d->host, TN_STATUS_DEVICE_LOST, "opencl.lost",
@@ -307,7 +321,7 @@ static tn_status queue_submit(void *queue, const tn_work *w)
     pthread_mutex_unlock(&q->ring.lock);
     if (!room)
         return OPENCL_NO_HOST_MEMORY(d->host, "one more item of a queue, or its thread");
-    cl_int error = hand(q, w, &h);
+    cl_int error = tn__opencl_hand(q, w, &h);
     if (error == CL_SUCCESS && !here) { /* a wait flushes, too */
         h.call = "clFlush";
         error = OPENCL_CALL(&d->driver, clFlush, q->commands);
@@ -316,8 +330,11 @@ static tn_status queue_submit(void *queue, const tn_work *w)
                         .first = h.first,
                         .last = h.last,
                         .held = h.held,
-                        .timed = (w->flags & TN_WORK_TIMED) != 0};
-    if (error != CL_SUCCESS) {
+                        .timed = (w->flags & TN_WORK_TIMED) != 0 && !h.untimed,
+                        .error = error,
+                        .call = h.call};
+    /* What was handed over in part must not be offered again, and is waited for. */
+    if (error != CL_SUCCESS && h.first == NULL) {
         tn_status st = tn__opencl_failed(d, error, h.call, false);
         forget(q, &item);
         return st;
@@ -360,6 +377,8 @@ static const tn_queue_ops queue_ops = {
     .destroy = queue_destroy,
     .submit = queue_submit,
     .poll = queue_poll,
+    .record = tn__opencl_record,
+    .commands_destroy = tn__opencl_commands_destroy,
 };
 
 tn_status tn__opencl_queue_create(void *device, const tn_queue_desc *desc, void *token, void **out,

@@ -25,6 +25,7 @@ typedef enum vk_entry {
 #define VK_INSTANCE(name) VK_ENTRY_##name,
 #define VK_DEVICE(name)   VK_ENTRY_##name,
 #define VK_OPTIONAL(name) VK_ENTRY_##name,
+#define VK_EXTRA(name)    VK_ENTRY_##name,
 #include "vk_entries.inc"
     VK_ENTRIES
 } vk_entry;
@@ -44,6 +45,7 @@ typedef struct vk_api {
 #define VK_INSTANCE(name) PFN_##name name;
 #define VK_DEVICE(name)   PFN_##name name;
 #define VK_OPTIONAL(name) PFN_##name name;
+#define VK_EXTRA(name)    PFN_##name name;
 #include "vk_entries.inc"
     pthread_mutex_t lock; /* guards: fault */
     vk_fault fault[VK_FAULTS];
@@ -108,6 +110,7 @@ typedef struct vk_caps {
     uint64_t range_bytes;                   /* of one operand: maxStorageBufferRange */
     uint64_t offset_align;                  /* of what a descriptor begins at */
     uint64_t texels;                        /* of one operand: maxTexelBufferElements */
+    uint64_t import_align;                  /* of the host's memory; 0: none is imported */
     uint64_t atom_bytes, largest_bytes, heap_bytes;
     uint32_t groups[3], invocations, shared_bytes, subgroup;
     double tick_ns; /* of a timestamp; 0: none */
@@ -116,6 +119,7 @@ typedef struct vk_caps {
     bool short_loops; /* loops of one invocation end at 65,535 turns */
 } vk_caps;
 
+enum { VK_IMPORTED = 2 }; /* the kind of blocks that are the host's memory */
 typedef struct vk_block vk_block;
 typedef struct vk_pipeline vk_pipeline;
 
@@ -148,7 +152,7 @@ typedef struct vk_device {
     vk_block *blocks;
     uint64_t memory_used;
     uint32_t memory_type[2]; /* of device memory, of memory that the host reads and writes */
-    VkMemoryPropertyFlags memory_flags[2];
+    VkMemoryPropertyFlags memory_flags[VK_IMPORTED + 1];
     atomic_bool lost;
     atomic_bool
         abandoned; /* work that never ended may still use what it was given: nothing is freed */
@@ -179,12 +183,16 @@ tn_status tn__vk_drivers(const tn_host *host, const char *(*variable)(const char
 void tn__vk_debug_create(vk_device *d);
 
 /* ---- memory (vk_memory.c) ---- */
+/* What every buffer may be. */
+#define VK_BUFFER_USES                                                                             \
+    (VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT |               \
+     VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT)
 struct vk_block {
     vk_block *next;
     VkDeviceMemory memory;
     VkBuffer buffer; /* over all of it */
     uint64_t bytes;
-    uint32_t kind; /* index of memory_type */
+    uint32_t kind; /* index of memory_type, or VK_IMPORTED: in no list */
     unsigned char *mapped;
     struct vk_range *free; /* by offset, neighbours joined */
     uint64_t used;
@@ -203,6 +211,10 @@ unsigned char *tn__vk_mapped(const vk_buffer *b);
 tn_status tn__vk_flush(vk_device *d, const vk_buffer *b, uint64_t offset, uint64_t bytes,
                        bool to_device);
 tn_status tn__vk_buffer_create(void *device, const tn_buffer_desc *desc, void **out,
+                               const tn_buffer_ops **out_ops);
+/* Memory of the host under a block of its own, without a copy; UNSUPPORTED with the reason. */
+tn_status tn__vk_memory_import(vk_device *d, void *host, uint64_t bytes, vk_buffer *out);
+tn_status tn__vk_buffer_import(void *device, const tn_external *external, void **out,
                                const tn_buffer_ops **out_ops);
 tn_status tn__vk_device_memory(void *device, uint32_t index, tn_memory_info *out);
 
@@ -290,16 +302,19 @@ tn_status tn__vk_supports(void *device, const tn_op *op);
  * rest is (vk_self.c). */
 tn_status tn__vk_self_test(vk_device *d);
 
-/* ---- queues (vk_queue.c, vk_record.c) ---- */
+/* ---- queues (vk_queue.c, vk_record.c, vk_commands.c) ---- */
 tn_status tn__vk_queue_create(void *device, const tn_queue_desc *desc, void *token, void **out,
                               const tn_queue_ops **out_ops);
-enum { VK_BATCH = 16, VK_SETS = VK_BATCH * VK_STEPS, VK_SLOTS = 3 };
+/* An item takes a set at most, which the dispatches of its plan share. */
+enum { VK_BATCH = 16, VK_SETS = VK_BATCH, VK_SLOTS = 3 };
 typedef struct vk_item {
     tn_work work;
     tn_slot slot[TN_K_OPERANDS];
 } vk_item;
-/* What one submit to the driver needs; used again when the device is through with it. */
+/* What one submit to the driver needs; used again when the device is through with it. One that is
+ * `kept` is recorded once, and executed by others as often as they like. */
 typedef struct vk_batch {
+    bool kept;
     VkCommandPool pool;
     VkCommandBuffer commands;
     VkDescriptorPool descriptors;
@@ -312,7 +327,7 @@ typedef struct vk_batch {
     uint64_t submitted_ns;
     vk_item item[VK_BATCH];
 } vk_batch;
-tn_status tn__vk_batch_create(vk_device *d, vk_batch *b);
+tn_status tn__vk_batch_create(vk_device *d, vk_batch *b, bool kept);
 void tn__vk_batch_destroy(vk_device *d, vk_batch *b);
 tn_status tn__vk_batch_begin(vk_device *d, vk_batch *b, bool timed);
 tn_status tn__vk_batch_add(vk_device *d, vk_batch *b, const vk_item *item);
@@ -326,6 +341,29 @@ tn_status tn__vk_batch_copy(vk_device *d, vk_batch *b, const vk_buffer *to, uint
 tn_status tn__vk_batch_end(vk_device *d, vk_batch *b);
 /* Start and end of item i in ns, on the clock of the host; false: not known. */
 bool tn__vk_batch_times(vk_device *d, vk_batch *b, uint32_t i, uint64_t ended_ns, tn_times *out);
+/* Recorded work: parts, each of them items that a kept batch has or one that the queue's thread
+ * does apart. */
+typedef struct vk_part {
+    const tn_work *work; /* the first */
+    uint64_t estimate_ns;
+    vk_batch *batch; /* NULL: apart */
+} vk_part;
+typedef struct vk_commands {
+    size_t bytes;
+    uint32_t count, parts;
+    bool apart; /* takes more than one submit */
+    uint64_t estimate_ns;
+    vk_part *part;
+    tn_work *work;
+} vk_commands;
+tn_status tn__vk_record(void *queue, const tn_work *works, uint32_t count, void **out);
+void tn__vk_commands_destroy(void *queue, void *commands);
+/* Some parts with kept batches, all in one submit; in a batch that was begun. */
+void tn__vk_batch_execute(vk_device *d, vk_batch *b, const vk_part *part, uint32_t parts);
+/* vk_queue.c: what of an item is not for a batch. */
+vk_device *tn__vk_queue_device(void *queue);
+bool tn__vk_batchable(const vk_device *d, const tn_work *w);
+uint64_t tn__vk_estimate(const tn_work *w);
 uint64_t tn__vk_now(void);
 tn_status tn__vk_no_memory(const tn_host *host, size_t bytes); /* records it */
 void *tn__vk_alloc(const tn_host *host, size_t bytes); /* zeroed; NULL: the error is recorded */

@@ -12,6 +12,7 @@ static const char *const entry_names[] = {
 #define VK_INSTANCE(name) #name,
 #define VK_DEVICE(name)   #name,
 #define VK_OPTIONAL(name) #name,
+#define VK_EXTRA(name)    #name,
 #include "vk_entries.inc"
 };
 
@@ -88,6 +89,7 @@ tn_status tn__vk_api_device(const tn_host *host, vk_api *api, VkDevice device)
     api->name = (PFN_##name)api->vkGetDeviceProcAddr(device, #name);                               \
     if (api->name == NULL)                                                                         \
         return lacks(host, #name);
+#define VK_EXTRA(name) api->name = (PFN_##name)api->vkGetDeviceProcAddr(device, #name);
 #include "vk_entries.inc"
     return TN_OK;
 }

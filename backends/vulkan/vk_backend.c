@@ -63,6 +63,7 @@ static const tn_device_ops device_ops = {
     .buffer_create = tn__vk_buffer_create,
     .queue_create = tn__vk_queue_create,
     .plan_create = tn__vk_plan_create,
+    .buffer_import = tn__vk_buffer_import,
     .supports = tn__vk_supports,
     .classes = device_classes,
     .memory = tn__vk_device_memory,

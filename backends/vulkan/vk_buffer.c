@@ -71,3 +71,38 @@ tn_status tn__vk_buffer_create(void *device, const tn_buffer_desc *desc, void **
     *out_ops = tn__vk_mapped(b) != NULL ? &mapped_ops : &hidden_ops;
     return TN_OK;
 }
+
+tn_status tn__vk_buffer_import(void *device, const tn_external *external, void **out,
+                               const tn_buffer_ops **out_ops)
+{
+    vk_device *d = device;
+    const uint64_t align = d->caps.import_align;
+    if (external->kind != TN_EXTERNAL_HOST || align == 0)
+        return VK_FAIL_ARGUMENT(
+            d->host, TN_STATUS_UNSUPPORTED, "buffer.import", "external.kind",
+            "external.kind is %d; %s: create a buffer and copy with tn_queue_write",
+            (int)external->kind,
+            align != 0 ? "a Vulkan device imports host pointers (1) only"
+                       : "the driver of this device imports nothing that the host has");
+    /* Whole units: the device may write all of a word, which must not be anybody else's. */
+    if (external->bytes % align != 0 || external->bytes == 0 ||
+        external->bytes > d->caps.largest_bytes)
+        return VK_FAIL_ARGUMENT(
+            d->host, TN_STATUS_UNSUPPORTED, "buffer.import_align", "external.bytes",
+            "external.bytes is %llu; vulkan:%s imports multiples of %llu up to %llu; give whole "
+            "pages, or create a buffer and copy with tn_queue_write",
+            (unsigned long long)external->bytes, d->caps.uri, (unsigned long long)align,
+            (unsigned long long)d->caps.largest_bytes);
+    vk_buffer *b = tn__vk_alloc(d->host, sizeof *b);
+    if (b == NULL)
+        return TN_STATUS_NO_MEMORY;
+    tn_status st = tn__vk_memory_import(d, (unsigned char *)external->pointer + external->offset,
+                                        external->bytes, b);
+    if (st != TN_OK) {
+        tn__vk_free(d->host, b, sizeof *b);
+        return st;
+    }
+    *out = b;
+    *out_ops = &mapped_ops;
+    return TN_OK;
+}

@@ -169,16 +169,19 @@ static void choose_memory(vk_device *d)
                 d->memory_flags[k] = f;
             }
     }
+    d->memory_flags[VK_IMPORTED] = seen | coherent; /* nothing else is taken */
     d->caps.unified = (d->memory_flags[0] & seen) != 0;
 }
 
 static tn_status make_device(vk_device *d)
 {
     float priority = 1.0f;
-    const char *extension[1];
+    const char *extension[2];
     uint32_t extensions = 0;
     if (d->caps.budget)
         extension[extensions++] = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
+    if (d->caps.import_align != 0)
+        extension[extensions++] = VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME;
     VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
                                      .queueFamilyIndex = d->caps.family,
                                      .queueCount = 1,
@@ -203,6 +206,8 @@ static tn_status make_device(vk_device *d)
     tn_status st = tn__vk_result(d, r, "vkCreateDevice");
     if (st == TN_OK)
         st = tn__vk_api_device(d->host, &d->api, d->device);
+    if (d->api.vkGetMemoryHostPointerPropertiesEXT == NULL)
+        d->caps.import_align = 0;
     if (st == TN_OK)
         d->api.vkGetDeviceQueue(d->device, d->caps.family, 0, &d->queue);
     return st;

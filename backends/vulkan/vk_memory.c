@@ -74,10 +74,7 @@ static tn_status new_block(vk_device *d, uint32_t kind, uint64_t bytes, vk_block
     b->free->bytes = bytes;
     VkBufferCreateInfo info = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
                                .size = bytes,
-                               .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT |
-                                        VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT |
-                                        VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
-                                        VK_BUFFER_USAGE_TRANSFER_DST_BIT,
+                               .usage = VK_BUFFER_USES,
                                .sharingMode = VK_SHARING_MODE_EXCLUSIVE};
     VkResult r = VK_CALL(api, vkCreateBuffer, d->device, &info, NULL, &b->buffer);
     if (r != VK_SUCCESS)
@@ -207,6 +204,11 @@ void tn__vk_memory_give(vk_device *d, vk_buffer *buffer)
     vk_block *b = buffer->block;
     if (b == NULL || atomic_load(&d->abandoned))
         return;
+    buffer->block = NULL;
+    if (b->kind == VK_IMPORTED) {
+        free_block(d, b);
+        return;
+    }
     pthread_mutex_lock(&d->memory_lock);
     b->used -= buffer->held;
     if (b->used == 0 && !is_spare(d, b)) {
@@ -242,7 +244,94 @@ void tn__vk_memory_give(vk_device *d, vk_buffer *buffer)
         }
     }
     pthread_mutex_unlock(&d->memory_lock);
-    buffer->block = NULL;
+}
+
+static tn_status no_import(const vk_device *d, const char *argument, const char *why)
+{
+    return VK_FAIL_ARGUMENT(d->host, TN_STATUS_UNSUPPORTED, "buffer.import", argument,
+                            "%s: the driver of vulkan:%s %s; create a buffer and copy with "
+                            "tn_queue_write",
+                            argument, d->caps.uri, why);
+}
+
+/* The first type that the driver takes the memory as, and that needs no flush. */
+static tn_status import_type(vk_device *d, const void *host, uint32_t types, uint32_t *out)
+{
+    VkMemoryHostPointerPropertiesEXT as = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_HOST_POINTER_PROPERTIES_EXT};
+    VkPhysicalDeviceMemoryProperties2 m = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};
+    VkResult r = VK_CALL(&d->api, vkGetMemoryHostPointerPropertiesEXT, d->device,
+                         VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT, host, &as);
+    if (r == VK_ERROR_INVALID_EXTERNAL_HANDLE)
+        return no_import(d, "external.pointer", "does not take such memory");
+    if (r != VK_SUCCESS)
+        return tn__vk_result(d, r, "vkGetMemoryHostPointerPropertiesEXT");
+    d->api.vkGetPhysicalDeviceMemoryProperties2(d->physical, &m);
+    const VkMemoryPropertyFlags needed = d->memory_flags[VK_IMPORTED];
+    for (*out = 0; *out < m.memoryProperties.memoryTypeCount; ++*out)
+        if ((types & as.memoryTypeBits & 1u << *out) != 0 &&
+            (m.memoryProperties.memoryTypes[*out].propertyFlags & needed) == needed)
+            return TN_OK;
+    return no_import(d, "external.pointer", "has no coherent type of memory for it");
+}
+
+tn_status tn__vk_memory_import(vk_device *d, void *host, uint64_t bytes, vk_buffer *out)
+{
+    const VkExternalMemoryHandleTypeFlagBits handle =
+        VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
+    vk_api *api = &d->api;
+    uint32_t type = 0;
+    if (atomic_load(&d->lost))
+        return tn__vk_lose(d, "vulkan.lost", "an earlier call");
+    vk_block *b = tn__vk_alloc(d->host, sizeof *b);
+    if (b == NULL)
+        return TN_STATUS_NO_MEMORY;
+    b->kind = VK_IMPORTED;
+    b->bytes = bytes;
+    b->mapped = host;
+    VkExternalMemoryBufferCreateInfo outside = {
+        .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO, .handleTypes = handle};
+    VkBufferCreateInfo info = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+                               .pNext = &outside,
+                               .size = bytes,
+                               .usage = VK_BUFFER_USES,
+                               .sharingMode = VK_SHARING_MODE_EXCLUSIVE};
+    VkMemoryRequirements need = {0};
+    VkResult r = VK_CALL(api, vkCreateBuffer, d->device, &info, NULL, &b->buffer);
+    if (r != VK_SUCCESS)
+        b->buffer = VK_NULL_HANDLE;
+    tn_status st = tn__vk_result(d, r, "vkCreateBuffer");
+    if (st == TN_OK) {
+        api->vkGetBufferMemoryRequirements(d->device, b->buffer, &need);
+        st = need.size > bytes ? no_import(d, "external.bytes", "wants room behind it")
+                               : import_type(d, host, need.memoryTypeBits, &type);
+    }
+    if (st == TN_OK) {
+        VkImportMemoryHostPointerInfoEXT from = {
+            .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
+            .handleType = handle,
+            .pHostPointer = host};
+        VkMemoryAllocateInfo take = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+                                     .pNext = &from,
+                                     .allocationSize = bytes,
+                                     .memoryTypeIndex = type};
+        r = VK_CALL(api, vkAllocateMemory, d->device, &take, NULL, &b->memory);
+        if (r != VK_SUCCESS)
+            b->memory = VK_NULL_HANDLE;
+        st = r == VK_ERROR_INVALID_EXTERNAL_HANDLE
+                 ? no_import(d, "external.pointer", "does not take such memory")
+                 : tn__vk_result(d, r, "vkAllocateMemory");
+    }
+    if (st == TN_OK)
+        st = tn__vk_result(d, VK_CALL(api, vkBindBufferMemory, d->device, b->buffer, b->memory, 0),
+                           "vkBindBufferMemory");
+    if (st != TN_OK) {
+        free_block(d, b);
+        return st;
+    }
+    *out = (vk_buffer){.device = d, .block = b, .bytes = bytes, .held = bytes};
+    return TN_OK;
 }
 
 void tn__vk_memory_destroy(vk_device *d)

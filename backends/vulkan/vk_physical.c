@@ -172,6 +172,26 @@ static void find_memory(const vk_api *api, VkPhysicalDevice p, vk_caps *caps)
             caps->heap_bytes = t->memoryHeaps[i].size;
 }
 
+/* How the host's memory has to lie to be a buffer as it is; 0: it cannot be one. */
+static uint64_t find_import(const vk_api *api, VkPhysicalDevice p)
+{
+    VkPhysicalDeviceExternalMemoryHostPropertiesEXT host = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT};
+    VkPhysicalDeviceProperties2 all = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                       .pNext = &host};
+    VkPhysicalDeviceExternalBufferInfo info = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO,
+        .usage = VK_BUFFER_USES,
+        .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT};
+    VkExternalBufferProperties can = {.sType = VK_STRUCTURE_TYPE_EXTERNAL_BUFFER_PROPERTIES};
+    api->vkGetPhysicalDeviceProperties2(p, &all);
+    api->vkGetPhysicalDeviceExternalBufferProperties(p, &info, &can);
+    return (can.externalMemoryProperties.externalMemoryFeatures &
+            VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT) != 0
+               ? host.minImportedHostPointerAlignment
+               : 0;
+}
+
 /* NULL: the device will do. */
 static const char *look(vk_api *api, VkPhysicalDevice p, vk_caps *caps)
 {
@@ -239,8 +259,11 @@ static const char *look(vk_api *api, VkPhysicalDevice p, vk_caps *caps)
     VkExtensionProperties e[384];
     uint32_t count = 384;
     VkResult r = VK_CALL(api, vkEnumerateDeviceExtensionProperties, p, NULL, &count, e);
-    if (r == VK_SUCCESS || r == VK_INCOMPLETE)
+    if (r == VK_SUCCESS || r == VK_INCOMPLETE) {
         caps->budget = has_extension(e, count, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+        if (has_extension(e, count, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME))
+            caps->import_align = find_import(api, p);
+    }
     return NULL;
 }
 
@@ -294,5 +317,6 @@ void tn__vk_fill_info(const vk_caps *c, tn_device_info *out)
     out->largest_buffer_bytes = c->largest_bytes;
     out->buffer_align = c->offset_align > 256 ? c->offset_align : 256;
     out->offset_align = 1;
+    out->import_align = c->import_align;
     out->queues = 16;
 }

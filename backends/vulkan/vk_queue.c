@@ -98,7 +98,7 @@ static tn_status get_batch(vk_queue *q, bool timed, vk_batch **out)
         vk_batch *b = tn__vk_alloc(d->host, sizeof *b);
         if (b == NULL)
             return TN_STATUS_NO_MEMORY;
-        tn_status st = tn__vk_batch_create(d, b);
+        tn_status st = tn__vk_batch_create(d, b, false);
         if (st != TN_OK) {
             tn__vk_batch_destroy(d, b);
             tn__vk_free(d->host, b, sizeof *b);
@@ -233,36 +233,38 @@ static void finish_oldest(vk_queue *q)
     complete_batch(q, b, st);
 }
 
-static uint64_t estimate(const tn_work *w)
+uint64_t tn__vk_estimate(const tn_work *w)
 {
-    return w->kind == TN_WORK_RUN ? ((const vk_plan *)w->plan)->estimate_ns : w->bytes / 2;
+    return w->kind == TN_WORK_RUN        ? ((const vk_plan *)w->plan)->estimate_ns
+           : w->kind == TN_WORK_COMMANDS ? ((const vk_commands *)w->commands)->estimate_ns
+                                         : w->bytes / 2;
 }
 
 /* Whether the item alone is more than one submit may have, and is run in parts. */
 static bool divided(const vk_device *d, const tn_work *w)
 {
-    return w->kind == TN_WORK_RUN && ((const vk_plan *)w->plan)->launch.steps != 0 &&
-           estimate(w) > d->submit_ns;
+    return w->kind == TN_WORK_COMMANDS
+               ? ((const vk_commands *)w->commands)->apart
+               : w->kind == TN_WORK_RUN && ((const vk_plan *)w->plan)->launch.steps != 0 &&
+                     tn__vk_estimate(w) > d->submit_ns;
 }
 
-static uint32_t sets_needed(const vk_item *item)
+bool tn__vk_batchable(const vk_device *d, const tn_work *w)
 {
-    return item->work.kind == TN_WORK_RUN ? 1 : 0;
+    return !by_host(w) && !divided(d, w);
 }
 
 /* Takes what fits into one batch, at least one item. With the lock. */
 static void take_batch(vk_queue *q, vk_item *items, uint32_t *out_count)
 {
     uint64_t ns = 0;
-    uint32_t n = 0, sets = 0;
+    uint32_t n = 0;
     while (q->ring.count != 0 && n < VK_BATCH) {
         const vk_item *item = item_ring_at(&q->ring, 0);
-        if (by_host(&item->work) || divided(q->device, &item->work) ||
-            (n != 0 && ns + estimate(&item->work) > q->device->submit_ns) ||
-            sets + sets_needed(item) > VK_SETS)
+        if (!tn__vk_batchable(q->device, &item->work) ||
+            (n != 0 && ns + tn__vk_estimate(&item->work) > q->device->submit_ns))
             break;
-        ns += estimate(&item->work);
-        sets += sets_needed(item);
+        ns += tn__vk_estimate(&item->work);
         item_ring_take(&q->ring, &items[n++]);
     }
     *out_count = n;
@@ -294,14 +296,9 @@ static void run_batch(vk_queue *q, const vk_item *items, uint32_t count)
     }
 }
 
-static void run_host(vk_queue *q, const vk_item *item)
+static tn_status move(vk_queue *q, const tn_work *w)
 {
-    tn_times times = {.start_ns = tn__vk_now()};
-    tn_status st = tn__vk_mapped(moved(&item->work)) != NULL ? move_mapped(q->device, &item->work)
-                                                             : move_staged(q, &item->work);
-    times.end_ns = tn__vk_now();
-    settle(q, true);
-    complete(q, item->work.item, st, st == TN_OK ? &times : NULL);
+    return tn__vk_mapped(moved(w)) != NULL ? move_mapped(q->device, w) : move_staged(q, w);
 }
 
 static tn_status run_part(vk_queue *q, const tn_work *w, uint32_t step, uint32_t first,
@@ -316,11 +313,9 @@ static tn_status run_part(vk_queue *q, const tn_work *w, uint32_t step, uint32_t
 }
 
 /* One plan in as many submits as its estimate asks for, each dispatch as if it were all of it. */
-static void run_divided(vk_queue *q, const vk_item *item)
+static tn_status run_divided(vk_queue *q, const tn_work *w)
 {
-    const tn_work *w = &item->work;
     const vk_plan *p = w->plan;
-    tn_times times = {.start_ns = tn__vk_now()};
     uint64_t parts = p->estimate_ns / q->device->submit_ns + 1;
     uint32_t submits = 0;
     tn_status st = TN_OK;
@@ -337,6 +332,48 @@ static void run_divided(vk_queue *q, const vk_item *item)
     } else {
         quiesce(q);
     }
+    return st;
+}
+
+/* Parts of recorded work that follow each other, as many as one submit may have: at least one. */
+static tn_status run_kept(vk_queue *q, const vk_part *part, uint32_t most, uint32_t *out_parts)
+{
+    vk_batch *b = NULL;
+    uint64_t ns = part[0].estimate_ns;
+    uint32_t n = 1;
+    while (n < most && part[n].batch != NULL && ns + part[n].estimate_ns <= q->device->submit_ns)
+        ns += part[n++].estimate_ns;
+    *out_parts = n;
+    tn_status st = get_batch(q, false, &b);
+    if (st != TN_OK)
+        return st;
+    tn__vk_batch_execute(q->device, b, part, n);
+    st = run_to_end(q, b);
+    if (st != TN_OK)
+        quiesce(q);
+    return st;
+}
+
+static tn_status run_parts(vk_queue *q, const vk_commands *c)
+{
+    tn_status st = TN_OK;
+    for (uint32_t i = 0, n = 1; st == TN_OK && i < c->parts; i += n) {
+        const tn_work *w = c->part[i].work;
+        n = 1;
+        st = c->part[i].batch != NULL ? run_kept(q, &c->part[i], c->parts - i, &n)
+             : w->kind == TN_WORK_RUN ? run_divided(q, w)
+                                      : move(q, w);
+    }
+    return st;
+}
+
+/* What is for no batch, alone on the device. */
+static void run_apart(vk_queue *q, const tn_work *w)
+{
+    tn_times times = {.start_ns = tn__vk_now()};
+    tn_status st = w->kind == TN_WORK_RUN        ? run_divided(q, w)
+                   : w->kind == TN_WORK_COMMANDS ? run_parts(q, w->commands)
+                                                 : move(q, w);
     times.end_ns = tn__vk_now();
     settle(q, true);
     complete(q, w->item, st, st == TN_OK ? &times : NULL);
@@ -348,7 +385,7 @@ static void *serve(void *arg)
     vk_item items[VK_BATCH];
     for (;;) {
         uint32_t count = 0;
-        bool host = false;
+        bool apart = false;
         pthread_mutex_lock(&q->ring.lock);
         while (q->here || (q->ring.count == 0 && q->flying == 0 && !q->ring.stop))
             pthread_cond_wait(&q->ring.work_came, &q->ring.lock);
@@ -359,18 +396,16 @@ static void *serve(void *arg)
         if (q->ring.count != 0 && q->flying < VK_SLOTS)
             take_batch(q, items, &count);
         if (count == 0 && q->flying == 0) {
-            host = true;
+            apart = true;
             item_ring_take(&q->ring, &items[0]);
         }
         pthread_mutex_unlock(&q->ring.lock);
-        for (uint32_t i = 0; i < (host ? 1u : count); ++i)
+        for (uint32_t i = 0; i < (apart ? 1u : count); ++i)
             items[i].work.slots = items[i].slot;
         if (count != 0)
             run_batch(q, items, count);
-        else if (host && items[0].work.kind == TN_WORK_RUN)
-            run_divided(q, &items[0]);
-        else if (host)
-            run_host(q, &items[0]);
+        else if (apart)
+            run_apart(q, &items[0].work);
         else
             finish_oldest(q);
     }
@@ -424,18 +459,18 @@ static tn_status queue_submit(void *queue, const tn_work *w)
     vk_queue *q = queue;
     vk_device *d = q->device;
     bool known = w->kind == TN_WORK_RUN || w->kind == TN_WORK_COPY || w->kind == TN_WORK_FILL ||
-                 w->kind == TN_WORK_WRITE || w->kind == TN_WORK_READ;
+                 w->kind == TN_WORK_WRITE || w->kind == TN_WORK_READ || w->kind == TN_WORK_COMMANDS;
     if (!known || w->slot_count > TN_K_OPERANDS)
         return VK_FAIL(d->host, TN_STATUS_UNSUPPORTED, "vulkan.work",
-                       "work of kind %d with %u slots; a Vulkan queue runs, copies, fills, writes "
-                       "and reads",
+                       "work of kind %d with %u slots; a Vulkan queue runs, copies, fills, writes, "
+                       "reads and submits what was recorded of that",
                        (int)w->kind, w->slot_count);
     if (atomic_load(&d->lost))
         return tn__vk_lose(d, "vulkan.lost", "an earlier call");
     pthread_mutex_lock(&q->ring.lock);
     bool may = (w->flags & TN_WORK_MAY_RUN_HERE) != 0 && !q->ring.busy;
     bool move = may && by_host(w) && tn__vk_mapped(moved(w)) != NULL;
-    bool here = may && !by_host(w) && !divided(d, w);
+    bool here = may && tn__vk_batchable(d, w);
     if (here)
         q->here = q->ring.busy = true;
     tn_status st = here || move ? TN_OK : enqueue(q, w);
@@ -450,6 +485,11 @@ static tn_status queue_submit(void *queue, const tn_work *w)
         return TN_OK;
     }
     return st;
+}
+
+vk_device *tn__vk_queue_device(void *queue)
+{
+    return ((vk_queue *)queue)->device;
 }
 
 static tn_status queue_poll(void *queue, uint64_t timeout_ns)
@@ -490,6 +530,8 @@ static const tn_queue_ops queue_ops = {
     .destroy = queue_destroy,
     .submit = queue_submit,
     .poll = queue_poll,
+    .record = tn__vk_record,
+    .commands_destroy = tn__vk_commands_destroy,
 };
 
 tn_status tn__vk_queue_create(void *device, const tn_queue_desc *desc, void *token, void **out,

@@ -17,9 +17,10 @@ static tn_status take_sets(vk_device *d, const vk_batch *b, VkDescriptorSetLayou
                          "vkAllocateDescriptorSets");
 }
 
-tn_status tn__vk_batch_create(vk_device *d, vk_batch *b)
+tn_status tn__vk_batch_create(vk_device *d, vk_batch *b, bool kept)
 {
     vk_api *api = &d->api;
+    b->kept = kept;
     VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
                                     .queueFamilyIndex = d->caps.family};
     VkResult r = VK_CALL(api, vkCreateCommandPool, d->device, &pool, NULL, &b->pool);
@@ -30,7 +31,8 @@ tn_status tn__vk_batch_create(vk_device *d, vk_batch *b)
         return st;
     VkCommandBufferAllocateInfo commands = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
                                             .commandPool = b->pool,
-                                            .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+                                            .level = kept ? VK_COMMAND_BUFFER_LEVEL_SECONDARY
+                                                          : VK_COMMAND_BUFFER_LEVEL_PRIMARY,
                                             .commandBufferCount = 1};
     st =
         tn__vk_result(d, VK_CALL(api, vkAllocateCommandBuffers, d->device, &commands, &b->commands),
@@ -53,7 +55,7 @@ tn_status tn__vk_batch_create(vk_device *d, vk_batch *b)
     st = take_sets(d, b, d->set_layout, b->set);
     if (st == TN_OK)
         st = take_sets(d, b, d->texel_layout, b->texels);
-    if (st != TN_OK || d->caps.tick_ns == 0.0)
+    if (st != TN_OK || kept || d->caps.tick_ns == 0.0)
         return st;
     VkQueryPoolCreateInfo queries = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
                                      .queryType = VK_QUERY_TYPE_TIMESTAMP,
@@ -99,8 +101,12 @@ static void barrier(vk_device *d, const vk_batch *b, VkPipelineStageFlags more_s
 
 tn_status tn__vk_batch_begin(vk_device *d, vk_batch *b, bool timed)
 {
+    VkCommandBufferInheritanceInfo nothing = {
+        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_INHERITANCE_INFO};
     VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
-                                     .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
+                                     .flags = b->kept ? VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT
+                                                      : VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT,
+                                     .pInheritanceInfo = b->kept ? &nothing : NULL};
     b->sets_used = b->count = 0;
     b->timed = timed && b->queries != VK_NULL_HANDLE;
     drop_views(d, b);
@@ -118,7 +124,9 @@ tn_status tn__vk_batch_begin(vk_device *d, vk_batch *b, bool timed)
 
 tn_status tn__vk_batch_end(vk_device *d, vk_batch *b)
 {
-    barrier(d, b, VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT | VK_ACCESS_HOST_WRITE_BIT);
+    if (!b->kept) /* else whoever executes it does */
+        barrier(d, b, VK_PIPELINE_STAGE_HOST_BIT,
+                VK_ACCESS_HOST_READ_BIT | VK_ACCESS_HOST_WRITE_BIT);
     return tn__vk_result(d, VK_CALL(&d->api, vkEndCommandBuffer, b->commands),
                          "vkEndCommandBuffer");
 }
@@ -287,6 +295,15 @@ tn_status tn__vk_batch_part(vk_device *d, vk_batch *b, const tn_work *w, uint32_
     return TN_OK;
 }
 
+void tn__vk_batch_execute(vk_device *d, vk_batch *b, const vk_part *part, uint32_t parts)
+{
+    for (uint32_t i = 0; i < parts; ++i) {
+        if (i != 0)
+            barrier(d, b, 0, 0);
+        d->api.vkCmdExecuteCommands(b->commands, 1, &part[i].batch->commands);
+    }
+}
+
 tn_status tn__vk_batch_add(vk_device *d, vk_batch *b, const vk_item *item)
 {
     uint32_t i = b->count++;
@@ -304,6 +321,9 @@ tn_status tn__vk_batch_add(vk_device *d, vk_batch *b, const vk_item *item)
         st = record_run(d, b, w);
     } else if (w->kind == TN_WORK_COPY) {
         (void)tn__vk_batch_copy(d, b, w->to, w->to_offset, w->from, w->from_offset, w->bytes);
+    } else if (w->kind == TN_WORK_COMMANDS) {
+        const vk_commands *c = w->commands;
+        tn__vk_batch_execute(d, b, c->part, c->parts);
     } else { /* FILL, of whole words */
         const vk_buffer *to = w->to;
         uint32_t word = w->pattern_bytes == 1   ? (w->pattern & 0xffu) * 0x01010101u

@@ -163,7 +163,7 @@ tn_status tn__vk_self_test(vk_device *d)
         st = tn__vk_memory_take(d, 1, 4 * (uint64_t)VECTOR, 0, &x.buffer);
     if (st == TN_OK) {
         x.batch = tn__vk_alloc(d->host, sizeof *x.batch);
-        st = x.batch != NULL ? tn__vk_batch_create(d, x.batch) : TN_STATUS_NO_MEMORY;
+        st = x.batch != NULL ? tn__vk_batch_create(d, x.batch, false) : TN_STATUS_NO_MEMORY;
     }
     if (st == TN_OK) {
         (void)fegetenv(&caller);
