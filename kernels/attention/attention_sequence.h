@@ -36,7 +36,7 @@ static inline float tn_k_attention_load(uint32_t type, const void *from, int64_t
     if (type == TN_S8)
         return (float)((const int8_t *)from)[at];
     uint16_t h = ((const uint16_t *)from)[at];
-    return (float)(type == TN_BF16 ? tn_c_bf16_widen(h) : tn_c_f16_widen(h));
+    return type == TN_BF16 ? tn_c_float((uint32_t)h << 16) : tn_c_f16_float(h);
 }
 
 static inline void tn_k_attention_store(uint32_t type, void *to, int64_t at, float x)
@@ -47,8 +47,8 @@ static inline void tn_k_attention_store(uint32_t type, void *to, int64_t at, flo
     else if (type == TN_BF16 && x == x) /* the upper half, to nearest even */
         ((uint16_t *)to)[at] = (uint16_t)((u + 0x7fffu + (u >> 16 & 1u)) >> 16);
     else
-        ((uint16_t *)to)[at] = (uint16_t)(type == TN_BF16 ? tn_c_narrow((double)x, 7, 8)
-                                                          : tn_c_narrow((double)x, 10, 5));
+        ((uint16_t *)to)[at] = (uint16_t)(type == TN_BF16 ? tn_c_narrow_f32(x, 7, 8)
+                                                          : tn_c_narrow_f32(x, 10, 5));
 }
 
 /* x as the type keeps it; what s8 keeps is not rounded here, its scale is in x already. */
