@@ -80,7 +80,7 @@ static int64_t reach(const tn_k_matmul *p, const tn_k_matmul_view *v, int64_t ro
     return at;
 }
 
-static void groups(const tn_k_launch *launch, const void *params, const tn_k_caps *caps,
+static void lay_out(const tn_k_launch *launch, const void *params, const tn_k_caps *caps,
                    tn_k_groups *out)
 {
     const tn_k_matmul *p = params;
@@ -121,5 +121,5 @@ const tn_k_group_row tn_k_matmul_tiled = {
                 .accepts = accepts,
                 .plan = plan,
                 .arithmetic = tn_k_matmul_arithmetic},
-    .groups = groups,
+    .groups = lay_out,
 };
