@@ -116,6 +116,29 @@ static inline float tn_k_attention_scale(const tn_k_attention_params *p, void *c
     return scale == NULL ? 1.0f : scale[at->outer * s[0] + kv * s[1] + at->row * s[2]];
 }
 
+/* The score in base 2 of a dot of query row i and key j; bias: the mask's number, if that adds. */
+static inline float tn_k_attention_base2(const tn_k_attention_params *p,
+                                         const tn_k_attention_sequence *seq, int64_t i, int64_t j,
+                                         float z, float bias)
+{
+    float t = p->inner != 0.0f ? c_tanh(z * p->inner) * p->c : z * p->c;
+    if (p->mask == TN_K_ATT_ADD_MASK)
+        t = __builtin_fmaf(bias, 0x1.715476p+0f, t);
+    if (p->slot[TN_K_ATT_SLOPES] != 0) {
+        float away = (float)(p->first_key + j - seq->position - i);
+        t = __builtin_fmaf(seq->slope * away, 0x1.715476p+0f, t);
+    }
+    return t;
+}
+
+/* 2^e of an integer e up to 127; 0 below the normal numbers. */
+static inline float tn_k_attention_pow2(float e)
+{
+    if (e < -126.0f)
+        return 0.0f;
+    return tn_c_float((uint32_t)((int32_t)(e > 127.0f ? 127.0f : e) + 127) << 23);
+}
+
 /* (m, l) of a row; 0 and 0 of one without keys and sink, whose log is then -Inf. */
 static inline void tn_k_attention_tell(const tn_k_attention_params *p, void *const *operand,
                                        int64_t batch, int64_t head, int64_t row, bool bad, float m,
