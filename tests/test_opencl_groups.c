@@ -4,6 +4,7 @@
  */
 #include "support/op_problem.h"
 #include "support/opencl_devices.h"
+#include <math.h>
 
 #if __has_include(<CL/cl.h>)
 #include <backends/opencl/opencl.h>
@@ -120,6 +121,11 @@ static const struct {
     const char *text, *tiled, *wide; /* who takes it in which class */
 } rows[] = {
     {"matmul 70x80x90:f32:canonical", "matmul_tiled", "matmul_f32_wide8_6x16_canonical"},
+    {"conv n1c24h19w17k40r3s3p1:f32:canonical", "conv_tiled", "conv_wide8_6x16_canonical"},
+    {"attention b1h2q40k140d32:f32:canonical", "attention_tiled", "attention_f32_wide8"},
+    {"softmax 30x40:f32:axis=1+canonical", "softmax_tiled", "softmax_f32_wide16"},
+    {"norm layer 30x40:f32:eps=1e-05+canonical", "norm_tiled", "norm_f32_wide16"},
+    {"reduce sum 30x40:f32:axes=1+canonical", "reduce_tiled", "reduce_f32_wide16"},
 };
 
 TN_TEST(opencl_groups, told)
@@ -162,6 +168,30 @@ TN_TEST(opencl_groups, class_option)
     TN_EXPECT(strcmp(e.reason, "opencl.option") == 0 && strstr(e.text, "cpu or gpu") != NULL,
               "%s: %s", e.reason, e.text);
     tn_runtime_release(rt);
+}
+
+/* A filter that is not finite meets taps in the padding, which take no part. */
+TN_TEST(opencl_groups, infinite_filter)
+{
+    static const char text[] = "conv n1c3h5w6k2r3s3p1:f32:canonical";
+    opencl_devices all = find_opencl();
+    tn_test_device plain, d;
+    problem p, q;
+    if (all.count == 0)
+        return;
+    TN_REQUIRE(tn_test_open("cpu?max=baseline&threads=1", &plain), "baseline");
+    for (uint32_t i = 0; i < all.count; ++i) {
+        TN_REQUIRE(open_as(all.uri[i], "class=gpu", &d));
+        make(&plain, text, &p, 3);
+        make(&d, text, &q, 3);
+        ((float *)p.host[1])[1] = ((float *)q.host[1])[1] = INFINITY; /* of filter 0 */
+        compute(&plain, "the plain device", text, &p, NULL);
+        compute(&d, all.uri[i], text, &q, p.host);
+        drop(&d, &q);
+        drop(&plain, &p);
+        tn_test_close(&d);
+    }
+    tn_test_close(&plain);
 }
 
 /* Launches take a part of the groups, along any dimension: the sums are where they belong. */

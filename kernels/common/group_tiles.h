@@ -50,6 +50,22 @@ static inline void tn_k_group_lay_out(const tn_k_group_tile *t, tn_k_groups *out
     tn_k_group_option(out, "DEEP", t->deep);
     tn_k_group_option(out, "SLICES", t->slices);
 }
+/* A group takes ROWS rows by 64 lanes, the lanes of docs/NUMERICS.md section 3, or, where rows are
+ * long, one row with 64 lanes for each of SEGMENTS segments of it. */
+enum { TN_K_GROUP_LANES = 64, TN_K_GROUP_HIGH = 4 };
+
+static inline void tn_k_group_rows(tn_k_groups *out, int64_t rows, bool is_long)
+{
+    int64_t each = is_long ? 1 : TN_K_GROUP_HIGH;
+    out->size[0] = TN_K_GROUP_LANES;
+    out->size[1] = TN_K_GROUP_HIGH;
+    out->size[2] = 1;
+    out->local_bytes = TN_K_GROUP_LANES * TN_K_GROUP_HIGH * 4;
+    out->count[0][0] = (uint32_t)((rows + each - 1) / each);
+    out->count[0][1] = out->count[0][2] = 1;
+    tn_k_group_option(out, "ROWS", each);
+    tn_k_group_option(out, "SEGMENTS", TN_K_GROUP_HIGH / each);
+}
 #endif
 
 #endif

@@ -16,3 +16,17 @@
 #define TN_GROUP(d)    ((uint)(get_global_id(d) / TN_SIZE_##d))
 #define TN_ITEM(d)     ((uint)get_local_id(d))
 #define TN_MEET        barrier(CLK_LOCAL_MEM_FENCE)
+
+/* The tree over 64 lanes, one of each work-item (docs/NUMERICS.md section 3): the sum is in lane[0] until the group
+ * meets again. */
+static void tn_fold(__local float *lane, uint x, float mine)
+{
+    TN_MEET;
+    lane[x] = mine;
+    for (uint h = 32; h > 0; h /= 2) {
+        TN_MEET;
+        if (x < h)
+            lane[x] = lane[x] + lane[x + h];
+    }
+    TN_MEET;
+}
