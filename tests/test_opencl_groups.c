@@ -70,7 +70,7 @@ static void tiles(tn_test_device *plain, const char *uri, const char *options)
         uint32_t ran = 0;
         caps->workers = workers[w];
         for (size_t t = 0; t < sizeof groups_texts / sizeof groups_texts[0]; ++t)
-            if (drawn(tn_test_seed() + w, t, 2)) {
+            if (drawn(tn_test_seed() + w, t, watched ? 8 : 5)) {
                 same_bits(plain, &d, uri, groups_texts[t], tn_test_seed() + t, true);
                 ++ran;
             }
@@ -231,7 +231,7 @@ TN_TEST(opencl_groups, all_ops)
         tn_test_device d;
         TN_REQUIRE(open_as(all.uri[i], "class=gpu", &d));
         for (size_t t = 0; t < sizeof all_texts / sizeof all_texts[0]; ++t) {
-            if (!drawn(tn_test_seed() + 7, t, 16))
+            if (!drawn(tn_test_seed() + 7, t, 32))
                 continue;
             same_bits(&plain, &d, all.uri[i], all_texts[t], tn_test_seed() + t, false);
             ++ran;
