@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attention for devices of groups with local memory, in the CANONICAL order: what the host decides of
- * attention_tiled.cl. */
+/* Attention for devices of groups with local memory, in the CANONICAL order: what the host decides
+ * of attention_tiled.cl. */
 #include <kernels/attention/attention_sequence.h>
 #include <kernels/common/group_tiles.h>
 
 enum { BLOCK = 128, WIDE = 64, HIGH = 4, DEEP = 16, MOST_COLUMNS = 4, MOST_HEADS = 65535 };
 enum { MANY_ROWS = 16, FEW_ROWS = HIGH };
-/* Blocks of keys are divided among groups where rows are few, and these triples are not too many. */
+/* Blocks of keys are divided among groups where rows are few, and these triples are not too many.
+ */
 enum { MOST_SHARED = 64 << 20 };
 enum { NUMBER_ROWS, NUMBER_BLOCKS, NUMBER_SPLIT };
 
@@ -38,9 +39,8 @@ static void plan(const void *params, const tn_k_caps *caps, tn_k_launch *out)
     out->number[NUMBER_BLOCKS] = blocks;
     out->number[NUMBER_SPLIT] = split;
     out->shared_bytes = split ? ((uint64_t)shared + 63) & ~(uint64_t)63 : 0;
-    out->estimate_ns = tn_k_group_estimate(caps, (double)(heads * p->queries) *
-                                                     (double)(p->keys + 1) *
-                                                     (double)(p->d + p->dv + 32));
+    out->estimate_ns = tn_k_group_estimate(
+        caps, (double)(heads * p->queries) * (double)(p->keys + 1) * (double)(p->d + p->dv + 32));
 }
 
 static void lay_out(const tn_k_launch *launch, const void *params, const tn_k_caps *caps,
@@ -57,10 +57,12 @@ static void lay_out(const tn_k_launch *launch, const void *params, const tn_k_ca
     for (uint32_t i = 0; i < launch->phases; i++) {
         out->count[i][0] = (uint32_t)((p->queries + rows - 1) / rows);
         out->count[i][1] = (uint32_t)(p->batch * p->heads);
-        out->count[i][2] = i == 0 && launch->number[NUMBER_SPLIT] ? (uint32_t)launch->number[NUMBER_BLOCKS] : 1;
+        out->count[i][2] =
+            i == 0 && launch->number[NUMBER_SPLIT] ? (uint32_t)launch->number[NUMBER_BLOCKS] : 1;
     }
-    out->local_bytes = (DEEP * (rows + 1 + BLOCK + 1) + rows * (BLOCK + WIDE + 1) + WIDE * HIGH) * 4 +
-                       BLOCK * (8 + 8 + 4 + 4 + 4);
+    out->local_bytes =
+        (DEEP * (rows + 1 + BLOCK + 1) + rows * (BLOCK + WIDE + 1) + WIDE * HIGH) * 4 +
+        BLOCK * (8 + 8 + 4 + 4 + 4);
     tn_k_group_option(out, "ROWS", rows);
     tn_k_group_option(out, "COLUMNS", (p->dv + WIDE - 1) / WIDE);
     tn_k_group_option(out, "SPLIT", launch->number[NUMBER_SPLIT]);

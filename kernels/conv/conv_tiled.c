@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolution for devices of groups with local memory, in the CANONICAL order: what the host decides
- * of conv_tiled.cl, and the functions that it calls. */
+/* Convolution for devices of groups with local memory, in the CANONICAL order: what the host
+ * decides of conv_tiled.cl, and the functions that it calls. */
 #define TN_K_POST_COPIED 1
 #include <kernels/common/group_tiles.h>
 #include <kernels/common/widen.h>
@@ -33,10 +33,10 @@ static const tn_k_group_tile *tile_of(const tn_k_conv *p, const tn_k_caps *caps)
            !tn_k_group_named(caps, tiles[row].vendor, tiles[row].device, tiles[row].driver))
         row++;
     int64_t outputs = tn_k_conv_pixels(p) * p->kg * p->groups;
-    int shape = p->kg == 1                                                       ? ONE_FILTER
-                : p->kg <= 8                                                     ? FEW_FILTERS
+    int shape = p->kg == 1                                              ? ONE_FILTER
+                : p->kg <= 8                                            ? FEW_FILTERS
                 : p->kg <= 32 || outputs < (int64_t)64 * 64 * 2 * units ? SMALL
-                                                                                 : LARGE;
+                                                                        : LARGE;
     return &tiles[row].tile[shape];
 }
 
@@ -91,14 +91,14 @@ static bool padded(const tn_k_conv *p)
 {
     bool any = p->transposed != 0;
     for (int d = 0; d < 3; d++)
-        any |= p->lo[d] > 0 || (p->size[d] - 1) * p->stride[d] - p->lo[d] +
-                                       (p->kernel[d] - 1) * p->dilation[d] >=
-                                   p->in[d];
+        any |= p->lo[d] > 0 ||
+               (p->size[d] - 1) * p->stride[d] - p->lo[d] + (p->kernel[d] - 1) * p->dilation[d] >=
+                   p->in[d];
     return any;
 }
 
 static void lay_out(const tn_k_launch *launch, const void *params, const tn_k_caps *caps,
-                   tn_k_groups *out)
+                    tn_k_groups *out)
 {
     const tn_k_conv *p = params;
     const tn_k_group_tile *t = tile_of(p, caps);

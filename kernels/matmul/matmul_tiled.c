@@ -81,7 +81,7 @@ static int64_t reach(const tn_k_matmul *p, const tn_k_matmul_view *v, int64_t ro
 }
 
 static void lay_out(const tn_k_launch *launch, const void *params, const tn_k_caps *caps,
-                   tn_k_groups *out)
+                    tn_k_groups *out)
 {
     const tn_k_matmul *p = params;
     const tn_k_group_tile *t = tile_of(p, caps);

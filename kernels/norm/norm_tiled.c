@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layer, RMS and group norm for devices of groups with local memory, in the CANONICAL order: what the
- * host decides of norm_tiled.cl. */
+/* Layer, RMS and group norm for devices of groups with local memory, in the CANONICAL order: what
+ * the host decides of norm_tiled.cl. */
 #include <kernels/common/canon.h>
 #include <kernels/common/group_tiles.h>
 #include <kernels/common/widen.h>
