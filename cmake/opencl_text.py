@@ -193,6 +193,30 @@ def rows(decls):
             yield words[2], field["run"], pack
 
 
+def group_rows(decls):
+    """(symbol, groups) of each row of groups: tn_k_group_row."""
+    for d in decls:
+        words = [t for t in d if not t.isspace()]
+        if words[:2] == ["const", "tn_k_group_row"] and "=" in words:
+            yield words[2], words[words.index("groups") + 2]
+
+
+def group_text(source, decls):
+    """Of a row of groups: the text of what its .cl file calls, and that file. A comment there has
+    `uses NAME SPACES.., ..`: functions of the C file, and where each of their pointers points to (g global, p private)."""
+    with open(source[:-2] + ".cl", encoding="utf-8") as f:
+        kernel = f.read()
+    uses = re.search(r"\buses ([^*]*?)\.\s", kernel.replace("\n *", "\n"))
+    if uses is None:
+        sys.exit(f"{source[:-2]}.cl: no comment says what it uses")
+    starts = [(words[0], words[1:]) for words in (u.split() for u in uses.group(1).split(","))]
+    words = [t for t in TOKEN.findall(re.sub(r"/\*.*?\*/", " ", kernel, flags=re.S)) if WORD.match(t)]
+    body, names = opencl_spaces.spread(reach(decls, words + ["tn_k_launch"]), starts)
+    if any(beside for _, beside in names):
+        sys.exit(f"{source}: a group has no scratch for what lies beside")
+    return body, kernel, "".join(f"#define {name} {made}\n" for (name, _), (made, _) in zip(starts, names) if name != made)
+
+
 def params_of(decls, run):
     """The struct that run() takes its params for: the type of the pointer that they are given to."""
     for d in decls:
@@ -223,9 +247,16 @@ def main():
     texts, table, externs = [], [], []
     for source in a.sources:
         decls = declarations(preprocess(a.cc.split(";"), a.root, source))
-        found = list(rows(decls))
-        if not found:
+        found, groups = list(rows(decls)), list(group_rows(decls))
+        if not found and not groups:
             sys.exit(f"{source}: no row")
+        op = os.path.basename(os.path.dirname(source))
+        for symbol, function in groups:
+            body, kernel, defines = group_text(source, decls)
+            body += f"\n#define TN_PARAMS {params_of(decls, function)}\n{defines}"
+            texts.append(f"static const char text_{symbol}[] =\n{literal(body)};\nstatic const char kernel_{symbol}[] =\n{literal(kernel)};\n")
+            table.append(f"    {{&tn_k_op_{op}, &{symbol}.variant, text_{symbol}, kernel_{symbol}, &{symbol}, false}},\n")
+            externs.append(f"extern const tn_k_group_row {symbol};\nextern const tn_k_op tn_k_op_{op};\n")
         for symbol, run, pack in found:
             cycle = recursive(decls, run)
             if cycle:
@@ -233,7 +264,6 @@ def main():
             roots = [run, "tn_k_launch"] + ([pack, "tn_tensor"] if pack else [])
             starts = [(run, RUN)] + ([(pack, PACK)] if pack else [])
             body, names = opencl_spaces.spread(reach(decls, roots), starts)
-            op = os.path.basename(os.path.dirname(source))
             params = params_of(decls, run)
             (start, beside), *packs = names
             if packs and packs[0][1]:
@@ -242,11 +272,11 @@ def main():
             defines += "#define TN_BESIDE 1\n" if beside else ""
             defines += f"#define TN_PACK {packs[0][0]}\n" if packs else ""
             texts.append(f"static const char text_{symbol}[] =\n{literal(body + chr(10) + defines)};\n")
-            table.append(f"    {{&tn_k_op_{op}, &{symbol}, text_{symbol}, {str(beside).lower()}}},\n")
+            table.append(f"    {{&tn_k_op_{op}, &{symbol}, text_{symbol}, NULL, NULL, {str(beside).lower()}}},\n")
             externs.append(f"extern const tn_k_variant {symbol};\nextern const tn_k_op tn_k_op_{op};\n")
     out = ("/* Made by cmake/opencl_text.py. */\n#include <kernels/common/kernel_opencl.h>\n" + "".join(externs) + "\n".join(texts) +
            "const tn_k_opencl_row tn_k_opencl_rows[] = {\n" + "".join(table) + "};\n"
-           f"const uint32_t tn_k_opencl_row_count = {len(table)};\n" + "".join(frame(n, a.root) for n in ("prelude", "entry", "probe")))
+           f"const uint32_t tn_k_opencl_row_count = {len(table)};\n" + "".join(frame(n, a.root) for n in ("prelude", "operands", "entry", "group", "probe")))
     with open(a.out, "w", encoding="utf-8") as f:
         f.write(out)
 

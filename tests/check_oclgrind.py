@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Kernels under Oclgrind, an interpreter that complains of what they do wrong: check_oclgrind.py ICD TEST
+"""Kernels under Oclgrind, an interpreter that complains of what they do wrong: check_oclgrind.py ICD TEST...
 
-TEST runs its small list (tests/support/opencl_small.inc) on that driver alone, by the rows for plain devices and by those of vectors.
+Each TEST runs its small list on that driver alone: opencl_small.inc of tests/support by the rows for plain devices and by those of
+vectors, opencl_groups.inc by those of groups.
 Reads and writes outside of buffers and variables, races between tasks and wrong calls of OpenCL are complained of; with
 TENON_TEST_FULL, which is also without ./test, values that nobody wrote, too. Then kernels that are wrong show that it would.
 """
@@ -59,16 +60,17 @@ def under(folder, command, uninitialized):
 
 
 def main():
-    icd, test = sys.argv[1:]
+    icd, *tests = sys.argv[1:]
     full, bad = os.environ.get("TENON_TEST_FULL", "1") != "0", 0
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "oclgrind.icd"), "w", encoding="utf-8") as f:
             print(icd, file=f)
-        status, printed, complaints = under(folder, [test, "--filter", "*/small"], full)
-        print(printed[-3000:])
-        if status != 0 or complaints or "0 left out" not in printed:
-            print(f"FAILED: exit status {status}, or a case was left out, or Oclgrind complains:\n{complaints[:4000]}")
-            bad += 1
+        for test in tests:
+            status, printed, complaints = under(folder, [test, "--filter", "*/small"], full)
+            print(printed[-3000:])
+            if status != 0 or complaints or "0 left out" not in printed:
+                print(f"FAILED: exit status {status}, or a case was left out, or Oclgrind complains:\n{complaints[:4000]}")
+                bad += 1
         for word, text in WRONG.items():
             status, printed, complaints = under(folder, [sys.executable, __file__, "wrong", text], True)
             if status != 0 or word not in complaints:

@@ -132,6 +132,31 @@ static double half_value(uint32_t dtype, uint32_t h)
     return h & 0x8000u ? -x : x;
 }
 
+/* By way of an f32 alone as by way of a double: each value of the 16 bits, what lies half way to
+ * the next one, and the floats beside both; then all 8-bit values. */
+TN_TEST(k_copy, narrow_without_doubles)
+{
+    static const int mantissa_bits[3] = {10, 7, 2}, exponent_bits[3] = {5, 8, 5};
+    for (uint32_t i = 0; i < 1u << 19; i++)
+        for (int32_t away = -1; away <= 1; away++) {
+            uint32_t bits = (i << 13) + (uint32_t)away; /* half of the last place of an f16 */
+            float x = tn_c_float(bits);
+            for (int t = 0; t < 3; t++)
+                TN_EXPECT(tn_c_narrow_f32(x, mantissa_bits[t], exponent_bits[t]) ==
+                              tn_c_narrow((double)x, mantissa_bits[t], exponent_bits[t]),
+                          "0x%08x to %d bits of mantissa", bits, mantissa_bits[t]);
+        }
+    for (uint32_t i = 0; i < 1u << 24; i += 3) { /* what becomes subnormal */
+        float x = tn_c_float(0x32000000u + i * 9u);
+        TN_EXPECT(tn_c_narrow_f32(x, 10, 5) == tn_c_narrow((double)x, 10, 5), "%a", (double)x);
+    }
+    for (uint32_t i = 0; i < 1u << 16; i++) {
+        float x = tn_c_f16_float((uint16_t)i);
+        TN_EXPECT(x == half_value(TN_F16, i) ||
+                  (x != x && half_value(TN_F16, i) != half_value(TN_F16, i)));
+    }
+}
+
 /* All 2^16 inputs of every cast from f16 and bf16, on every row. */
 TN_TEST(k_copy, every_cast_of_16_bits)
 {

@@ -101,11 +101,18 @@ bool tn__opencl_use(opencl_driver *driver, const opencl_found *found);
 void tn__opencl_list_apart(const tn_host *host, opencl_driver *driver,
                            opencl_found out[OPENCL_DEVICES], uint32_t *out_count);
 
-typedef struct opencl_program {
-    pthread_mutex_t lock; /* guards: all below; held while it is built */
+enum { OPENCL_OPTIONS = 1024 };
+/* What a row was compiled to with some options. */
+typedef struct opencl_built {
+    struct opencl_built *next;
     bool tried;
     cl_program program; /* NULL: not built, or it cannot be */
     char log[512];      /* the end of the build log then */
+    char options[OPENCL_OPTIONS];
+} opencl_built;
+typedef struct opencl_program {
+    pthread_mutex_t lock; /* guards: the list; held while one is built */
+    opencl_built *first;
 } opencl_program;
 
 /* Whether lists go into the driver's command buffers; OPENCL_BY_KIND: not on a cpu, whose drivers
@@ -122,6 +129,8 @@ typedef struct opencl_device {
     cl_command_queue control;     /* for maps and the probe */
     pthread_mutex_t control_lock; /* guards: control, and maps of all buffers */
     tn_k_caps caps;
+    bool groups;        /* of the class gpu: made for groups of work-items with local memory */
+    bool class_asked;   /* the URI says which */
     bool sums_right;    /* the probe at open: fused fma, subnormals kept */
     uint32_t record;    /* ?record=: OPENCL_BY_KIND and so on */
     bool records;       /* lists go into command buffers */
@@ -141,8 +150,12 @@ tn_status tn__opencl_lose(opencl_device *d, cl_int error, const char *call);
 /* ---- opencl_program.c, opencl_cache.c ---- */
 /* What a row's program is built for: so many operands, or packing. */
 enum { OPENCL_SLOTS_4, OPENCL_SLOTS_8, OPENCL_SLOTS_ALL, OPENCL_PACK, OPENCL_FORMS };
-/* The program of row `row` in one form; built at first need, or taken from the cache on disk. */
-tn_status tn__opencl_program(opencl_device *d, uint32_t row, uint32_t form, cl_program *out);
+/* The program of row `row` in one form, for so many work-items a group; built at first need, or
+ * taken from the cache on disk. */
+tn_status tn__opencl_program(opencl_device *d, uint32_t row, uint32_t form,
+                             const tn_k_groups *groups, cl_program *out);
+/* Gives up what was built. */
+void tn__opencl_program_forget(opencl_device *d, opencl_program *p);
 /* Builds a text, or takes what was built before from the cache on disk; the log's end goes to
  * `log`. NULL: *out_error says why. */
 cl_program tn__opencl_build(opencl_device *d, const char *const *text, uint32_t texts,
@@ -180,6 +193,7 @@ typedef struct opencl_plan {
     const tn_k_variant *variant;
     uint32_t row; /* of tn_k_opencl_rows */
     tn_k_launch launch;
+    tn_k_groups groups;
     tn_numerics numerics;
     pthread_mutex_t lock; /* guards: the kernels' arguments until they are enqueued */
     cl_kernel run, pack;

@@ -41,8 +41,7 @@ static void device_close(void *device)
     opencl_device *d = device;
     const tn_host *host = d->host;
     for (uint32_t i = 0; d->programs != NULL && i < tn_k_opencl_row_count * OPENCL_FORMS; ++i) {
-        if (d->programs[i].program != NULL)
-            (void)OPENCL_CALL(&d->driver, clReleaseProgram, d->programs[i].program);
+        tn__opencl_program_forget(d, &d->programs[i]);
         pthread_mutex_destroy(&d->programs[i].lock);
     }
     tn__opencl_give(host, d->programs, tn_k_opencl_row_count * OPENCL_FORMS * sizeof *d->programs);
@@ -110,9 +109,34 @@ enum { L1_NAME = _SC_LEVEL1_DCACHE_SIZE, L2_NAME = _SC_LEVEL2_CACHE_SIZE };
 enum { L1_NAME = 0, L2_NAME = 0 };
 #endif
 
+/* Lanes that a unit keeps busy, and the least work of a task there: enough that a device is full,
+ * and few enough for the scratch of each. */
+enum { LANES = 256, TASK_BYTES = 256 };
+
+/* Groups of work-items, and many more tasks than a cpu has threads. */
+static void group_caps(opencl_device *d)
+{
+    cl_ulong local = 0;
+    size_t items = 0;
+    (void)OPENCL_CALL(&d->driver, clGetDeviceInfo, d->found.id, CL_DEVICE_LOCAL_MEM_SIZE,
+                      sizeof local, &local, NULL);
+    (void)OPENCL_CALL(&d->driver, clGetDeviceInfo, d->found.id, CL_DEVICE_MAX_WORK_GROUP_SIZE,
+                      sizeof items, &items, NULL);
+    d->caps.isa = TN_K_ISA_BASELINE | TN_K_ISA_GROUPS;
+    d->caps.workers = (d->caps.workers < 1u << 12 ? d->caps.workers : 1u << 12) * LANES;
+    d->caps.task_bytes = TASK_BYTES;
+    d->caps.local_bytes = local < 1u << 30 ? (uint32_t)local : 1u << 30;
+    d->caps.group_items = items < 1u << 16 ? (uint32_t)items : 1u << 16;
+    d->caps.vendor = d->info.vendor;
+    d->caps.device = d->info.name;
+    d->caps.driver = d->info.driver;
+}
+
 static void caps_of(opencl_device *d)
 {
     cl_uint units = 1, width = 1;
+    if (!d->class_asked)
+        d->groups = d->info.kind != TN_KIND_CPU;
     (void)OPENCL_CALL(&d->driver, clGetDeviceInfo, d->found.id, CL_DEVICE_MAX_COMPUTE_UNITS,
                       sizeof units, &units, NULL);
     (void)OPENCL_CALL(&d->driver, clGetDeviceInfo, d->found.id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT,
@@ -123,6 +147,10 @@ static void caps_of(opencl_device *d)
                           .l2_bytes = cache_bytes(d, L2_NAME, 1u << 16, 1u << 20),
                           .l3_bytes = 8u << 20,
                           .line_bytes = 64};
+    if (d->groups) {
+        group_caps(d);
+        return;
+    }
     if (d->info.kind == TN_KIND_CPU && width >= 8)
         d->caps.isa |= TN_K_ISA_WIDE8;
     if (d->info.kind == TN_KIND_CPU && width >= 16)
@@ -137,6 +165,17 @@ static tn_status option(opencl_device *d, const char *key, const char *value)
             return OPENCL_FAIL_ARGUMENT(d->host, TN_STATUS_INVALID, "opencl.option", "uri",
                                         "uri has fail=\"%s\"; fail of an OpenCL device is the name "
                                         "of an entry that it calls, such as clFlush",
+                                        value);
+        return TN_OK;
+    }
+    if (strcmp(key, "class") == 0) {
+        d->class_asked = true;
+        d->groups = strcmp(value, "gpu") == 0;
+        if (!d->groups && strcmp(value, "cpu") != 0)
+            return OPENCL_FAIL_ARGUMENT(d->host, TN_STATUS_INVALID, "opencl.option", "uri",
+                                        "uri has class=\"%s\"; class of an OpenCL device is cpu or "
+                                        "gpu, by which its kernels are chosen; without it the "
+                                        "device's own type says it",
                                         value);
         return TN_OK;
     }
@@ -165,7 +204,7 @@ static tn_status option(opencl_device *d, const char *key, const char *value)
         return TN_OK;
     }
     return OPENCL_FAIL_ARGUMENT(d->host, TN_STATUS_INVALID, "opencl.option", "uri",
-                                "uri has the option \"%s\"; an OpenCL device has submit_us, "
+                                "uri has the option \"%s\"; an OpenCL device has class, submit_us, "
                                 "record (0 or 1), and fail, after and code, which put a fault in "
                                 "the place of a driver's entry",
                                 key);

@@ -22,9 +22,57 @@ static uint64_t scratch_bytes(const tn_k_launch *launch)
     return launch->worker_bytes * most;
 }
 
+/* Work-items of a group of tasks, and scratch that is not worth more of them. */
+enum { TASKS_OF_A_GROUP = 64, MOST_SCRATCH = 64 << 20 };
+
+/* Where the tasks are work-items: a group has one on a cpu, so that each thread takes the next. */
+static void group_tasks(const opencl_device *d, const tn_k_launch *launch, tn_k_groups *groups)
+{
+    bool many = d->groups && d->caps.group_items >= TASKS_OF_A_GROUP;
+    uint32_t size = many ? TASKS_OF_A_GROUP : 1;
+    *groups = (tn_k_groups){.size = {size, 1, 1}};
+    for (uint32_t i = 0; i < launch->phases; ++i) {
+        groups->count[i][0] = (launch->tasks[i] + size - 1) / size;
+        groups->count[i][1] = groups->count[i][2] = 1;
+    }
+}
+
+/* The row's tasks: as many as fill the device, less where each has much scratch. */
+static void plan_tasks(const opencl_plan *p, const tn_k_variant *v, bool beside,
+                       tn_k_launch *launch)
+{
+    tn_k_caps caps = p->device->caps;
+    for (;; caps.workers /= 2) {
+        memset(launch, 0, sizeof *launch);
+        v->plan(p->params, &caps, launch);
+        launch->workers = caps.workers;
+        if (beside)
+            launch->worker_bytes += TN_K_BESIDE_BYTES;
+        if (!p->device->groups || caps.workers < 2 * TASKS_OF_A_GROUP ||
+            scratch_bytes(launch) <= MOST_SCRATCH)
+            return;
+    }
+}
+
+/* Whether the device can run such groups. */
+static bool groups_fit(const opencl_device *d, const tn_k_groups *groups, tn_k_why *no)
+{
+    if (groups->size[0] * groups->size[1] * groups->size[2] > d->caps.group_items) {
+        *no = (tn_k_why){"opencl.group", NULL,
+                         "the device runs fewer work-items in a group than the kernel's tile has"};
+        return false;
+    }
+    if (groups->local_bytes > d->caps.local_bytes) {
+        *no = (tn_k_why){"opencl.local", NULL,
+                         "the device has less local memory than the kernel's tile needs"};
+        return false;
+    }
+    return true;
+}
+
 /* Whether a row takes the op, and how it would run it; else why not. */
 static bool consider(const opencl_plan *p, const tn_op *op, uint32_t i, const char *kernel,
-                     uint64_t limit, tn_k_launch *launch, tn_k_why *no)
+                     uint64_t limit, tn_k_launch *launch, tn_k_groups *groups, tn_k_why *no)
 {
     const tn_k_variant *v = tn_k_opencl_rows[i].variant;
     const tn_k_caps *caps = &p->device->caps;
@@ -36,8 +84,16 @@ static bool consider(const opencl_plan *p, const tn_op *op, uint32_t i, const ch
         return false;
     }
     if ((v->isa & ~caps->isa) != 0) {
-        *no =
-            (tn_k_why){"kernel.isa", NULL, "the device has no vectors of that width, or is no cpu"};
+        const uint32_t wide = TN_K_ISA_WIDE8 | TN_K_ISA_WIDE16;
+        *no = (v->isa & TN_K_ISA_GROUPS) != 0
+                  ? (tn_k_why){"opencl.class", "uri",
+                               "for the class gpu; this device is of the class cpu, by its type or "
+                               "class=cpu"}
+              : p->device->groups && (v->isa & wide) != 0
+                  ? (tn_k_why){"opencl.class", "uri",
+                               "for the class cpu; this device is of the class gpu, by its type or "
+                               "class=gpu"}
+                  : (tn_k_why){"kernel.isa", NULL, "the device has no vectors of that width"};
         return false;
     }
     if (!tn_k_serves(v->cls, op->numerics.cls)) {
@@ -47,16 +103,30 @@ static bool consider(const opencl_plan *p, const tn_op *op, uint32_t i, const ch
     }
     if (v->accepts != NULL && !v->accepts(p->params, caps, no))
         return false;
-    v->plan(p->params, caps, launch);
-    launch->workers = caps->workers;
-    if (tn_k_opencl_rows[i].beside)
-        launch->worker_bytes += TN_K_BESIDE_BYTES;
+    plan_tasks(p, v, tn_k_opencl_rows[i].beside, launch);
+    if (tn_k_opencl_rows[i].group == NULL) {
+        group_tasks(p->device, launch, groups);
+    } else {
+        memset(groups, 0, sizeof *groups);
+        tn_k_opencl_rows[i].group->groups(launch, p->params, caps, groups);
+        if (!groups_fit(p->device, groups, no))
+            return false;
+    }
     if (limit != 0 && launch->shared_bytes + scratch_bytes(launch) > limit) {
         *no = (tn_k_why){"kernel.workspace", "desc.workspace_limit_bytes",
                          "the workspace is above the limit of the plan"};
         return false;
     }
     return true;
+}
+
+/* Estimates of tasks suppose a cpu's threads, so a row of groups is better than any of those. */
+static bool better(const opencl_plan *p, uint32_t i, const tn_k_launch *launch)
+{
+    if (p->variant == NULL)
+        return true;
+    bool is = tn_k_opencl_rows[i].group != NULL, was = tn_k_opencl_rows[p->row].group != NULL;
+    return is != was ? is : launch->estimate_ns <= p->launch.estimate_ns;
 }
 
 /* Walks the rows and leaves the best in `p`; `why` is the last refusal that is not of other types.
@@ -67,15 +137,17 @@ static bool choose(opencl_plan *p, const tn_op *op, const char *kernel, uint64_t
     for (uint32_t i = 0; i < tn_k_opencl_row_count; ++i) {
         tn_k_why no;
         tn_k_launch launch;
+        tn_k_groups groups;
         if (!row_of(p->op, i))
             continue;
-        if (!consider(p, op, i, kernel, limit, &launch, &no)) {
+        if (!consider(p, op, i, kernel, limit, &launch, &groups, &no)) {
             if (why->reason == NULL || !plan_for_other_types(&no))
                 *why = no;
-        } else if (p->variant == NULL || launch.estimate_ns <= p->launch.estimate_ns) {
+        } else if (better(p, i, &launch)) {
             p->variant = tn_k_opencl_rows[i].variant;
             p->row = i;
             p->launch = launch;
+            p->groups = groups;
         }
     }
     return p->variant != NULL;
@@ -101,9 +173,10 @@ static void tell_all(const opencl_plan *p, const tn_op *op, const char *kernel, 
         const tn_k_variant *v = tn_k_opencl_rows[i].variant;
         tn_k_why why;
         tn_k_launch launch;
+        tn_k_groups groups;
         if (!row_of(p->op, i))
             continue;
-        bool ok = consider(p, op, i, kernel, limit, &launch, &why);
+        bool ok = consider(p, op, i, kernel, limit, &launch, &groups, &why);
         if (ok)
             why = plan_verdict(v == p->variant);
         tell(fn, self, p, v, &why, ok, ok ? launch.estimate_ns : 0);
@@ -241,12 +314,12 @@ static const tn_plan_ops plan_ops = {
     .arithmetic = plan_arithmetic,
 };
 
-static tn_status make_kernel(opencl_device *d, uint32_t row, uint32_t form, const char *name,
-                             cl_kernel *out)
+static tn_status make_kernel(opencl_device *d, uint32_t row, uint32_t form,
+                             const tn_k_groups *groups, const char *name, cl_kernel *out)
 {
     cl_program program = NULL;
     cl_int error = CL_SUCCESS;
-    tn_status st = tn__opencl_program(d, row, form, &program);
+    tn_status st = tn__opencl_program(d, row, form, groups, &program);
     if (st != TN_OK)
         return st;
     *out = OPENCL_MAKE(&d->driver, clCreateKernel, &error, program, name);
@@ -266,9 +339,9 @@ static tn_status make_ready(opencl_plan *p)
                     : o->count <= 8 ? OPENCL_SLOTS_8
                                     : OPENCL_SLOTS_ALL;
     p->slots = form == OPENCL_SLOTS_4 ? 4 : form == OPENCL_SLOTS_8 ? 8 : TN_K_OPERANDS;
-    tn_status st = make_kernel(d, p->row, form, "tn_run", &p->run);
+    tn_status st = make_kernel(d, p->row, form, &p->groups, "tn_run", &p->run);
     if (st == TN_OK && p->launch.pack_role != 0)
-        st = make_kernel(d, p->row, OPENCL_PACK, "tn_pack", &p->pack);
+        st = make_kernel(d, p->row, OPENCL_PACK, &p->groups, "tn_pack", &p->pack);
     if (st != TN_OK)
         return st;
     memset(box, 0, sizeof box);

@@ -113,41 +113,85 @@ cl_program tn__opencl_build(opencl_device *d, const char *const *text, uint32_t 
     return program;
 }
 
-static void build(opencl_device *d, const tn_k_opencl_row *row, uint32_t form, opencl_program *p,
-                  cl_int *out_error)
+static void options_of(opencl_device *d, uint32_t row, uint32_t form, const tn_k_groups *groups,
+                       char out[OPENCL_OPTIONS])
 {
     static const int slots[OPENCL_FORMS] = {4, 8, TN_K_OPERANDS, 0};
-    const char *text[] = {tn_k_opencl_prelude, row->text, tn_k_opencl_entry};
-    char options[384];
     /* The sizes are checked by the device's compiler: both sides see the same structs. */
-    snprintf(options, sizeof options,
+    snprintf(out, OPENCL_OPTIONS,
              "%s -DTN_SLOTS=%d -DTN_LAUNCH_BYTES=%zu -DTN_PARAMS_AT=%d -DTN_PARAMS_BYTES=%zu "
-             "-DTN_BESIDE_BYTES=%d",
-             d->options, slots[form], sizeof(tn_k_launch), OPENCL_PARAMS_AT, row->op->params_bytes,
-             TN_K_BESIDE_BYTES);
-    p->program = tn__opencl_build(d, text, 3, options, p->log, sizeof p->log, out_error);
+             "-DTN_BESIDE_BYTES=%d -DTN_SIZE_0=%u -DTN_SIZE_1=%u -DTN_SIZE_2=%u",
+             d->options, slots[form], sizeof(tn_k_launch), OPENCL_PARAMS_AT,
+             tn_k_opencl_rows[row].op->params_bytes, TN_K_BESIDE_BYTES, groups->size[0],
+             groups->size[1], groups->size[2]);
+    for (uint32_t i = 0; i < groups->options; ++i) {
+        size_t at = strlen(out);
+        snprintf(out + at, OPENCL_OPTIONS - at, " -D%s=%d", groups->option[i].name,
+                 groups->option[i].value);
+    }
 }
 
-tn_status tn__opencl_program(opencl_device *d, uint32_t row, uint32_t form, cl_program *out)
+static void build(opencl_device *d, const tn_k_opencl_row *row, opencl_built *b, cl_int *out_error)
+{
+    const char *text[] = {tn_k_opencl_prelude, row->text, tn_k_opencl_operands,
+                          row->kernel != NULL ? tn_k_opencl_group : tn_k_opencl_entry,
+                          row->kernel != NULL ? row->kernel : ""};
+    b->program = tn__opencl_build(d, text, sizeof text / sizeof text[0], b->options, b->log,
+                                  sizeof b->log, out_error);
+}
+
+/* What has been, or is to be, built with these options; NULL: no host memory. */
+static opencl_built *find_built(opencl_device *d, opencl_program *p, const char *options)
+{
+    for (opencl_built *b = p->first; b != NULL; b = b->next)
+        if (strcmp(b->options, options) == 0)
+            return b;
+    opencl_built *b = tn__opencl_take(d->host, sizeof *b);
+    if (b != NULL) {
+        snprintf(b->options, sizeof b->options, "%s", options);
+        b->next = p->first;
+        p->first = b;
+    }
+    return b;
+}
+
+void tn__opencl_program_forget(opencl_device *d, opencl_program *p)
+{
+    while (p->first != NULL) {
+        opencl_built *b = p->first;
+        p->first = b->next;
+        if (b->program != NULL)
+            (void)OPENCL_CALL(&d->driver, clReleaseProgram, b->program);
+        tn__opencl_give(d->host, b, sizeof *b);
+    }
+}
+
+tn_status tn__opencl_program(opencl_device *d, uint32_t row, uint32_t form,
+                             const tn_k_groups *groups, cl_program *out)
 {
     opencl_program *p = &d->programs[row * OPENCL_FORMS + form];
+    char options[OPENCL_OPTIONS];
     cl_int error = CL_SUCCESS;
+    options_of(d, row, form, groups, options);
     pthread_mutex_lock(&p->lock);
-    if (!p->tried) {
-        build(d, &tn_k_opencl_rows[row], form, p, &error);
+    opencl_built *b = find_built(d, p, options);
+    if (b != NULL && !b->tried) {
+        build(d, &tn_k_opencl_rows[row], b, &error);
         /* A text that does not compile never will; anything else may pass. */
-        p->tried = p->program != NULL || error == CL_BUILD_PROGRAM_FAILURE;
-        if (error == CL_BUILD_PROGRAM_FAILURE && p->log[0] == '\0')
-            snprintf(p->log, sizeof p->log, "the driver gave no build log");
+        b->tried = b->program != NULL || error == CL_BUILD_PROGRAM_FAILURE;
+        if (error == CL_BUILD_PROGRAM_FAILURE && b->log[0] == '\0')
+            snprintf(b->log, sizeof b->log, "the driver gave no build log");
     }
-    *out = p->program;
-    bool broken = p->tried && p->program == NULL;
+    *out = b != NULL ? b->program : NULL;
+    bool broken = b != NULL && b->tried && b->program == NULL;
     pthread_mutex_unlock(&p->lock);
     if (*out != NULL)
         return TN_OK;
+    if (b == NULL)
+        return OPENCL_NO_HOST_MEMORY(d->host, "a program");
     if (!broken)
         return tn__opencl_failed(d, error, "clBuildProgram", true);
     return OPENCL_FAIL(d->host, TN_STATUS_UNSUPPORTED, "opencl.build",
                        "%s could not be built by the driver of %s: %.300s",
-                       tn_k_opencl_rows[row].variant->name, d->info.uri, p->log);
+                       tn_k_opencl_rows[row].variant->name, d->info.uri, b->log);
 }

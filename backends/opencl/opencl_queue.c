@@ -64,9 +64,17 @@ static cl_int launch(opencl_queue *q, opencl_handed *h, cl_kernel kernel, cl_uin
     return error;
 }
 
-/* Tasks from `first` on, of one phase. */
+/* The dimension along which launches of a phase divide its groups: that with most of them. */
+static uint32_t divided(const opencl_plan *p, uint32_t phase)
+{
+    const uint32_t *count = p->groups.count[phase];
+    uint32_t best = count[1] >= count[0] ? 1 : 0;
+    return count[2] >= count[best] ? 2 : best;
+}
+
+/* Groups from `first` on, of one phase, along the dimension that is divided. */
 static cl_int run_phase(opencl_queue *q, const opencl_plan *p, const tn_work *w, uint32_t phase,
-                        size_t first, size_t tasks, opencl_handed *h)
+                        size_t first, size_t groups, opencl_handed *h)
 {
     opencl_device *d = q->device;
     const tn_k_operands *o = (const tn_k_operands *)(const void *)p->params;
@@ -74,7 +82,16 @@ static cl_int run_phase(opencl_queue *q, const opencl_plan *p, const tn_work *w,
     cl_mem room = work != NULL ? work->mem : p->box;
     cl_ulong shared_at = w->workspace_offset, scratch_at = shared_at + p->launch.shared_bytes;
     cl_uint index = 0, which = phase;
-    const size_t one = 1;
+    size_t from[3] = {0, 0, 0}, items[3], size[3];
+    cl_uint dimensions = 1;
+    for (uint32_t i = 0; i < 3; ++i) {
+        size[i] = p->groups.size[i];
+        items[i] = p->groups.count[phase][i] * size[i];
+        if (items[i] > 1)
+            dimensions = i + 1;
+    }
+    from[divided(p, phase)] = first * size[divided(p, phase)];
+    items[divided(p, phase)] = groups * size[divided(p, phase)];
     cl_kernel kernel = NULL;
     cl_int error = tn__opencl_twin(q, h, p->run, &kernel);
     if (error != CL_SUCCESS)
@@ -97,7 +114,7 @@ static cl_int run_phase(opencl_queue *q, const opencl_plan *p, const tn_work *w,
         error = set_place(d, kernel, &index, slot != NULL ? slot->buffer : NULL,
                           slot != NULL ? slot->offset : 0, p->box);
     }
-    return error == CL_SUCCESS ? launch(q, h, kernel, 1, &first, &tasks, &one) : error;
+    return error == CL_SUCCESS ? launch(q, h, kernel, dimensions, from, items, size) : error;
 }
 
 void tn__opencl_keep_event(opencl_queue *q, opencl_handed *h, cl_event event)
@@ -122,7 +139,7 @@ static cl_int hand_run(opencl_queue *q, const tn_work *w, opencl_handed *h)
     uint64_t parts = p->launch.estimate_ns / d->submit_ns + 1;
     pthread_mutex_lock(&p->lock);
     for (uint32_t phase = 0; error == CL_SUCCESS && phase < p->launch.phases; ++phase) {
-        uint64_t all = p->launch.tasks[phase], n = parts < all ? parts : all;
+        uint64_t all = p->groups.count[phase][divided(p, phase)], n = parts < all ? parts : all;
         for (uint64_t i = 0; error == CL_SUCCESS && i < n; ++i) {
             error = run_phase(q, p, w, phase, (size_t)(all * i / n),
                               (size_t)(all * (i + 1) / n - all * i / n), h);

@@ -20,13 +20,6 @@ static void plan(const void *params, const tn_k_caps *caps, tn_k_launch *out)
     out->estimate_ns *= 8;
 }
 
-static float pow2_of(float e)
-{
-    if (e < -126.0f)
-        return 0.0f;
-    return tn_c_float((uint32_t)((int32_t)(e > 127.0f ? 127.0f : e) + 127) << 23);
-}
-
 /* One query row: where its operands begin, and what it works in. */
 typedef struct query {
     tn_k_attention_sequence seq;
@@ -52,14 +45,8 @@ static float score(const tn_k_attention_params *p, const query *x, int64_t j)
                                         place.outer * ks[0] + place.row * ks[2] + e * ks[3]) *
                     scale;
     float z = tn_c_dot(x->q, 1, x->key, 1, p->d);
-    float t = p->inner != 0.0f ? c_tanh(z * p->inner) * p->c : z * p->c;
-    if (p->mask == TN_K_ATT_ADD_MASK)
-        t = __builtin_fmaf(((const float *)(const void *)x->mask)[at], 0x1.715476p+0f, t);
-    if (p->slot[TN_K_ATT_SLOPES] != 0) {
-        float away = (float)(p->first_key + j - x->seq.position - x->i);
-        t = __builtin_fmaf(x->seq.slope * away, 0x1.715476p+0f, t);
-    }
-    return t;
+    float bias = p->mask == TN_K_ATT_ADD_MASK ? ((const float *)(const void *)x->mask)[at] : 0.0f;
+    return tn_k_attention_base2(p, &x->seq, x->i, j, z, bias);
 }
 
 /* Column e of a value. */
@@ -100,7 +87,7 @@ static float row(const tn_k_attention_params *p, const query *x, float *out_m, b
         bad = bad || top != top;
         for (int64_t j = 0; j < BLOCK; ++j) {
             float n = __builtin_rintf(t[j]);
-            pr[j] = t[j] == none || bad ? 0.0f : c_p2(t[j] - n) * pow2_of(n - top);
+            pr[j] = t[j] == none || bad ? 0.0f : c_p2(t[j] - n) * tn_k_attention_pow2(n - top);
         }
         float lb = tn_c_reduce(pr, 1, BLOCK);
         for (int64_t j = 0; j < BLOCK; ++j)
@@ -112,7 +99,7 @@ static float row(const tn_k_attention_params *p, const query *x, float *out_m, b
                     s = __builtin_fmaf(pr[j], value(p, x, border + j, e), s);
             ob[e] = 0.0f + s;
         }
-        float f = !any ? 0.0f : top > m ? pow2_of(m - top) : pow2_of(top - m);
+        float f = !any ? 0.0f : top > m ? tn_k_attention_pow2(m - top) : tn_k_attention_pow2(top - m);
         if (!any || top > m) {
             l = any ? __builtin_fmaf(l, f, lb) : lb;
             for (int64_t e = 0; e < p->dv; ++e)

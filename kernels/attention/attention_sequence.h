@@ -36,7 +36,7 @@ static inline float tn_k_attention_load(uint32_t type, const void *from, int64_t
     if (type == TN_S8)
         return (float)((const int8_t *)from)[at];
     uint16_t h = ((const uint16_t *)from)[at];
-    return (float)(type == TN_BF16 ? tn_c_bf16_widen(h) : tn_c_f16_widen(h));
+    return type == TN_BF16 ? tn_c_float((uint32_t)h << 16) : tn_c_f16_float(h);
 }
 
 static inline void tn_k_attention_store(uint32_t type, void *to, int64_t at, float x)
@@ -47,8 +47,8 @@ static inline void tn_k_attention_store(uint32_t type, void *to, int64_t at, flo
     else if (type == TN_BF16 && x == x) /* the upper half, to nearest even */
         ((uint16_t *)to)[at] = (uint16_t)((u + 0x7fffu + (u >> 16 & 1u)) >> 16);
     else
-        ((uint16_t *)to)[at] = (uint16_t)(type == TN_BF16 ? tn_c_narrow((double)x, 7, 8)
-                                                          : tn_c_narrow((double)x, 10, 5));
+        ((uint16_t *)to)[at] = (uint16_t)(type == TN_BF16 ? tn_c_narrow_f32(x, 7, 8)
+                                                          : tn_c_narrow_f32(x, 10, 5));
 }
 
 /* x as the type keeps it; what s8 keeps is not rounded here, its scale is in x already. */
@@ -114,6 +114,29 @@ static inline float tn_k_attention_scale(const tn_k_attention_params *p, void *c
     const int64_t *s = p->stride[which];
     const float *scale = tn_k_attention_operand(p, operand, which);
     return scale == NULL ? 1.0f : scale[at->outer * s[0] + kv * s[1] + at->row * s[2]];
+}
+
+/* The score in base 2 of a dot of query row i and key j; bias: the mask's number, if that adds. */
+static inline float tn_k_attention_base2(const tn_k_attention_params *p,
+                                         const tn_k_attention_sequence *seq, int64_t i, int64_t j,
+                                         float z, float bias)
+{
+    float t = p->inner != 0.0f ? c_tanh(z * p->inner) * p->c : z * p->c;
+    if (p->mask == TN_K_ATT_ADD_MASK)
+        t = __builtin_fmaf(bias, 0x1.715476p+0f, t);
+    if (p->slot[TN_K_ATT_SLOPES] != 0) {
+        float away = (float)(p->first_key + j - seq->position - i);
+        t = __builtin_fmaf(seq->slope * away, 0x1.715476p+0f, t);
+    }
+    return t;
+}
+
+/* 2^e of an integer e up to 127; 0 below the normal numbers. */
+static inline float tn_k_attention_pow2(float e)
+{
+    if (e < -126.0f)
+        return 0.0f;
+    return tn_c_float((uint32_t)((int32_t)(e > 127.0f ? 127.0f : e) + 127) << 23);
 }
 
 /* (m, l) of a row; 0 and 0 of one without keys and sink, whose log is then -Inf. */

@@ -35,15 +35,43 @@ TN_C_FN uint32_t tn_c_narrow(double x, int mantissa_bits, int exponent_bits)
     return sign | (bits > top ? top : (uint32_t)bits);
 }
 
-/* Exact: every f16 and bf16 is a double. */
-TN_C_FN double tn_c_f16_widen(uint16_t h)
+/* The same of an f32, without a double, which some devices lack. */
+TN_C_FN uint32_t tn_c_narrow_f32(float x, int mantissa_bits, int exponent_bits)
+{
+    uint32_t u = tn_c_bits(x), magnitude = u & 0x7fffffffu;
+    uint32_t sign = u >> 31 << (mantissa_bits + exponent_bits);
+    uint32_t top = ((1u << exponent_bits) - 1) << mantissa_bits;
+    if (magnitude > 0x7f800000u)
+        return top | 1u << (mantissa_bits - 1);
+    int bias = (1 << (exponent_bits - 1)) - 1, from = (int)(magnitude >> 23);
+    int exponent = (from == 0 ? 1 : from) - 127 + bias, shift = 23 - mantissa_bits;
+    uint32_t m = (magnitude & 0x7fffffu) | (from != 0 ? 0x800000u : 0u);
+    if (exponent < 1) {
+        shift = shift + 1 - exponent > 30 ? 30 : shift + 1 - exponent;
+        exponent = 1;
+    }
+    uint32_t q = m >> shift, rest = m & ((1u << shift) - 1), half = 1u << (shift - 1);
+    q += rest > half || (rest == half && (q & 1));
+    if (exponent > 2 * bias)
+        return sign | top;
+    uint32_t bits = ((uint32_t)(exponent - 1) << mantissa_bits) + q;
+    return sign | (bits > top ? top : bits);
+}
+
+/* Exact: every f16 and bf16 is a float and a double. */
+TN_C_FN float tn_c_f16_float(uint16_t h)
 {
     uint32_t magnitude = h & 0x7fffu;
     float f = magnitude < 0x0400u
                   ? (float)magnitude * 0x1p-24f
                   : tn_c_float(magnitude >= 0x7c00u ? 0x7f800000u | (magnitude & 0x3ffu) << 13
                                                     : (magnitude << 13) + (112u << 23));
-    return (double)(h & 0x8000u ? -f : f);
+    return h & 0x8000u ? -f : f;
+}
+
+TN_C_FN double tn_c_f16_widen(uint16_t h)
+{
+    return (double)tn_c_f16_float(h);
 }
 
 TN_C_FN double tn_c_bf16_widen(uint16_t h)
@@ -79,13 +107,18 @@ TN_C_FN uint8_t tn_c_f8e5m2_narrow(double x, bool saturate)
     return (uint8_t)bits;
 }
 
-TN_C_FN double tn_c_f8e4m3_widen(uint8_t b)
+TN_C_FN float tn_c_f8e4m3_float(uint8_t b)
 {
     uint32_t exponent = b >> 3 & 15u, mantissa = b & 7u;
     float f = (b & 0x7fu) == TN_C_E4M3_NAN ? tn_c_float(0x7fc00000u)
               : exponent == 0              ? (float)mantissa * 0x1p-9f
                                            : tn_c_float((exponent + 120u) << 23 | mantissa << 20);
-    return (double)(b & 0x80u ? -f : f);
+    return b & 0x80u ? -f : f;
+}
+
+TN_C_FN double tn_c_f8e4m3_widen(uint8_t b)
+{
+    return (double)tn_c_f8e4m3_float(b);
 }
 
 /* The upper byte of an f16. */

@@ -40,6 +40,11 @@ typedef struct tn_k_caps {
     uint32_t isa;                                       /* TN_K_ISA_* */
     uint32_t workers;                                   /* tasks that may run at the same time */
     uint32_t l1d_bytes, l2_bytes, l3_bytes, line_bytes; /* per core; l3: this device's share */
+    uint32_t task_bytes; /* least work of a task; 0: what suits a thread of a cpu */
+    /* Devices that run groups of work-items with memory of their own: most of each; and their names,
+     * for tables of what suits whom. */
+    uint32_t group_items, local_bytes;
+    const char *vendor, *device, *driver;
 } tn_k_caps;
 
 /* Why a variant refuses: a stable reason id and a sentence; both static strings. */

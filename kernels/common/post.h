@@ -6,6 +6,16 @@
 #include <kernels/common/canonmath.h>
 #include <tenon/ops.h>
 
+/* Most columns of a piece. A row that defines TN_K_POST_COPIED has one at a time and copies operands
+ * of steps, so that no pointer there is to an operand and the copies need no place beside. */
+#ifdef TN_K_POST_COPIED
+enum { TN_K_POST_ROOM = 1 };
+#define TN_K_POST_BESIDE
+#else
+enum { TN_K_POST_ROOM = 32 };
+#define TN_K_POST_BESIDE TN_K_BESIDE
+#endif
+
 /* y: `width` floats, a constant, so that loops become vectors; r: the step's operand, if
  * it has one. */
 static inline __attribute__((always_inline)) void tn_k_post_step(uint32_t kind, float a, float b,

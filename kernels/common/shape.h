@@ -157,8 +157,8 @@ static inline void tn_k_grid_write(const tn_k_grid *g, uint32_t o, float *to, in
     }
 }
 
-/** One phase over `items` pieces of `item_bytes` work: tasks of 16 KiB or more, at most 4 a
- *  worker. */
+/** One phase over `items` pieces of `item_bytes` work: tasks of 16 KiB or what the device wants, or
+ *  more; at most 4 a worker. */
 static inline void tn_k_launch_items(tn_k_launch *out, const tn_k_caps *caps, int64_t items,
                                      uint64_t item_bytes)
 {
@@ -166,7 +166,8 @@ static inline void tn_k_launch_items(tn_k_launch *out, const tn_k_caps *caps, in
     out->workers = caps->workers == 0 ? 1 : caps->workers;
     if (items <= 0)
         return;
-    uint64_t work = (uint64_t)items * item_bytes, tasks = work / TN_K_TASK_BYTES;
+    uint64_t least = caps->task_bytes != 0 ? caps->task_bytes : TN_K_TASK_BYTES;
+    uint64_t work = (uint64_t)items * item_bytes, tasks = work / least;
     uint64_t most = (uint64_t)out->workers * 4;
     if (tasks > most)
         tasks = most;

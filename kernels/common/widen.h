@@ -28,13 +28,26 @@ static inline float tn_k_widen(uint32_t type, const void *from, int64_t at)
         return ((const float *)from)[at];
     if (type == TN_BF16)
         return tn_c_float((uint32_t)((const uint16_t *)from)[at] << 16);
-    return (float)tn_c_load(type, from, at).f;
+    if (type == TN_F16)
+        return tn_c_f16_float(((const uint16_t *)from)[at]);
+    uint8_t b = ((const uint8_t *)from)[at]; /* an e5m2 is the upper byte of an f16 */
+    return type == TN_F8E4M3 ? tn_c_f8e4m3_float(b) : tn_c_f16_float((uint16_t)(b << 8));
+}
+
+/* f32, f16 or bf16. */
+static inline void tn_k_narrow_wide(uint32_t type, void *to, int64_t at, float x)
+{
+    if (type == TN_F32)
+        ((float *)to)[at] = x;
+    else
+        ((uint16_t *)to)[at] =
+            (uint16_t)tn_c_narrow_f32(x, type == TN_F16 ? 10 : 7, type == TN_F16 ? 5 : 8);
 }
 
 static inline void tn_k_narrow(uint32_t type, void *to, int64_t at, float x)
 {
-    if (type == TN_F32)
-        ((float *)to)[at] = x;
+    if (type == TN_F32 || type == TN_F16 || type == TN_BF16)
+        tn_k_narrow_wide(type, to, at, x);
     else
         tn_c_store(type, to, at, (tn_c_value){false, 0, (double)x}, false);
 }
@@ -200,7 +213,7 @@ static inline void tn_k_f16_from_f32(uint16_t *restrict to, const float *restric
         tn_k_narrow8_f16(to + i, from + i);
 #endif
     for (; i < n; i++)
-        to[i] = (uint16_t)tn_c_narrow((double)from[i], 10, 5);
+        to[i] = (uint16_t)tn_c_narrow_f32(from[i], 10, 5);
 }
 
 /* n floats rounded to elements at a stride, from the element `at` on. */

@@ -95,7 +95,7 @@ static inline float tn_k_conv_load(uint32_t dtype, const void *from, int64_t at)
         return (float)((const int8_t *)from)[at];
     if (dtype == TN_U8)
         return (float)((const uint8_t *)from)[at];
-    return (float)tn_c_load(dtype, from, at).f;
+    return tn_c_f16_float(((const uint16_t *)from)[at]);
 }
 
 static inline void tn_k_conv_store(const tn_k_conv *p, void *to, int64_t at, float y)
@@ -111,7 +111,7 @@ static inline __attribute__((always_inline)) void
 tn_k_conv_steps(const tn_k_conv *p, void *const *operand, int64_t n, const int64_t o[3], int64_t c,
                 float *restrict y, int count, int width)
 {
-    float room[32] TN_K_BESIDE;
+    float room[TN_K_POST_ROOM] TN_K_POST_BESIDE;
     for (uint32_t i = 0; i < p->post_count; i++) {
         const tn_k_conv_post *q = &p->post[i];
         const float *r = NULL;
@@ -119,9 +119,11 @@ tn_k_conv_steps(const tn_k_conv *p, void *const *operand, int64_t n, const int64
             const void *from = operand[q->operand];
             int64_t at = tn_k_conv_at(&q->view, n, c, o);
             r = room;
+#ifndef TN_K_POST_COPIED
             if (q->dtype == TN_F32 && q->view.c == 1 && count == width)
                 r = (const float *)from + at;
             else
+#endif
                 for (int j = 0; j < width; j++)
                     room[j] = j < count ? tn_k_conv_load(q->dtype, from, at + j * q->view.c) : 0.0f;
         }

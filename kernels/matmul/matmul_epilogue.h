@@ -9,14 +9,14 @@
 #include <kernels/matmul/matmul.h>
 #include <string.h>
 
-enum { TN_K_MATMUL_PIECE = 32 }; /* most columns of a piece */
-
 /* The columns of an operand's row, in `room` unless they lie as f32, contiguous and complete. */
 static inline const float *matmul_columns(const void *operand, uint32_t type, int64_t at,
                                           int64_t stride, int n, int width, float *room)
 {
+#ifndef TN_K_POST_COPIED
     if (type == TN_F32 && stride == 1 && n == width)
         return (const float *)operand + at;
+#endif
     tn_k_widen_row(type, operand, at, stride, n, room);
     for (int j = n; j < width; j++)
         room[j] = 0.0f;
@@ -26,10 +26,10 @@ static inline const float *matmul_columns(const void *operand, uint32_t type, in
 /* y: `width` floats (a constant, so that loops become vectors) of which n are real; row, col: where
  * they are in the output. */
 static inline __attribute__((always_inline)) void
-matmul_finish(const tn_k_matmul *p, const tn_k_matmul_item *at, void *const *operand, int64_t row,
-              int64_t col, float *restrict y, int n, int width)
+matmul_steps(const tn_k_matmul *p, const tn_k_matmul_item *at, void *const *operand, int64_t row,
+             int64_t col, float *restrict y, int n, int width)
 {
-    float room[TN_K_MATMUL_PIECE] TN_K_BESIDE;
+    float room[TN_K_POST_ROOM] TN_K_POST_BESIDE;
     if (p->alpha != 1.0f)
         for (int j = 0; j < width; j++)
             y[j] = p->alpha * y[j];
@@ -49,6 +49,14 @@ matmul_finish(const tn_k_matmul *p, const tn_k_matmul_item *at, void *const *ope
                                width, room);
         tn_k_post_step(q->kind, q->a, q->b, y, r, width);
     }
+}
+
+/* The steps, and the store. */
+static inline __attribute__((always_inline)) void
+matmul_finish(const tn_k_matmul *p, const tn_k_matmul_item *at, void *const *operand, int64_t row,
+              int64_t col, float *restrict y, int n, int width)
+{
+    matmul_steps(p, at, operand, row, col, y, n, width);
     int64_t to = at->out + row * p->out_view.row + col * p->out_view.col;
     if (n == width) /* a constant, see above */
         tn_k_narrow_row(p->out_type, y, width, operand[p->out], to, p->out_view.col);
