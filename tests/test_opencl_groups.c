@@ -137,6 +137,21 @@ static const struct {
     {"reduce sum 30x40:f32:axes=1+canonical", "reduce_tiled", "reduce_f32_wide16"},
 };
 
+/* What rows of groups leave to others, on their class. */
+static const struct {
+    const char *text, *tiled, *reason;
+} refused[] = {
+    {"matmul 7x8x9:f32,f32,f8e4m3:canonical", "matmul_tiled", "matmul.dtype"},
+    {"matmul 7x8x64:f32,q4_0,f32:nt+canonical", "matmul_tiled", "matmul.dtype"},
+    {"conv n1c3h5w4k2r2s2:u8,s8,s32:exact", "conv_tiled", "kernel.class"},
+    {"conv n1c1h40000w40000k1r1s1:f32:canonical", "conv_tiled", "conv.size"},
+    {"attention b1h2q4k14d32e300:f32:canonical", "attention_tiled", "attention.columns"},
+    {"attention b70000h1q1k1d1:f32:canonical", "attention_tiled", "attention.heads"},
+    {"softmax 30x40:f32:axis=0+canonical", "softmax_tiled", "softmax.stride"},
+    {"norm layer 30x40:f32:eps=1e-05+canonical+a=30x40@1x30", "norm_tiled", "norm.stride"},
+    {"reduce sum 30x40:f32:axes=0+canonical", "reduce_tiled", "reduce.stride"},
+};
+
 TN_TEST(opencl_groups, told)
 {
     opencl_devices all = find_opencl();
@@ -152,10 +167,12 @@ TN_TEST(opencl_groups, told)
             caps->group_items = 16;
             expect_told(&gpu, all.uri[i], rows[r].text, rows[r].tiled, "opencl.group");
             *caps = whole;
-            caps->local_bytes = 256;
+            caps->local_bytes = 255;
             expect_told(&gpu, all.uri[i], rows[r].text, rows[r].tiled, "opencl.local");
             *caps = whole;
         }
+        for (size_t r = 0; r < sizeof refused / sizeof refused[0]; ++r)
+            expect_told(&gpu, all.uri[i], refused[r].text, refused[r].tiled, refused[r].reason);
         tn_test_close(&gpu);
         tn_test_close(&cpu);
     }
@@ -198,6 +215,26 @@ TN_TEST(opencl_groups, infinite_filter)
         compute(&d, all.uri[i], text, &q, p.host);
         drop(&d, &q);
         drop(&plain, &p);
+        tn_test_close(&d);
+    }
+    tn_test_close(&plain);
+}
+
+/* A device of groups of 64 with 2 KiB of local memory has a tile, too. */
+TN_TEST(opencl_groups, tiny)
+{
+    opencl_devices all = find_opencl();
+    tn_test_device plain, d;
+    if (all.count == 0)
+        return;
+    TN_REQUIRE(tn_test_open("cpu?max=baseline&threads=1", &plain), "baseline");
+    for (uint32_t i = 0; i < all.count; ++i) {
+        TN_REQUIRE(open_as(all.uri[i], "class=gpu", &d));
+        tn_k_caps *caps = &((opencl_device *)d.device->object)->caps;
+        caps->group_items = 64;
+        caps->local_bytes = 2048;
+        same_bits(&plain, &d, all.uri[i], "matmul 37x33x140:f32:bias+canonical", 5, true);
+        same_bits(&plain, &d, all.uri[i], "conv n2c19h7w6k21r3s3p1:f32:canonical", 5, true);
         tn_test_close(&d);
     }
     tn_test_close(&plain);
