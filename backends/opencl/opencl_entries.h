@@ -18,6 +18,7 @@
     X(clGetProgramInfo)                                                                            \
     X(clGetProgramBuildInfo)                                                                       \
     X(clReleaseProgram)                                                                            \
+    X(clGetKernelWorkGroupInfo)                                                                    \
     X(clReleaseKernel)                                                                             \
     X(clGetKernelInfo)                                                                             \
     X(clSetKernelArg)                                                                              \

@@ -326,6 +326,23 @@ static tn_status make_kernel(opencl_device *d, uint32_t row, uint32_t form,
     return *out != NULL ? TN_OK : tn__opencl_failed(d, error, "clCreateKernel", true);
 }
 
+/* A kernel may need more registers than a device has for so many work-items. */
+static tn_status check_group(const opencl_plan *p)
+{
+    opencl_device *d = p->device;
+    size_t most = 0, items = (size_t)p->groups.size[0] * p->groups.size[1] * p->groups.size[2];
+    cl_int error = OPENCL_CALL(&d->driver, clGetKernelWorkGroupInfo, p->run, d->found.id,
+                               CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL);
+    if (error != CL_SUCCESS)
+        return tn__opencl_failed(d, error, "clGetKernelWorkGroupInfo", true);
+    return most >= items ? TN_OK
+                         : OPENCL_FAIL(d->host, TN_STATUS_UNSUPPORTED, "opencl.group",
+                                       "%s has groups of %zu work-items and %s runs %zu of them; "
+                                       "name another row in desc.kernel, tn_device_explain lists "
+                                       "them",
+                                       p->variant->name, items, d->info.uri, most);
+}
+
 /* Program, kernels and the box that they read launch and params from. */
 static tn_status make_ready(opencl_plan *p)
 {
@@ -340,6 +357,8 @@ static tn_status make_ready(opencl_plan *p)
                                     : OPENCL_SLOTS_ALL;
     p->slots = form == OPENCL_SLOTS_4 ? 4 : form == OPENCL_SLOTS_8 ? 8 : TN_K_OPERANDS;
     tn_status st = make_kernel(d, p->row, form, &p->groups, "tn_run", &p->run);
+    if (st == TN_OK)
+        st = check_group(p);
     if (st == TN_OK && p->launch.pack_role != 0)
         st = make_kernel(d, p->row, OPENCL_PACK, &p->groups, "tn_pack", &p->pack);
     if (st != TN_OK)

@@ -35,14 +35,28 @@ static inline void tn_k_group_option(tn_k_groups *out, const char *name, int64_t
     out->option[out->options++].value = (int32_t)value;
 }
 
+/* Local memory: a step of both operands, and the sums that slices hand over. */
+static inline uint32_t tn_k_group_bytes(const tn_k_group_tile *t)
+{
+    uint32_t handed = t->slices > 1 ? (t->slices - 1) * t->rows * t->cols : t->cols;
+    return (t->slices * t->deep * (t->rows + t->cols + 2) + handed) * 4;
+}
+
+/* Whether a device has the memory, `more` bytes included, and runs so many work-items in a group.
+ */
+static inline bool tn_k_group_fits(const tn_k_group_tile *t, uint32_t more, const tn_k_caps *caps)
+{
+    uint32_t items = t->cols / t->item_cols * (t->rows / t->item_rows) * t->slices;
+    return items <= caps->group_items && tn_k_group_bytes(t) + more <= caps->local_bytes;
+}
+
 /* What a tile asks for, and its names. */
 static inline void tn_k_group_lay_out(const tn_k_group_tile *t, tn_k_groups *out)
 {
-    uint32_t handed = t->slices > 1 ? (t->slices - 1) * t->rows * t->cols : t->cols;
     out->size[0] = t->cols / t->item_cols;
     out->size[1] = t->rows / t->item_rows;
     out->size[2] = t->slices;
-    out->local_bytes = (t->slices * t->deep * (t->rows + t->cols + 2) + handed) * 4;
+    out->local_bytes = tn_k_group_bytes(t);
     tn_k_group_option(out, "ROWS", t->rows);
     tn_k_group_option(out, "COLS", t->cols);
     tn_k_group_option(out, "ITEM_ROWS", t->item_rows);

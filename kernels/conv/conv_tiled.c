@@ -7,7 +7,7 @@
 #include <kernels/conv/conv.h>
 
 /* Rows are pixels, columns the filters of a group of channels. */
-enum { LARGE, SMALL, FEW_FILTERS, ONE_FILTER, SHAPES };
+enum { LARGE, SMALL, FEW_FILTERS, ONE_FILTER, TINY, SHAPES };
 enum { MOST_BLOCKS = 32768 };
 
 typedef struct tiled_device {
@@ -23,8 +23,15 @@ static const tiled_device tiles[] = {
      {[LARGE] = {64, 64, 4, 4, 16, 1},
       [SMALL] = {32, 32, 4, 4, 16, 2},
       [FEW_FILTERS] = {64, 8, 2, 2, 16, 2},
-      [ONE_FILTER] = {128, 1, 1, 1, 8, 1}}},
+      [ONE_FILTER] = {128, 1, 1, 1, 8, 1},
+      [TINY] = {16, 16, 2, 2, 8, 1}}},
 };
+
+/* Places of pixels and taps, which of them are inside, and whether a filter is not finite. */
+static uint32_t more_bytes(const tn_k_group_tile *t)
+{
+    return (t->rows * 4 + t->slices * t->deep * 6 + 1) * 4 + t->slices * t->deep * (t->rows + 1);
+}
 
 static const tn_k_group_tile *tile_of(const tn_k_conv *p, const tn_k_caps *caps)
 {
@@ -37,7 +44,8 @@ static const tn_k_group_tile *tile_of(const tn_k_conv *p, const tn_k_caps *caps)
                 : p->kg <= 8                                            ? FEW_FILTERS
                 : p->kg <= 32 || outputs < (int64_t)64 * 64 * 2 * units ? SMALL
                                                                         : LARGE;
-    return &tiles[row].tile[shape];
+    const tn_k_group_tile *t = &tiles[row].tile[shape];
+    return tn_k_group_fits(t, more_bytes(t), caps) ? t : &tiles[row].tile[TINY];
 }
 
 static int64_t size_of(int64_t stride, int64_t count)
@@ -111,8 +119,7 @@ static void lay_out(const tn_k_launch *launch, const void *params, const tn_k_ca
         out->size[0] = t->rows / t->item_rows;
         out->size[1] = t->cols / t->item_cols;
     }
-    out->local_bytes += (t->rows * 4 + t->slices * t->deep * 6 + 1) * 4;
-    out->local_bytes += t->slices * t->deep * (t->rows + 1);
+    out->local_bytes += more_bytes(t);
     out->count[0][0] = (uint32_t)pixels;
     out->count[0][1] = (uint32_t)(blocks < MOST_BLOCKS ? blocks : MOST_BLOCKS);
     out->count[0][2] = (uint32_t)((blocks + MOST_BLOCKS - 1) / MOST_BLOCKS);

@@ -5,9 +5,10 @@
 #include <kernels/common/group_tiles.h>
 #include <kernels/matmul/matmul_epilogue.h>
 
-/* By shape: many outputs, some, few, and so few rows or columns that a group takes strips of the
- * other operand. The slices of a group share out the chunks of k. */
-enum { LARGE, MIDDLE, SMALL, FEW_ROWS, FEW_COLUMNS, SHAPES };
+/* By shape, TINY where that does not fit the device: many outputs, some, few, and so few rows or
+ * columns that a group takes strips of the other operand. The slices of a group share out the
+ * chunks of k. */
+enum { LARGE, MIDDLE, SMALL, FEW_ROWS, FEW_COLUMNS, TINY, SHAPES };
 enum { FEW = 4, MOST_ROW_BLOCKS = 32768 };
 
 typedef struct tiled_device {
@@ -25,7 +26,8 @@ static const tiled_device tiles[] = {
       [MIDDLE] = {64, 64, 4, 4, 16, 1},
       [SMALL] = {32, 32, 4, 4, 16, 4},
       [FEW_ROWS] = {4, 64, 4, 1, 16, 4},
-      [FEW_COLUMNS] = {64, 4, 1, 4, 16, 4}}},
+      [FEW_COLUMNS] = {64, 4, 1, 4, 16, 4},
+      [TINY] = {16, 16, 2, 2, 8, 1}}},
 };
 
 static const tn_k_group_tile *tile_of(const tn_k_matmul *p, const tn_k_caps *caps)
@@ -40,7 +42,8 @@ static const tn_k_group_tile *tile_of(const tn_k_matmul *p, const tn_k_caps *cap
                 : p->m <= 32 || p->n <= 32 || outputs < 64 * 64 * 2 * units ? SMALL
                 : p->m <= 64 || outputs < 128 * 64 * 4 * units              ? MIDDLE
                                                                             : LARGE;
-    return &tiles[row].tile[shape];
+    const tn_k_group_tile *t = &tiles[row].tile[shape];
+    return tn_k_group_fits(t, 0, caps) ? t : &tiles[row].tile[TINY];
 }
 
 static bool accepts(const void *params, const tn_k_caps *caps, tn_k_why *why)
