@@ -154,7 +154,7 @@ static bool make(call *c, uint64_t *state, uint32_t rare, family kind)
             t->stride[d] = 1 + (below(state, 8) == 0);
         }
         if (deep) {
-            t->dilation[d] = 1;
+            t->dilation[d] = narrow || below(state, 3) ? 1 : 1 + (int32_t)below(state, 3);
             t->stride[d] = below(state, 8) == 0 ? 2 : step;
             b[space + d] = side;
             t->pad_lo[d] = (int32_t)below(state, (side + 1) / 2 + 1);
