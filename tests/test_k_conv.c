@@ -129,6 +129,9 @@ static bool make(call *c, uint64_t *state, uint32_t rare, family kind)
     else if (deep || (!wide && below(state, 5) == 0))
         t->groups = 1 + (uint32_t)below(state, deep ? 70 : 9), cg = kg = 1;
     uint32_t channel = last ? dims + 1 : 1, space = last ? 1 : 2;
+    /* Square filters in equal steps are what depthwise rows have loops for. */
+    int64_t side = 3 + 2 * (below(state, 2) * below(state, 3));
+    int32_t step = 1 + (below(state, 4) == 0);
     a[0] = out[0] = 1 + below(state, 2);
     a[channel] = cg * t->groups;
     out[channel] = kg * t->groups;
@@ -151,13 +154,16 @@ static bool make(call *c, uint64_t *state, uint32_t rare, family kind)
             t->stride[d] = 1 + (below(state, 8) == 0);
         }
         if (deep) {
-            t->dilation[d] = 1;
-            t->stride[d] = 1 + (below(state, 8) == 0);
-            b[space + d] = 3;
+            t->dilation[d] = narrow || below(state, 3) ? 1 : 1 + (int32_t)below(state, 3);
+            t->stride[d] = below(state, 8) == 0 ? 2 : step;
+            b[space + d] = side;
+            t->pad_lo[d] = (int32_t)below(state, (side + 1) / 2 + 1);
+            if (d == 1 && !last && below(state, 2))
+                a[space + d] = 1 + below(state, 48);
         }
         if (narrow) {
             t->stride[d] = 1;
-            t->pad_hi[d] = d == 1 ? 2 - t->pad_lo[d] : t->pad_hi[d];
+            t->pad_hi[d] = d == 1 ? (int32_t)side - 1 - t->pad_lo[d] : t->pad_hi[d];
             a[space + d] = d == 1 ? 1 + below(state, 8) : a[space + d];
         }
         if (turned && (t->stride[d] > 1 || t->dilation[d] > 1))
