@@ -40,6 +40,9 @@ typedef struct tn_k_caps {
     uint32_t isa;                                       /* TN_K_ISA_* */
     uint32_t workers;                                   /* tasks that may run at the same time */
     uint32_t l1d_bytes, l2_bytes, l3_bytes, line_bytes; /* per core; l3: this device's share */
+    /* Memory comes fastest to loads of whole lines and when a page is asked for after the other, at
+     * least by several streams side by side. */
+    bool page_by_page;
 } tn_k_caps;
 
 /* Why a variant refuses: a stable reason id and a sentence; both static strings. */
