@@ -16,13 +16,17 @@ static const struct {
     cpu_words words;
     const char *tier;
 } captured[] = {
-    {"Zen 4", {16, 0x7efa320b, 0xf1bf97a9, 0x405fce, 0x10000010, 0x20, 0xe7}, "avx512bf16"},
-    {"Zen 4 whose host hides AVX-512", {16, 0x7efa320b, 0x219c97a9, 0x400684, 0, 0, 0x7}, "avx2"},
+    {"Zen 4",
+     {16, 0x7efa320b, 0xf1bf97a9, 0x405fce, 0x10000010, 0x20, 0xe7, "AuthenticAMD"},
+     "avx512bf16"},
+    {"Zen 4 whose host hides AVX-512",
+     {16, 0x7efa320b, 0x219c97a9, 0x400684, 0, 0, 0x7, "AuthenticAMD"},
+     "avx2"},
     {"Sapphire Rapids",
-     {32, 0xfffaf38b, 0xf1bfbffb, 0x1b415f6e, 0xffdd4432, 0x1c30, 0xe02e7},
+     {32, 0xfffaf38b, 0xf1bfbffb, 0x1b415f6e, 0xffdd4432, 0x1c30, 0xe02e7, "GenuineIntel"},
      "amx"},
     {"Sapphire Rapids without tile state",
-     {32, 0xfffaf38b, 0xf1bfbffb, 0x1b415f6e, 0xffdd4432, 0x1c30, 0x2e7},
+     {32, 0xfffaf38b, 0xf1bfbffb, 0x1b415f6e, 0xffdd4432, 0x1c30, 0x2e7, "GenuineIntel"},
      "avx512bf16"},
     {"Haswell", {13, 0x7ffafbff, 0x27ab, 0, 0x9c000000, 0, 0x7}, "avx2"},
     {"AVX2 without the OS saving ymm", {13, 0x7ffafbff, 0x27ab, 0, 0, 0, 0x3}, "baseline"},
@@ -37,6 +41,9 @@ TN_TEST(cpu_caps, tiers_of_captured_cpus)
         TN_EXPECT(strcmp(tn__cpu_tier_name(isa), captured[i].tier) == 0, "%s is %s, not %s",
                   captured[i].cpu, tn__cpu_tier_name(isa), captured[i].tier);
         TN_EXPECT((isa & TN_K_ISA_BASELINE) != 0, "%s lost the baseline", captured[i].cpu);
+        TN_EXPECT(tn__cpu_page_by_page(&captured[i].words) ==
+                      (strncmp(captured[i].cpu, "Zen", 3) == 0),
+                  "%s reads memory otherwise", captured[i].cpu);
     }
 }
 

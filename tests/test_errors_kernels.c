@@ -538,6 +538,7 @@ TN_TEST(errors_kernels, rows)
     ROW(conv, (s.attr.conv.stride[0] = 2, s.args[2].tensor.dim[2] = 2), "conv_space_f32_avx512",
         "conv.window", "b");
     ROW(matmul, (void)0, "matmul_f32_avx2_gemv", "matmul.rows", "a");
+    ROW(matmul, (void)0, "matmul_f32_avx512_gemv", "matmul.device", "device");
     ROW(bytes, (void)0, "matmul_int8_avx2_gemv", "matmul.rows", "a");
     ROW(attention,
         (s.args[0].tensor.dim[3] = s.args[1].tensor.dim[3] = s.args[2].tensor.dim[3] =

@@ -13,9 +13,12 @@
 /* cpuid leaves as captured, so that tests can feed those of other machines. */
 typedef struct cpu_words {
     uint32_t max_leaf, leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_edx, leaf7_1_eax, xcr0;
+    char vendor[13];
 } cpu_words;
 
 uint32_t tn__cpu_tiers(const cpu_words *words); /* TN_K_ISA_* */
+/* page_by_page of the caps: cpuid says nothing of prefetchers, so it goes by the vendor. */
+bool tn__cpu_page_by_page(const cpu_words *words);
 /* The same on aarch64, from the kernel's word of capabilities. */
 uint32_t tn__cpu_tiers_arm(uint64_t hwcap);
 /* What an MIDR_EL1 is, "Arm Neoverse N1"; what is on no list in numbers. */

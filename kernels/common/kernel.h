@@ -45,6 +45,9 @@ typedef struct tn_k_caps {
      * for tables of what suits whom. */
     uint32_t group_items, local_bytes;
     const char *vendor, *device, *driver;
+    /* Memory comes fastest to loads of whole lines and when a page is asked for after the other, at
+     * least by several streams side by side. */
+    bool page_by_page;
 } tn_k_caps;
 
 /* Why a variant refuses: a stable reason id and a sentence; both static strings. */

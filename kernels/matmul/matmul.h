@@ -92,4 +92,17 @@ void tn_k_matmul_ref(const tn_k_matmul *p, const void *a, const void *b, double 
  * all that deviates. */
 void tn_k_matmul_arithmetic(const void *params, tn_arithmetic *out);
 
+/* For a row's `layouts`: whether A is packed by tiles, and how many columns a panel of B has; 0: B
+ * is read in place, too. */
+static inline const char *tn_k_matmul_layouts(bool a_packed, int columns)
+{
+    if (columns == 0)
+        return a_packed ? "a by tiles [k][rows]; b read in place" : NULL;
+    if (columns == 16)
+        return a_packed ? "a by tiles [k][rows]; b [columns / 16][k][16]"
+                        : "a read in place; b [columns / 16][k][16]";
+    return a_packed ? "a by tiles [k][rows]; b [columns / 32][k][32]"
+                    : "a read in place; b [columns / 32][k][32]";
+}
+
 #endif

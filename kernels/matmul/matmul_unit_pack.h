@@ -75,6 +75,18 @@ static inline __attribute__((always_inline)) int64_t pack_a_quarters(const uint8
 }
 #endif
 
+/* One row, its units side by side. */
+static inline void pack_a_row(const uint8_t *a, int64_t a_k, int64_t k, bool u8, uint32_t *to)
+{
+    const uint8_t flip = (uint8_t)((u8 ? 0x80 : 0) ^ VI_A_OFFSET);
+    uint8_t *bytes = (uint8_t *)to;
+    int64_t at = 0;
+    for (; VI_DEPTH == 4 && a_k == 1 && at < k / 4 * 4; at++)
+        bytes[at] = a[at] ^ flip;
+    for (; at < k; at += VI_DEPTH)
+        to[at / VI_DEPTH] = unit_of(a + at * a_k, a_k, k - at, u8);
+}
+
 /* Units [depth][tile rows]; what lies above `rows` is not used. */
 static inline __attribute__((always_inline)) void pack_a(const uint8_t *a, int64_t a_row,
                                                          int64_t a_k, int64_t k, int rows,
@@ -232,6 +244,10 @@ static void pack_b(const uint8_t *b, int64_t b_k, int64_t b_col, int64_t k, int 
 static inline void pack_a_pairs(const uint16_t *a, int64_t a_row, int64_t a_k, int64_t k, int rows,
                                 int tile_rows, uint32_t *to)
 {
+    if (a_k == 1 && tile_rows == 1) {
+        pack_a_row((const uint8_t *)a, 1, 2 * k, false, to);
+        return;
+    }
     if (a_k == 1) {
         pack_a((const uint8_t *)a, 2 * a_row, 1, 2 * k, rows, tile_rows, false, to);
         return;

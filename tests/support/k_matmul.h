@@ -225,7 +225,13 @@ static inline void bind(const call *c, const tn_k_matmul *p, void **pointers, vo
 static inline bool run_variant(const tn_k_variant *v, const call *c, const tn_k_matmul *p,
                                uint32_t workers, void *packed, uint64_t *state)
 {
-    tn_k_caps caps = {tn_t_isa(), workers, 32 << 10, 512 << 10, 8 << 20, 64};
+    tn_k_caps caps = {tn_t_isa(),
+                      workers,
+                      32 << 10,
+                      512 << 10,
+                      8 << 20,
+                      64,
+                      .page_by_page = tn_test_random(state) % 2 == 0};
     tn_k_launch launch;
     tn_k_why why;
     void *pointers[TN_K_OPERANDS];

@@ -177,7 +177,8 @@ static inline uint32_t tn_t_rows(const tn_k_op *kop, const tn_op *op, unsigned c
             tn_k_caps caps = {.isa = tn_t_isa(),
                               .workers = workers,
                               .l1d_bytes = 32768,
-                              .l2_bytes = workers > 1 ? 8 : 0};
+                              .l2_bytes = workers > 1 ? 8 : 0,
+                              .page_by_page = workers > 1};
             if ((v->isa & caps.isa) != v->isa || v->cls == TN_CLASS_FAST ||
                 !v->accepts(params, &caps, &why))
                 continue;

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Matmul of at most four rows with a B of f16, read once where it lies. */
+#include <kernels/common/simd_avx512.h>
+
+#define MATMUL_ROWS_OF_B
+#define MATMUL_B       TN_F16
+#define MATMUL_TOKEN   "f16"
+#define MATMUL_ELEM    uint16_t
+#define MATMUL_LOAD    vf_load_f16
+#define MATMUL_VARIANT tn_k_matmul_f16_avx512_gemv
+#define MATMUL_NAME    "matmul_f16_avx512_gemv"
+#define MATMUL_ISA     TN_K_ISA_AVX512
+#include <kernels/matmul/matmul_gemv.inc>
