@@ -28,10 +28,12 @@ static const struct {
     {"Sapphire Rapids without tile state",
      {32, 0xfffaf38b, 0xf1bfbffb, 0x1b415f6e, 0xffdd4432, 0x1c30, 0x2e7, "GenuineIntel"},
      "avx512bf16"},
-    {"Haswell", {13, 0x7ffafbff, 0x27ab, 0, 0x9c000000, 0, 0x7}, "avx2"},
-    {"AVX2 without the OS saving ymm", {13, 0x7ffafbff, 0x27ab, 0, 0, 0, 0x3}, "baseline"},
-    {"AVX2 without OSXSAVE", {13, 0x77fafbff, 0x27ab, 0, 0, 0, 0x7}, "baseline"},
-    {"Core 2", {10, 0x8e3fd, 0, 0, 0, 0, 0}, "baseline"},
+    {"Haswell", {13, 0x7ffafbff, 0x27ab, 0, 0x9c000000, 0, 0x7, "GenuineIntel"}, "avx2"},
+    {"AVX2 without the OS saving ymm",
+     {13, 0x7ffafbff, 0x27ab, 0, 0, 0, 0x3, "GenuineIntel"},
+     "baseline"},
+    {"AVX2 without OSXSAVE", {13, 0x77fafbff, 0x27ab, 0, 0, 0, 0x7, "GenuineIntel"}, "baseline"},
+    {"Core 2", {10, 0x8e3fd, 0, 0, 0, 0, 0, "GenuineIntel"}, "baseline"},
 };
 
 TN_TEST(cpu_caps, tiers_of_captured_cpus)
